@@ -1,0 +1,20 @@
+//! Reads a workspace's YAML into validated types.
+//!
+//! In: the files under `pipelines/` and the environment for `${VAR:-default}`. Out: a [`Pipeline`] in which every
+//! value remembers its [`Place`], or [`Diagnostics`] that name file, line and column and the way out.
+//!
+//! This crate knows no engine: it never parses SQL, never opens data, and has no async code. Whether a column exists
+//! or a condition is boolean is for `throughline-plan` to say, which uses the places kept here.
+
+mod diagnostic;
+mod load;
+mod pipeline;
+mod place;
+
+pub use diagnostic::{Diagnostic, Diagnostics, Severity, closest};
+pub use load::{LoadOptions, load_pipeline, pipeline_names};
+pub use pipeline::{
+    Column, ColumnType, DataTest, Duration, Format, Freshness, JourneyDefinition, Materialization, Model, ModelKind,
+    OnRestart, Pipeline, RowRule, Source, SourceKind, TestKind, Timestamp, Variable,
+};
+pub use place::{Located, Place, SourceFile};

@@ -1,0 +1,1 @@
+//! Matches journey definitions against touchpoints inside DataFusion

@@ -1,0 +1,1 @@
+//! Sources in, Delta tables out, on any object store

@@ -1,0 +1,1 @@
+//! Turns a pipeline and its SQL into a type-checked graph of steps

@@ -1,0 +1,1 @@
+//! A synthetic pay-TV company's lake with planted truths

@@ -1,0 +1,1 @@
+//! The statistics of key journeys as SQL functions
