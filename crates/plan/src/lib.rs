@@ -1,1 +1,28 @@
-//! Turns a pipeline and its SQL into a type-checked graph of steps
+//! Turns a pipeline and its SQL into a type-checked graph of steps.
+//!
+//! In: a [`throughline_config::Pipeline`] and a DataFusion session in which sources and functions are registered.
+//! Out: a [`Plan`]: every step in the order it can run, with its inputs, schema, fingerprint and the logical plans of
+//! its rows and tests; or diagnostics that point into the YAML or SQL file.
+//!
+//! The plan is data: `plan` prints the list that `run` executes. This crate opens nothing and reads no rows; what a
+//! source's columns are it is told by the session's catalogue, and how journeys are matched by [`JourneyMatching`].
+
+mod condition;
+mod data_test;
+mod error_place;
+mod graph;
+mod parameters;
+mod relation;
+mod select;
+mod sql_text;
+mod step;
+
+pub use condition::{BrokenRule, condition, row_rule};
+pub use data_test::{PlannedTest, planned_tests};
+pub use error_place::{TextOrigin, diagnose};
+pub use graph::{Graph, Node};
+pub use parameters::Parameters;
+pub use relation::{JourneyMatching, relation};
+pub use select::Selection;
+pub use sql_text::SqlText;
+pub use step::{JOURNEY_DEFINITIONS, Plan, Step, StepKind, plan};

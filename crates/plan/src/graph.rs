@@ -1,0 +1,142 @@
+//! Which relation reads which, and an order in which all can be made.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use throughline_config::{Diagnostic, Diagnostics, ModelKind, Pipeline, Place, closest};
+
+use crate::sql_text::SqlText;
+use crate::step::JOURNEY_DEFINITIONS;
+
+/// A relation of the pipeline and what it reads.
+#[derive(Debug)]
+pub struct Node {
+    /// What it reads, each with the place that says so.
+    pub inputs: BTreeMap<String, Place>,
+    /// The parsed SELECT of an SQL model.
+    pub sql: Option<Arc<SqlText>>,
+}
+
+/// All relations by name, in an order in which each stands after what it reads.
+#[derive(Debug)]
+pub struct Graph {
+    /// Sources and seeds as written, then models in running order.
+    pub nodes: IndexMap<String, Node>,
+}
+
+impl Graph {
+    /// Reads the dependencies off the models' SQL. Refused: SQL that does not parse, unknown relations, cycles.
+    pub fn of(pipeline: &Pipeline) -> Result<Self, Diagnostics> {
+        let mut findings = Diagnostics::default();
+        let mut nodes = IndexMap::new();
+        for name in pipeline.sources.keys() {
+            nodes.insert(name.clone(), Node { inputs: BTreeMap::new(), sql: None });
+        }
+        for (name, model) in &pipeline.models {
+            let node = match &model.kind {
+                ModelKind::Sql(file) => match SqlText::parse(file) {
+                    Ok(sql) => Node { inputs: sql.references.clone(), sql: Some(Arc::new(sql)) },
+                    Err(found) => {
+                        findings.0.extend(found.0);
+                        continue;
+                    }
+                },
+                ModelKind::Match { input } | ModelKind::Eligible { input } => {
+                    Node { inputs: BTreeMap::from([(input.value.clone(), input.place.clone())]), sql: None }
+                }
+            };
+            nodes.insert(name.clone(), node);
+        }
+        for node in nodes.values() {
+            for (input, place) in &node.inputs {
+                if let Some(finding) = unknown_relation(input, place, pipeline) {
+                    findings.0.push(finding);
+                }
+            }
+        }
+        if !findings.0.is_empty() {
+            return Err(findings);
+        }
+        Self { nodes }.ordered(pipeline)
+    }
+
+    /// Relations that read `name`, directly.
+    pub fn readers<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.nodes.iter().filter(move |(_, node)| node.inputs.contains_key(name)).map(|(reader, _)| reader.as_str())
+    }
+
+    /// Everything reachable from `from` by `next`, `from` included.
+    pub fn closure<'a, I: Iterator<Item = &'a str>>(
+        from: impl IntoIterator<Item = &'a str>,
+        next: impl Fn(&'a str) -> I,
+    ) -> BTreeSet<&'a str> {
+        let mut seen = BTreeSet::new();
+        let mut open: Vec<&str> = from.into_iter().collect();
+        while let Some(name) = open.pop() {
+            if seen.insert(name) {
+                open.extend(next(name));
+            }
+        }
+        seen
+    }
+
+    /// Direct inputs of `name`.
+    pub fn inputs<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
+        self.nodes.get(name).into_iter().flat_map(|node| node.inputs.keys().map(String::as_str))
+    }
+
+    /// Kahn's algorithm (1962), always taking the first ready node as written, so that the order is stable.
+    fn ordered(mut self, pipeline: &Pipeline) -> Result<Self, Diagnostics> {
+        let mut ordered: IndexMap<String, Node> = IndexMap::with_capacity(self.nodes.len());
+        loop {
+            let ready = self.nodes.iter().position(|(_, node)| {
+                node.inputs.keys().all(|input| input == JOURNEY_DEFINITIONS || ordered.contains_key(input))
+            });
+            match ready.and_then(|index| self.nodes.shift_remove_index(index)) {
+                Some((name, node)) => ordered.insert(name, node),
+                None => break,
+            };
+        }
+        if self.nodes.is_empty() { Ok(Self { nodes: ordered }) } else { Err(self.cycle(pipeline)) }
+    }
+
+    /// Names one cycle among the nodes that could not be ordered.
+    fn cycle(&self, pipeline: &Pipeline) -> Diagnostics {
+        let mut path: Vec<&str> = Vec::new();
+        let mut current = self.nodes.keys().next().map(String::as_str);
+        while let Some(name) = current {
+            if let Some(start) = path.iter().position(|seen| *seen == name) {
+                path.drain(..start);
+                break;
+            }
+            path.push(name);
+            current = self.inputs(name).find(|input| self.nodes.contains_key(*input));
+        }
+        let first = path.first().copied().unwrap_or_default();
+        let place = path.get(1).and_then(|next| self.nodes.get(first).and_then(|node| node.inputs.get(*next)));
+        let place = place.or_else(|| self.nodes.get(first).and_then(|node| node.inputs.get(first))).cloned();
+        let around: Vec<&str> = path.iter().copied().chain([first]).collect();
+        let finding = Diagnostic::error("cycle", format!("models read each other in a circle: {}", around.join(" → ")))
+            .help("move what both need into a model of its own");
+        let place = place.or_else(|| pipeline.models.get(first).map(|model| model.name.place.clone()));
+        match place {
+            Some(place) => finding.at(place),
+            None => finding,
+        }
+        .into()
+    }
+}
+
+fn unknown_relation(name: &str, place: &Place, pipeline: &Pipeline) -> Option<Diagnostic> {
+    if name == JOURNEY_DEFINITIONS || pipeline.sources.contains_key(name) || pipeline.models.contains_key(name) {
+        return None;
+    }
+    let known = || pipeline.sources.keys().chain(pipeline.models.keys()).map(String::as_str);
+    let finding =
+        Diagnostic::error("unknown-relation", format!("no source, seed or model `{name}`")).at(place.clone());
+    Some(match closest(name, known()) {
+        Some(near) => finding.label(format!("did you mean `{near}`?")),
+        None => finding.help(format!("declare it under `sources:` or `models:` of {}", pipeline.file.path.display())),
+    })
+}

@@ -1,0 +1,121 @@
+//! SQL parameters: `$as_of`, `$start` and the pipeline's variables.
+//!
+//! A placeholder is replaced in the parsed statement by a typed literal before planning, so that the planner knows
+//! its type everywhere, also inside arithmetic, and nobody's text is pasted into SQL.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+
+use datafusion::sql::parser::Statement;
+use datafusion::sql::sqlparser::ast::{Expr as SqlExpr, Value, VisitMut, VisitorMut};
+use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::parser::Parser;
+use indexmap::IndexMap;
+use throughline_config::{Diagnostic, Diagnostics, Duration, Pipeline, Timestamp, Variable, closest};
+
+use crate::error_place::{TextOrigin, span_to_bytes};
+
+/// The values of a run's parameters.
+#[derive(Debug, Clone)]
+pub struct Parameters {
+    values: IndexMap<String, Variable>,
+}
+
+impl Parameters {
+    /// The pipeline's variables with `$as_of` and `$start`.
+    pub fn new(pipeline: &Pipeline, as_of: Timestamp) -> Self {
+        let mut values: IndexMap<String, Variable> =
+            pipeline.variables.iter().map(|(name, value)| (name.clone(), value.value.clone())).collect();
+        values.insert("as_of".to_owned(), Variable::Timestamp(as_of));
+        values.insert("start".to_owned(), Variable::Timestamp(pipeline.start.value));
+        Self { values }
+    }
+
+    /// The run's `as_of`.
+    pub fn as_of(&self) -> Timestamp {
+        match self.values.get("as_of") {
+            Some(Variable::Timestamp(as_of)) => *as_of,
+            _ => Timestamp::MAX,
+        }
+    }
+
+    /// Puts values in place of the statement's placeholders and returns the names that were used.
+    pub fn bind(&self, statement: &mut Statement, origin: &TextOrigin) -> Result<BTreeSet<String>, Diagnostics> {
+        match statement {
+            Statement::Statement(inner) => self.bind_node(inner.as_mut(), origin),
+            _ => Ok(BTreeSet::new()),
+        }
+    }
+
+    /// The same for one expression.
+    pub fn bind_expression(&self, expr: &mut SqlExpr, origin: &TextOrigin) -> Result<BTreeSet<String>, Diagnostics> {
+        self.bind_node(expr, origin)
+    }
+
+    fn bind_node<N: VisitMut>(&self, node: &mut N, origin: &TextOrigin) -> Result<BTreeSet<String>, Diagnostics> {
+        let mut binder = Binder { parameters: self, origin, used: BTreeSet::new(), findings: Diagnostics::default() };
+        let _: ControlFlow<()> = node.visit(&mut binder);
+        if binder.findings.0.is_empty() { Ok(binder.used) } else { Err(binder.findings) }
+    }
+}
+
+struct Binder<'a> {
+    parameters: &'a Parameters,
+    origin: &'a TextOrigin,
+    used: BTreeSet<String>,
+    findings: Diagnostics,
+}
+
+impl VisitorMut for Binder<'_> {
+    type Break = ();
+
+    fn post_visit_expr(&mut self, expr: &mut SqlExpr) -> ControlFlow<()> {
+        let SqlExpr::Value(value) = expr else { return ControlFlow::Continue(()) };
+        let Value::Placeholder(placeholder) = &value.value else { return ControlFlow::Continue(()) };
+        let name = placeholder.trim_start_matches('$').to_owned();
+        match self.parameters.values.get(&name).and_then(literal) {
+            Some(literal) => {
+                self.used.insert(name);
+                *expr = literal;
+            }
+            None => {
+                let place = span_to_bytes(value.span, self.origin.text())
+                    .map_or_else(|| self.origin.whole(), |range| self.origin.within(range));
+                let known: Vec<&str> = self.parameters.values.keys().map(String::as_str).collect();
+                let mut finding = Diagnostic::error("unknown-parameter", format!("no variable `{name}`")).at(place);
+                if let Some(near) = closest(&name, known.iter().copied()) {
+                    finding = finding.label(format!("did you mean `${near}`?"));
+                }
+                let known = known.iter().map(|name| format!("${name}")).collect::<Vec<_>>().join(", ");
+                self.findings.0.push(finding.help(format!("parameters of this pipeline: {known}")));
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// A value as a typed SQL literal.
+fn literal(value: &Variable) -> Option<SqlExpr> {
+    let text = match value {
+        Variable::Timestamp(instant) => {
+            format!("arrow_cast({instant}, 'Timestamp(Microsecond, Some(\"UTC\"))')")
+        }
+        Variable::Duration(duration) => interval(*duration),
+        Variable::Integer(number) => format!("CAST({number} AS BIGINT)"),
+        Variable::Float(number) if number.is_finite() => format!("CAST('{number:?}' AS DOUBLE)"),
+        Variable::Float(_) => return None,
+        Variable::Boolean(truth) => truth.to_string(),
+        Variable::Text(text) => format!("'{}'", text.replace('\'', "''")),
+    };
+    Parser::new(&GenericDialect {}).try_with_sql(&text).and_then(|mut parser| parser.parse_expr()).ok()
+}
+
+/// Whole days stay days; a day is 24 h, so the two forms mean the same instant arithmetic in UTC.
+fn interval(Duration(microseconds): Duration) -> String {
+    const DAY: i64 = 86_400_000_000;
+    if microseconds % DAY == 0 {
+        format!("INTERVAL '{} days'", microseconds / DAY)
+    } else {
+        format!("INTERVAL '{} seconds'", microseconds as f64 / 1e6)
+    }
+}

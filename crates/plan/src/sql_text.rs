@@ -1,0 +1,93 @@
+//! One SELECT of a file, parsed: the relations it reads and where it names them.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use datafusion::common::DataFusionError;
+use datafusion::sql::parser::{DFParserBuilder, Statement};
+use datafusion::sql::resolve::resolve_table_references;
+use datafusion::sql::sqlparser::ast::{ObjectName, Spanned, Statement as SqlStatement, Visit, Visitor};
+use datafusion::sql::sqlparser::dialect::GenericDialect;
+use throughline_config::{Diagnostic, Diagnostics, Place, SourceFile};
+
+use crate::error_place::{TextOrigin, diagnose, span_to_bytes};
+
+/// Deepest nesting the parser follows; past it a statement is refused instead of exhausting the stack.
+const RECURSION_LIMIT: usize = 50;
+
+/// A parsed SELECT.
+#[derive(Debug, Clone)]
+pub struct SqlText {
+    /// The file it stands in.
+    pub file: Arc<SourceFile>,
+    /// The statement as parsed, parameters still in it.
+    pub statement: Statement,
+    /// Relations it reads (its own CTEs are not among them), each with the place where it is first named.
+    pub references: BTreeMap<String, Place>,
+}
+
+impl SqlText {
+    /// Parses the one SELECT of `file`.
+    ///
+    /// Refused, with the place: text that is no SQL, several statements, none, and anything that is not a query.
+    pub fn parse(file: &Arc<SourceFile>) -> Result<Self, Diagnostics> {
+        let origin = TextOrigin::File(Arc::clone(file));
+        let mut statements = DFParserBuilder::new(file.text.as_str())
+            .with_dialect(&GenericDialect {})
+            .with_recursion_limit(RECURSION_LIMIT)
+            .build()
+            .and_then(|mut parser| parser.parse_statements())
+            .map_err(|error| diagnose(&error, &origin))?;
+        let statement = statements.pop_front().ok_or_else(|| one_select(&origin, "holds no statement"))?;
+        if !statements.is_empty() {
+            return Err(one_select(&origin, "holds several statements").into());
+        }
+        if !matches!(&statement, Statement::Statement(inner) if matches!(inner.as_ref(), SqlStatement::Query(_))) {
+            return Err(one_select(&origin, "is not a query").into());
+        }
+        let references = references(&statement, file).map_err(|error| diagnose(&error, &origin))?;
+        Ok(Self { file: Arc::clone(file), statement, references })
+    }
+}
+
+fn one_select(origin: &TextOrigin, what: &str) -> Diagnostic {
+    Diagnostic::error("not-one-select", format!("the file {what}"))
+        .at(origin.whole())
+        .help("write one SELECT (CTEs welcome); one file makes one model")
+}
+
+fn references(statement: &Statement, file: &Arc<SourceFile>) -> Result<BTreeMap<String, Place>, DataFusionError> {
+    let (tables, _ctes) = resolve_table_references(statement, true)?;
+    let mut places = RelationPlaces { file, first: BTreeMap::new() };
+    if let Statement::Statement(inner) = statement {
+        let _: ControlFlow<()> = inner.visit(&mut places);
+    }
+    Ok(tables
+        .into_iter()
+        .map(|table| {
+            let name = table.to_string();
+            let place = places.first.get(table.table()).cloned();
+            (name, place.unwrap_or_else(|| TextOrigin::File(Arc::clone(file)).whole()))
+        })
+        .collect())
+}
+
+/// Collects where each relation name is first written.
+struct RelationPlaces<'a> {
+    file: &'a Arc<SourceFile>,
+    first: BTreeMap<String, Place>,
+}
+
+impl Visitor for RelationPlaces<'_> {
+    type Break = ();
+
+    fn pre_visit_relation(&mut self, relation: &ObjectName) -> ControlFlow<()> {
+        if let (Some(last), Some(span)) = (relation.0.last(), span_to_bytes(relation.span(), &self.file.text)) {
+            let ident = last.to_string();
+            let name = if ident.starts_with('"') { ident.trim_matches('"').to_owned() } else { ident.to_lowercase() };
+            self.first.entry(name).or_insert_with(|| Place { file: Arc::clone(self.file), span });
+        }
+        ControlFlow::Continue(())
+    }
+}
