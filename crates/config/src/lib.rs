@@ -10,6 +10,9 @@ mod diagnostic;
 mod load;
 mod pipeline;
 mod place;
+mod render;
+#[cfg(test)]
+mod tests;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Severity, closest};
 pub use load::{LoadOptions, load_pipeline, pipeline_names};

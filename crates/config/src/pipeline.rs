@@ -228,6 +228,8 @@ pub struct Model {
     pub kind: ModelKind,
     /// Whether it is stored.
     pub materialized: Materialization,
+    /// The instant each row belongs to; said for readers and for later, it changes no rows.
+    pub time_column: Option<Located<String>>,
     /// Columns that identify a row; tested as not null and unique.
     pub grain: Vec<Located<String>>,
     /// Checked on the staged rows before anything is published.

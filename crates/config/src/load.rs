@@ -1,0 +1,116 @@
+//! From a workspace folder to a validated [`Pipeline`].
+//!
+//! Text becomes a bounded tree in which every node knows its place (`tree`), `${VAR}` is put in (`interpolate`), and
+//! one file a section turns nodes into types (`sources`, `rules`, `models`, `journeys`). A finding never stops the
+//! reading: each file is read to its end, so that one `check` shows everything that is wrong with it.
+
+mod fields;
+mod interpolate;
+mod journeys;
+mod models;
+mod rules;
+mod sources;
+mod top;
+mod tree;
+mod values;
+mod workspace;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use crate::{Diagnostic, Diagnostics, Pipeline, closest};
+use workspace::Workspace;
+
+/// What to load.
+#[derive(Debug, Clone, Default)]
+pub struct LoadOptions {
+    /// The workspace: the folder that holds `pipelines/`.
+    pub project: PathBuf,
+    /// The pipeline's name; `None` takes the only one, or `key_journeys` of several.
+    pub pipeline: Option<String>,
+    /// Values of `--vars`, name and text; each must be a variable the pipeline declares.
+    pub variables: Vec<(String, String)>,
+    /// Where `${VAR}` looks.
+    pub environment: HashMap<String, String>,
+}
+
+impl LoadOptions {
+    /// The default pipeline of `project`, with the environment of this process. Variables of the environment that are
+    /// not UTF-8 count as not set.
+    pub fn new(project: impl Into<PathBuf>) -> Self {
+        let environment = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
+        Self { project: project.into(), environment, ..Self::default() }
+    }
+}
+
+/// Reads one pipeline and everything it names: journey files, SQL files, the dictionary.
+///
+/// # Errors
+/// Every finding of every file, warnings included, in the order of the files. Nothing is half loaded.
+pub fn load_pipeline(options: &LoadOptions) -> Result<(Pipeline, Diagnostics), Diagnostics> {
+    let workspace = Workspace::open(&options.project)?;
+    let names = pipeline_names(&options.project)?;
+    let name = pick(&names, options.pipeline.as_deref())?;
+    let mut findings = Diagnostics::default();
+    let pipeline = top::read(&workspace, &name, options, &mut findings);
+    let findings = findings.sorted();
+    match pipeline {
+        Some(pipeline) if !findings.has_errors() => Ok((pipeline, findings)),
+        _ => Err(findings),
+    }
+}
+
+/// The names of the workspace's pipelines (the files `pipelines/*.yaml`), in alphabetical order.
+///
+/// # Errors
+/// When `project` has no readable folder `pipelines/`.
+pub fn pipeline_names(project: &Path) -> Result<Vec<String>, Diagnostics> {
+    let folder = project.join("pipelines");
+    let entries = std::fs::read_dir(&folder).map_err(|error| {
+        Diagnostic::error("no-workspace", format!("no workspace in `{}`: {error}", project.display()))
+            .help("a workspace is a folder that holds `pipelines/`; point to it with `--project DIR`")
+            .help("`throughline init DIR` makes a new one")
+    })?;
+    let mut names: Vec<String> = entries
+        .filter_map(Result::ok)
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
+        .filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()))
+        .collect();
+    names.sort();
+    Ok(names)
+}
+
+fn pick(names: &[String], wanted: Option<&str>) -> Result<String, Diagnostic> {
+    const DEFAULT: &str = "key_journeys";
+    let listed = || names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    if names.is_empty() {
+        return Err(Diagnostic::error(
+            "no-pipeline",
+            "the workspace has no pipeline: `pipelines/` holds no `.yaml` file",
+        )
+        .help("`throughline init DIR` makes a workspace with a small working pipeline"));
+    }
+    match wanted {
+        Some(wanted) if names.iter().any(|name| name == wanted) => Ok(wanted.to_owned()),
+        Some(wanted) => {
+            let missing = Diagnostic::error("unknown-pipeline", format!("no pipeline `{wanted}` in this workspace"));
+            let missing = match closest(wanted, names.iter().map(String::as_str)) {
+                Some(name) => missing.help(format!("did you mean `{name}`?")),
+                None => missing,
+            };
+            Err(missing.help(format!("there are: {}", listed())))
+        }
+        None => match names {
+            [only] => Ok(only.clone()),
+            _ if names.iter().any(|name| name == DEFAULT) => Ok(DEFAULT.to_owned()),
+            _ => Err(Diagnostic::error(
+                "unknown-pipeline",
+                "the workspace has several pipelines and none is `key_journeys`",
+            )
+            .help(format!("name one with `--pipeline NAME`; there are: {}", listed()))),
+        },
+    }
+}

@@ -1,0 +1,187 @@
+//! `journeys:` and the files it names. A journey file is a mapping of names to definitions:
+//!
+//! ```yaml
+//! onboarding:
+//!   starts: event = 'order_placed'
+//!   within: 120 days
+//! ```
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use glob::Pattern;
+use indexmap::IndexMap;
+
+use super::fields::{Field, Fields};
+use super::tree::{Node, NodeKind};
+use super::workspace::{Workspace, inside};
+use super::{interpolate, top, tree};
+use crate::{Diagnostic, Diagnostics, JourneyDefinition, LoadOptions, Located, OnRestart, Place};
+
+const KEYS: [&str; 14] = [
+    "label",
+    "owner",
+    "description",
+    "starts",
+    "ends",
+    "abandons",
+    "includes",
+    "within",
+    "idle",
+    "on_restart",
+    "key",
+    "eligible",
+    "importance",
+    "rationale",
+];
+const CUSTOMER: &str = "customer_id";
+
+/// Reads every file the globs name, in the order of their paths.
+pub(super) fn journeys(
+    field: Field<'_>,
+    workspace: &Workspace,
+    options: &LoadOptions,
+    findings: &mut Diagnostics,
+) -> IndexMap<String, JourneyDefinition> {
+    let globs = match &field.node.kind {
+        NodeKind::Scalar { .. } => field.text(findings).into_iter().collect(),
+        NodeKind::Sequence(_) => field.texts(findings),
+        NodeKind::Mapping(_) => {
+            findings.push(
+                field
+                    .wrong_type("a glob or a list of globs")
+                    .help("put the definitions into a file and write `journeys: journeys/*.yaml`"),
+            );
+            Vec::new()
+        }
+    };
+    let mut files = BTreeSet::new();
+    for glob in &globs {
+        match matching(glob, workspace) {
+            Ok(paths) => files.extend(paths),
+            Err(finding) => findings.push(finding),
+        }
+    }
+    let mut journeys: IndexMap<String, JourneyDefinition> = IndexMap::new();
+    for path in &files {
+        for journey in definitions(path, workspace, options, findings) {
+            if let Some(first) = journeys.get(&journey.name.value) {
+                findings.push(top::clash(&journey.name, "journey", &first.name, "journey"));
+            } else {
+                journeys.insert(journey.name.value.clone(), journey);
+            }
+        }
+    }
+    journeys
+}
+
+/// The files a glob names, relative to the workspace; none is an error, for it is most likely misspelt.
+fn matching(glob: &Located<String>, workspace: &Workspace) -> Result<Vec<PathBuf>, Diagnostic> {
+    let at = |finding: Diagnostic| finding.at(glob.place.clone());
+    inside(glob).map_err(at)?;
+    let folder = workspace.root.join("pipelines");
+    let pattern = format!("{}/{}", Pattern::escape(&folder.to_string_lossy()), glob.value);
+    let paths = glob::glob(&pattern).map_err(|error| {
+        at(Diagnostic::error("bad-glob", format!("`{}` is no glob: {}", glob.value, error.msg))
+            .help("e.g. `journeys/*.yaml`"))
+    })?;
+    let files: Vec<PathBuf> = paths
+        .filter_map(Result::ok)
+        .filter(|path| path.is_file())
+        .filter_map(|path| path.strip_prefix(&workspace.root).map(Path::to_owned).ok())
+        .collect();
+    if files.is_empty() {
+        return Err(at(Diagnostic::error("empty-glob", format!("no file matches `{}`", glob.value)).help(
+            "journey files are looked for beside the pipeline's file: `journeys/*.yaml` is `pipelines/journeys/*.yaml`",
+        )));
+    }
+    Ok(files)
+}
+
+fn definitions(
+    path: &Path,
+    workspace: &Workspace,
+    options: &LoadOptions,
+    findings: &mut Diagnostics,
+) -> Vec<JourneyDefinition> {
+    let file = match workspace.read(path) {
+        Ok(file) => file,
+        Err(finding) => {
+            findings.push(finding);
+            return Vec::new();
+        }
+    };
+    let Some(mut root) = tree::parse(&file, findings) else { return Vec::new() };
+    interpolate::interpolate(&mut root, &options.environment, findings);
+    let wrong = |message: &str, place: Place| {
+        Diagnostic::error("wrong-type", message)
+            .at(place)
+            .help("a journey file maps names to definitions: `onboarding: { starts: \"event = 'order_placed'\" }`")
+    };
+    match &root.kind {
+        NodeKind::Mapping(entries) => {
+            if let [(name, Node { kind: NodeKind::Mapping(_), .. })] = entries.as_slice()
+                && name.value == "journeys"
+            {
+                findings.push(
+                    wrong("a journey file has no `journeys:` around its definitions", name.place.clone())
+                        .label("remove this line and indent the rest less"),
+                );
+                return Vec::new();
+            }
+            entries.iter().filter_map(|(name, node)| definition(name, node, findings)).collect()
+        }
+        _ => {
+            let message = format!("a journey file must be a mapping, found {}", root.described());
+            findings.push(wrong(&message, root.place.clone()));
+            Vec::new()
+        }
+    }
+}
+
+fn definition(name: &Located<String>, node: &Node, findings: &mut Diagnostics) -> Option<JourneyDefinition> {
+    top::check_relation_name(name, "journey", findings);
+    let what = format!("journey `{}`", name.value);
+    let fields = Fields::open(node, name.place.clone(), what, &KEYS, findings)?;
+    let starts = fields.required("starts", "event = 'order_placed'", findings).and_then(|field| field.text(findings));
+    let on_restart = [("absorb", OnRestart::Absorb), ("split", OnRestart::Split)];
+    let on_restart = fields.get("on_restart").and_then(|field| field.one_of(&on_restart, findings));
+    let importance = fields.get("importance").and_then(|field| field.integer(1, 5, findings));
+    let definition = JourneyDefinition {
+        name: name.clone(),
+        label: fields.words("label", findings).unwrap_or_else(|| name.value.replace('_', " ")),
+        owner: fields.words("owner", findings),
+        description: fields.words("description", findings),
+        ends: fields.text("ends", findings),
+        abandons: fields.text("abandons", findings),
+        includes: fields.text("includes", findings),
+        within: fields.limit("within", findings),
+        idle: fields.limit("idle", findings),
+        on_restart: on_restart.map_or(OnRestart::Absorb, |found| found.value),
+        key: key(&fields, name, findings),
+        eligible: fields.text("eligible", findings),
+        importance: importance.and_then(|value| u8::try_from(value).ok()),
+        rationale: fields.words("rationale", findings),
+        starts: starts?,
+    };
+    Some(definition)
+}
+
+/// Every key contains the customer: an instance is one customer's, and one pass over the customers finds them all.
+fn key(fields: &Fields<'_>, name: &Located<String>, findings: &mut Diagnostics) -> Vec<Located<String>> {
+    let default = || vec![Located { value: CUSTOMER.to_owned(), place: name.place.clone() }];
+    let Some(field) = fields.get("key") else { return default() };
+    let columns = field.texts(findings);
+    if columns.is_empty() {
+        return default();
+    }
+    if columns.iter().all(|column| column.value != CUSTOMER) {
+        let rest: Vec<&str> = columns.iter().map(|column| column.value.as_str()).collect();
+        findings.push(
+            Diagnostic::error("bad-value", format!("the key of {} lacks `{CUSTOMER}`", fields.what))
+                .at(field.node.place.clone())
+                .help(format!("a journey belongs to one customer: `key: [{CUSTOMER}, {}]`", rest.join(", "))),
+        );
+    }
+    columns
+}

@@ -1,0 +1,225 @@
+//! `sources:` and `seeds:`.
+
+use chrono::format::{Item, StrftimeItems};
+use indexmap::IndexMap;
+
+use super::fields::{Field, Fields};
+use super::tree::{Node, NodeKind};
+use super::workspace::{Workspace, inside};
+use super::{rules, top};
+use crate::{Column, ColumnType, Diagnostic, Diagnostics, Duration, Format, Freshness, Located, Source, SourceKind};
+
+const SOURCE_KEYS: [&str; 10] =
+    ["path", "format", "delimiter", "columns", "time_column", "key", "contract", "freshness", "description", "owner"];
+const SEED_KEYS: [&str; 3] = ["path", "columns", "description"];
+const COLUMN_TYPES: [(&str, ColumnType); 6] = [
+    ("string", ColumnType::String),
+    ("int64", ColumnType::Int64),
+    ("float64", ColumnType::Float64),
+    ("boolean", ColumnType::Boolean),
+    ("date", ColumnType::Date),
+    ("timestamp", ColumnType::Timestamp),
+];
+
+/// The entries of `sources:`.
+pub(super) fn sources(field: Field<'_>, findings: &mut Diagnostics) -> Vec<Source> {
+    let entries = field.entries("a mapping of names to sources", findings);
+    entries.iter().filter_map(|(name, node)| source(name, node, findings)).collect()
+}
+
+/// The entries of `seeds:`.
+pub(super) fn seeds(field: Field<'_>, workspace: &Workspace, findings: &mut Diagnostics) -> Vec<Source> {
+    let entries = field.entries("a mapping of names to seeds", findings);
+    entries.iter().filter_map(|(name, node)| seed(name, node, workspace, findings)).collect()
+}
+
+fn source(name: &Located<String>, node: &Node, findings: &mut Diagnostics) -> Option<Source> {
+    top::check_relation_name(name, "source", findings);
+    let what = format!("source `{}`", name.value);
+    let fields = Fields::open(node, name.place.clone(), what, &SOURCE_KEYS, findings)?;
+    let path =
+        fields.required("path", "\"${LAKE:-data/lake}/calls/\"", findings).and_then(|field| field.text(findings));
+    let format = format(&fields, findings);
+    let columns = fields.get("columns").map_or_else(IndexMap::new, |field| columns(field, format, findings));
+    if let Some(format) = format {
+        require_columns(&fields, format, findings);
+    }
+    let time_column = fields.text("time_column", findings);
+    if fields.get("time_column").is_none() {
+        findings.push(
+            Diagnostic::warning(
+                "no-time-column",
+                format!("{} has no `time_column`: `as_of` cannot cut it", fields.what),
+            )
+            .at(name.place.clone())
+            .help(
+                "name the column that says when a row happened; without it a rerun for an earlier day sees later rows",
+            ),
+        );
+    }
+    let freshness = fields.get("freshness").and_then(|field| freshness(field, time_column.as_ref(), findings));
+    Some(Source {
+        name: name.clone(),
+        kind: SourceKind::Source,
+        path: path?,
+        format: format?,
+        columns,
+        time_column,
+        key: fields.texts("key", findings),
+        contract: fields.get("contract").map_or_else(Vec::new, |field| rules::contract(field, findings)),
+        freshness,
+        description: fields.words("description", findings),
+        owner: fields.words("owner", findings),
+    })
+}
+
+fn seed(name: &Located<String>, node: &Node, workspace: &Workspace, findings: &mut Diagnostics) -> Option<Source> {
+    top::check_relation_name(name, "seed", findings);
+    let what = format!("seed `{}`", name.value);
+    let fields = Fields::open(node, name.place.clone(), what, &SEED_KEYS, findings)?;
+    let format = Format::Csv { delimiter: b',' };
+    let path = fields.required("path", "data/seeds/goals.csv", findings).and_then(|field| field.text(findings));
+    if let Some(path) = &path {
+        match inside(path) {
+            Ok(relative) if workspace.root.join(&relative).is_file() => {}
+            Ok(_) => findings.push(
+                Diagnostic::error("missing-file", format!("no file `{}`", path.value))
+                    .at(path.place.clone())
+                    .help("a seed is one CSV file of the workspace, its path relative to the workspace"),
+            ),
+            Err(finding) => findings.push(finding.at(path.place.clone())),
+        }
+    }
+    require_columns(&fields, format, findings);
+    Some(Source {
+        name: name.clone(),
+        kind: SourceKind::Seed,
+        path: path?,
+        format,
+        columns: fields.get("columns").map_or_else(IndexMap::new, |field| columns(field, Some(format), findings)),
+        time_column: None,
+        key: Vec::new(),
+        contract: Vec::new(),
+        freshness: None,
+        description: fields.words("description", findings),
+        owner: None,
+    })
+}
+
+fn format(fields: &Fields<'_>, findings: &mut Diagnostics) -> Option<Format> {
+    let csv = Format::Csv { delimiter: b',' };
+    let words = [("parquet", Format::Parquet), ("csv", csv), ("json", Format::Json), ("delta", Format::Delta)];
+    let format = fields.required("format", "parquet", findings)?.one_of(&words, findings)?.value;
+    let Some(field) = fields.get("delimiter") else { return Some(format) };
+    if format != csv {
+        findings.push(
+            Diagnostic::error("bad-value", "only CSV has a `delimiter`")
+                .at(field.key.place.clone())
+                .help("remove the key"),
+        );
+        return Some(format);
+    }
+    // Not `text`: a tab is a delimiter and would count as blank.
+    let delimiter = match &field.node.kind {
+        NodeKind::Scalar { text, .. } if text == "tab" => Some(b'\t'),
+        NodeKind::Scalar { text, .. } => match text.as_bytes() {
+            [byte] if byte.is_ascii() && !byte.is_ascii_alphanumeric() && !matches!(byte, b'"' | b'\n' | b'\r') => {
+                Some(*byte)
+            }
+            _ => None,
+        },
+        _ => None,
+    };
+    if delimiter.is_none() || field.node.is_null() {
+        findings.push(
+            Diagnostic::error("bad-value", "`delimiter` must be one ASCII sign")
+                .at(field.place())
+                .help("e.g. `\";\"`, `\"|\"` or `tab`"),
+        );
+    }
+    Some(delimiter.map_or(format, |delimiter| Format::Csv { delimiter }))
+}
+
+/// Text formats say nothing about types, and guessing them from a sample changes with the sample.
+fn require_columns(fields: &Fields<'_>, format: Format, findings: &mut Diagnostics) {
+    if matches!(format, Format::Csv { .. } | Format::Json) && fields.get("columns").is_none() {
+        findings.push(
+            Diagnostic::error("missing-key", format!("{} has no `columns`", fields.what))
+                .at(fields.header.clone())
+                .help(
+                    "CSV and JSON hold no types, so declare them: `columns: { customer_id: string, amount: float64 }`",
+                ),
+        );
+    }
+}
+
+fn columns(field: Field<'_>, format: Option<Format>, findings: &mut Diagnostics) -> IndexMap<String, Column> {
+    let entries = field.entries("a mapping of columns to types", findings);
+    if entries.is_empty() && matches!(field.node.kind, NodeKind::Mapping(_)) {
+        findings.push(Diagnostic::error("empty-value", "`columns` is empty").at(field.key.place.clone()));
+    }
+    let mut columns = IndexMap::new();
+    for (name, node) in entries {
+        if let Some(column) = column(name, node, format, findings) {
+            columns.insert(name.value.clone(), column);
+        }
+    }
+    columns
+}
+
+fn column(name: &Located<String>, node: &Node, format: Option<Format>, findings: &mut Diagnostics) -> Option<Column> {
+    if !matches!(node.kind, NodeKind::Mapping(_)) {
+        let data_type = Field { key: name, node }.one_of(&COLUMN_TYPES, findings)?;
+        return Some(Column { data_type, format: None });
+    }
+    let what = format!("column `{}`", name.value);
+    let fields = Fields::open(node, name.place.clone(), what, &["type", "format"], findings)?;
+    let data_type =
+        fields.required("type", "timestamp", findings).and_then(|field| field.one_of(&COLUMN_TYPES, findings));
+    let pattern = fields.text("format", findings);
+    let data_type = data_type?;
+    if let Some(pattern) = &pattern {
+        let wrong = |message: &str| Diagnostic::error("bad-value", message).at(pattern.place.clone());
+        if !matches!(data_type.value, ColumnType::Date | ColumnType::Timestamp) {
+            findings.push(wrong("only dates and timestamps have a `format`").help("remove the key"));
+        } else if matches!(format, Some(Format::Parquet | Format::Delta)) {
+            findings.push(
+                wrong("Parquet and Delta hold times as such; a `format` is for CSV and JSON").help("remove the key"),
+            );
+        } else if StrftimeItems::new(pattern).any(|item| matches!(item, Item::Error)) {
+            findings.push(
+                wrong("this is no `strftime` pattern")
+                    .help("e.g. `%d.%m.%Y` or `%Y-%m-%d %H:%M:%S`; a percent sign is `%%`"),
+            );
+        }
+    }
+    Some(Column { data_type, format: pattern })
+}
+
+fn freshness(field: Field<'_>, time_column: Option<&Located<String>>, findings: &mut Diagnostics) -> Option<Freshness> {
+    let known = ["column", "warn_after", "error_after"];
+    let fields = Fields::open(field.node, field.key.place.clone(), "`freshness`".to_owned(), &known, findings)?;
+    let column = match (fields.get("column"), time_column) {
+        (Some(field), _) => field.text(findings),
+        (None, Some(column)) => Some(column.clone()),
+        (None, None) => fields.required("column", "started_at", findings).and_then(|field| field.text(findings)),
+    };
+    let (warn_after, error_after) = (fields.limit("warn_after", findings), fields.limit("error_after", findings));
+    if fields.get("warn_after").is_none() && fields.get("error_after").is_none() {
+        findings.push(
+            Diagnostic::error("missing-key", "`freshness` has neither `warn_after` nor `error_after`")
+                .at(fields.header.clone())
+                .help("add e.g. `warn_after: 2 days`"),
+        );
+    }
+    if let (Some(Duration(warn)), Some(Duration(error))) = (warn_after, error_after)
+        && warn > error
+    {
+        findings.push(
+            Diagnostic::error("bad-value", "`error_after` comes before `warn_after`")
+                .at(field.node.place.clone())
+                .help("the run would stop before it ever warns: swap them"),
+        );
+    }
+    Some(Freshness { column: column?, warn_after, error_after })
+}
