@@ -1,0 +1,221 @@
+//! The logical operator, and how it is made from journey definitions.
+
+use std::cmp::Ordering;
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::Arc;
+
+use datafusion::common::{DFSchema, DFSchemaRef, ParamValues, Result, plan_err};
+use datafusion::execution::SessionState;
+use datafusion::logical_expr::{Expr, Extension, LogicalPlan, UserDefinedLogicalNodeCore};
+use throughline_config::{JourneyDefinition, OnRestart, Timestamp};
+
+use crate::conditions::{ConditionPlanner, unknown_column};
+use crate::exec::instant;
+use crate::parameters::{
+    ADDED_COLUMNS, CUSTOMER_ID, Definition, MatchParameters, OCCURRED_AT, TOUCHPOINT_ID, is_id_type, is_time_type,
+    output_fields,
+};
+use crate::refusal::{Field, MatchError, MatchErrorKind, Refusal};
+
+/// Matches journey definitions against a relation of touchpoints: one row for each member of each instance.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct MatchJourneys {
+    /// The touchpoints, in any order.
+    pub input: LogicalPlan,
+    /// The distinct conditions of all definitions, boolean over the input's columns.
+    pub conditions: Vec<Expr>,
+    /// Refers to the conditions by index.
+    pub parameters: MatchParameters,
+    schema: DFSchemaRef,
+}
+
+/// The plan that matches `definitions` against `input` as of an instant.
+///
+/// `input` has `customer_id` and `touchpoint_id` (text or int64), `occurred_at` (microseconds, UTC), every column
+/// the conditions and keys name, and no column the matcher adds. `$name` in a condition stands for one of
+/// `variables`. Planning the result needs a [`crate::MatchPlanner`] in the session.
+///
+/// # Errors
+/// Everything found wrong, in the order of the definitions; never empty.
+pub fn match_journeys<'a>(
+    input: LogicalPlan,
+    definitions: impl IntoIterator<Item = &'a JourneyDefinition>,
+    as_of: Timestamp,
+    variables: Option<&ParamValues>,
+    state: &SessionState,
+) -> Result<LogicalPlan, Vec<MatchError>> {
+    let mut errors = input_errors(input.schema());
+    let mut conditions = Vec::new();
+    let mut planned = Vec::new();
+    let planner = ConditionPlanner { state, schema: input.schema(), variables };
+    for definition in definitions {
+        planned.push(plan_definition(definition, &planner, &mut conditions, &mut errors));
+    }
+    planned.sort_by(|left, right| left.name.cmp(&right.name));
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    let parameters = MatchParameters { as_of, definitions: planned };
+    match MatchJourneys::try_new(input, conditions, parameters) {
+        Ok(node) => Ok(LogicalPlan::Extension(Extension { node: Arc::new(node) })),
+        Err(error) => Err(vec![input_error(MatchErrorKind::Invalid, error.message().into_owned())]),
+    }
+}
+
+fn plan_definition(
+    definition: &JourneyDefinition,
+    planner: &ConditionPlanner<'_>,
+    conditions: &mut Vec<Expr>,
+    errors: &mut Vec<MatchError>,
+) -> Definition {
+    let name = &definition.name.value;
+    let mut refuse = |refusal: Refusal, field| errors.push(refusal.of(name, field));
+    let mut further_key = Vec::new();
+    for column in definition.key.iter().map(|column| &column.value).filter(|column| *column != CUSTOMER_ID) {
+        if planner.schema.has_column_with_unqualified_name(column) {
+            further_key.push(column.clone());
+        } else {
+            refuse(unknown_column(planner.schema, column, "the touchpoints"), Field::Key);
+        }
+    }
+    if !definition.key.iter().any(|column| column.value == CUSTOMER_ID) {
+        refuse(Refusal::new(MatchErrorKind::Invalid, "a key contains `customer_id`"), Field::Key);
+    }
+    let mut condition = |text: &str, field| match planner.plan(text) {
+        Ok(expr) => conditions.iter().position(|known| *known == expr).unwrap_or_else(|| {
+            conditions.push(expr);
+            conditions.len() - 1
+        }),
+        Err(refusal) => {
+            refuse(refusal, field);
+            0
+        }
+    };
+    Definition {
+        name: name.clone(),
+        starts: condition(&definition.starts, Field::Starts),
+        ends: definition.ends.as_ref().map(|text| condition(text, Field::Ends)),
+        abandons: definition.abandons.as_ref().map(|text| condition(text, Field::Abandons)),
+        includes: definition.includes.as_ref().map(|text| condition(text, Field::Includes)),
+        within: definition.within.map(|limit| limit.0),
+        idle: definition.idle.map(|limit| limit.0),
+        split: definition.on_restart == OnRestart::Split,
+        further_key,
+    }
+}
+
+fn input_error(kind: MatchErrorKind, message: impl Into<String>) -> MatchError {
+    MatchError { definition: None, field: None, span: None, kind, message: message.into() }
+}
+
+fn input_errors(schema: &DFSchema) -> Vec<MatchError> {
+    let mut errors = Vec::new();
+    for (name, is_right, wanted) in [
+        (CUSTOMER_ID, is_id_type as fn(&_) -> bool, "text or a 64-bit integer"),
+        (TOUCHPOINT_ID, is_id_type, "text or a 64-bit integer"),
+        (OCCURRED_AT, is_time_type, "a timestamp in microseconds, UTC"),
+    ] {
+        match schema.fields().iter().find(|field| field.name() == name) {
+            None => {
+                let kind = MatchErrorKind::MissingColumn { name: name.to_owned() };
+                errors.push(input_error(kind, format!("the touchpoints have no column `{name}`")));
+            }
+            Some(field) if !is_right(field.data_type()) => {
+                let found = field.data_type().to_string();
+                let message = format!("`{name}` of the touchpoints is {wanted}, but it is of type {found}");
+                errors.push(input_error(MatchErrorKind::ColumnType { name: name.to_owned(), found }, message));
+            }
+            Some(_) => {}
+        }
+    }
+    let mut seen = HashSet::new();
+    for name in schema.fields().iter().map(|field| field.name()) {
+        let kind = MatchErrorKind::ColumnClash { name: name.clone() };
+        if ADDED_COLUMNS.contains(&name.as_str()) {
+            errors.push(input_error(kind, format!("the touchpoints have a column `{name}`, which the matcher adds")));
+        } else if !seen.insert(name) {
+            errors.push(input_error(kind, format!("the touchpoints have two columns `{name}`")));
+        }
+    }
+    errors
+}
+
+impl MatchJourneys {
+    /// An operator whose parts are known to fit; [`match_journeys`] makes one from definitions.
+    ///
+    /// # Errors
+    /// The parameters do not fit the conditions or the input.
+    pub fn try_new(input: LogicalPlan, conditions: Vec<Expr>, parameters: MatchParameters) -> Result<Self> {
+        parameters.validate(conditions.len())?;
+        let fields = output_fields(input.schema().fields())?;
+        let metadata = input.schema().metadata().clone();
+        let schema = Arc::new(DFSchema::from_unqualified_fields(fields.into(), metadata)?);
+        Ok(Self { input, conditions, parameters, schema })
+    }
+
+    /// The input's columns that are read whatever the output is used for, besides those of the conditions.
+    fn required_columns(&self) -> impl Iterator<Item = &str> {
+        let keys = self.parameters.definitions.iter().flat_map(|definition| &definition.further_key);
+        [CUSTOMER_ID, TOUCHPOINT_ID, OCCURRED_AT].into_iter().chain(keys.map(String::as_str))
+    }
+}
+
+impl PartialOrd for MatchJourneys {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        // The schema follows from the rest.
+        let parts = |node: &Self| (node.conditions.clone(), node.parameters.clone());
+        match parts(self).partial_cmp(&parts(other)) {
+            Some(Ordering::Equal) => self.input.partial_cmp(&other.input),
+            ordering => ordering,
+        }
+        .filter(|ordering| *ordering != Ordering::Equal || self == other)
+    }
+}
+
+impl UserDefinedLogicalNodeCore for MatchJourneys {
+    fn name(&self) -> &str {
+        "MatchJourneys"
+    }
+
+    fn inputs(&self) -> Vec<&LogicalPlan> {
+        vec![&self.input]
+    }
+
+    fn schema(&self) -> &DFSchemaRef {
+        &self.schema
+    }
+
+    fn expressions(&self) -> Vec<Expr> {
+        self.conditions.clone()
+    }
+
+    fn prevent_predicate_push_down_columns(&self) -> HashSet<String> {
+        // A customer's instances depend on all of its touchpoints and on nothing else: a filter on the customer may
+        // go below, any other would change what is matched.
+        let names = self.schema.fields().iter().map(|field| field.name());
+        names.filter(|name| *name != CUSTOMER_ID).cloned().collect()
+    }
+
+    fn fmt_for_explain(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let journeys: Vec<&str> =
+            self.parameters.definitions.iter().map(|definition| definition.name.as_str()).collect();
+        write!(f, "MatchJourneys: journeys=[{}], as_of={}", journeys.join(", "), instant(self.parameters.as_of))
+    }
+
+    fn with_exprs_and_inputs(&self, exprs: Vec<Expr>, mut inputs: Vec<LogicalPlan>) -> Result<Self> {
+        match (inputs.pop(), inputs.is_empty()) {
+            (Some(input), true) => Self::try_new(input, exprs, self.parameters.clone()),
+            _ => plan_err!("MatchJourneys has one input"),
+        }
+    }
+
+    /// Besides what the conditions read, which the optimizer adds by itself.
+    fn necessary_children_exprs(&self, output_columns: &[usize]) -> Option<Vec<Vec<usize>>> {
+        let input = self.input.schema();
+        let used = output_columns.iter().map(|&index| self.schema.field(index).name().as_str());
+        let names: HashSet<&str> = used.chain(self.required_columns()).collect();
+        let fields = input.fields().iter().enumerate();
+        Some(vec![fields.filter(|(_, field)| names.contains(field.name().as_str())).map(|(index, _)| index).collect()])
+    }
+}
