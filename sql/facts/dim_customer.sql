@@ -4,7 +4,7 @@
 WITH spell AS (
     SELECT
         customers.*,
-        row_number() OVER (PARTITION BY customer_id ORDER BY joined_at) AS spell,
+        CAST(row_number() OVER (PARTITION BY customer_id ORDER BY joined_at) AS BIGINT) AS spell,
         lead(joined_at) OVER (PARTITION BY customer_id ORDER BY joined_at) AS next_joined_at,
         least(coalesce(churned_at, lost_at), coalesce(lost_at, churned_at)) AS left_at
     FROM customers

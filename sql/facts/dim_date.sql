@@ -15,8 +15,8 @@ SELECT
     to_char(date_day, '%Y-%m') AS month,
     CAST(date_trunc('month', date_day) AS DATE) AS month_start,
     to_char(date_day, '%G-W%V') AS iso_week,
-    CAST(date_part('isodow', date_day) AS BIGINT) + 1 AS day_of_week,
+    CAST(date_part('isodow', date_day) AS BIGINT) AS day_of_week,
     to_char(date_day, '%A') AS day_name,
-    date_part('isodow', date_day) >= 5 AS is_weekend
+    date_part('isodow', date_day) >= 6 AS is_weekend
 FROM day
 ORDER BY date_day

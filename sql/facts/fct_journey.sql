@@ -89,7 +89,7 @@ journey_score AS (
         customer_id,
         journey_id,
         count(score) AS journey_responses,
-        CAST(sum(CAST(score AS DECIMAL(18, 12))) AS DOUBLE) / count(score) AS journey_satisfaction
+        CAST(sum(CAST(score AS DECIMAL(38, 18))) AS DOUBLE) / count(score) AS journey_satisfaction
     FROM journey_answer
     WHERE journey_id IS NOT NULL
     GROUP BY customer_id, journey_id
@@ -99,9 +99,9 @@ relationship_score AS (
     SELECT
         customer_id,
         journey_id,
-        CAST(sum(CAST(score AS DECIMAL(18, 12))) FILTER (WHERE is_first_third) AS DOUBLE)
+        CAST(sum(CAST(score AS DECIMAL(38, 18))) FILTER (WHERE is_first_third) AS DOUBLE)
             / nullif(count(score) FILTER (WHERE is_first_third), 0) AS satisfaction_start,
-        CAST(sum(CAST(score AS DECIMAL(18, 12))) FILTER (WHERE is_last_third) AS DOUBLE)
+        CAST(sum(CAST(score AS DECIMAL(38, 18))) FILTER (WHERE is_last_third) AS DOUBLE)
             / nullif(count(score) FILTER (WHERE is_last_third), 0) AS satisfaction_end
     FROM relationship_answer
     GROUP BY customer_id, journey_id

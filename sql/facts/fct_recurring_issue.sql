@@ -1,0 +1,111 @@
+-- One row: a topic in a quarter with its contacts, how many were repeats, and what most often came before (SEMANTICS 6).
+-- From: touchpoints. Key: topic, period_start.
+-- A contact is a touchpoint on an assisted channel. It is a repeat when the same customer had a contact on the topic in
+-- the 7 days before, whatever the journey; else it is a first contact, and the touchpoint just before it is upstream.
+WITH touchpoint AS (
+    SELECT
+        customer_id,
+        touchpoint_id,
+        occurred_at,
+        channel,
+        event,
+        topic,
+        cost,
+        lag(event) OVER customer_order AS previous_event,
+        lag(channel) OVER customer_order AS previous_channel
+    FROM touchpoints
+    WINDOW customer_order AS (PARTITION BY customer_id ORDER BY occurred_at, touchpoint_id)
+),
+
+contact AS (
+    SELECT
+        customer_id,
+        occurred_at,
+        date_trunc('quarter', occurred_at) AS period_start,
+        topic,
+        event,
+        cost,
+        coalesce(previous_event, '(none)') AS upstream_event,
+        coalesce(previous_channel, '(none)') AS upstream_channel,
+        lag(occurred_at) OVER (PARTITION BY customer_id, topic ORDER BY occurred_at, touchpoint_id)
+            AS previous_contact_at
+    FROM touchpoint
+    WHERE topic IS NOT NULL AND channel IN ('phone', 'chat', 'field', 'store')
+),
+
+marked AS (
+    SELECT
+        contact.*,
+        coalesce(previous_contact_at >= occurred_at - INTERVAL '7 days', FALSE) AS is_repeat
+    FROM contact
+),
+
+reopened AS (
+    SELECT topic, date_trunc('quarter', occurred_at) AS period_start, count(*) AS reopened_tickets
+    FROM touchpoints
+    WHERE event = 'ticket_reopened' AND topic IS NOT NULL
+    GROUP BY topic, date_trunc('quarter', occurred_at)
+),
+
+issue AS (
+    SELECT
+        topic,
+        period_start,
+        count(*) AS contacts,
+        count(*) FILTER (WHERE is_repeat) AS repeat_contacts,
+        count(DISTINCT customer_id) AS customers,
+        count(DISTINCT customer_id) FILTER (WHERE is_repeat) AS repeat_customers,
+        CAST(sum(CAST(cost AS DECIMAL(38, 18))) AS DOUBLE) AS cost,
+        CAST(sum(CAST(cost AS DECIMAL(38, 18))) FILTER (WHERE is_repeat) AS DOUBLE) AS repeat_cost
+    FROM marked
+    GROUP BY topic, period_start
+),
+
+upstream AS (
+    SELECT
+        topic,
+        period_start,
+        upstream_event,
+        upstream_channel,
+        count(*) AS upstream_contacts,
+        sum(count(*)) OVER (PARTITION BY topic, period_start) AS first_contacts,
+        row_number() OVER (
+            PARTITION BY topic, period_start
+            ORDER BY count(*) DESC, upstream_event, upstream_channel
+        ) AS place
+    FROM marked
+    WHERE NOT is_repeat
+    GROUP BY topic, period_start, upstream_event, upstream_channel
+)
+
+SELECT
+    issue.topic,
+    issue.period_start,
+    issue.period_start + INTERVAL '3 months' AS period_end,
+    to_char(issue.period_start, '%Y') || '-Q' || CAST(date_part('quarter', issue.period_start) AS VARCHAR) AS period,
+    issue.contacts,
+    issue.repeat_contacts,
+    CAST(issue.repeat_contacts AS DOUBLE) / issue.contacts AS repeat_contact_rate,
+    CAST(issue.repeat_contacts AS DOUBLE) / issue.contacts
+        - CAST(before.repeat_contacts AS DOUBLE) / before.contacts AS repeat_contact_rate_change,
+    coalesce(reopened.reopened_tickets, 0) AS reopened_tickets,
+    issue.customers,
+    issue.repeat_customers,
+    issue.cost,
+    issue.repeat_cost,
+    upstream.upstream_event,
+    upstream.upstream_channel,
+    upstream.upstream_contacts,
+    CAST(upstream.first_contacts AS BIGINT) AS first_contacts,
+    CAST(upstream.upstream_contacts AS DOUBLE) / upstream.first_contacts AS upstream_share
+FROM issue
+LEFT JOIN issue AS before
+    ON before.topic = issue.topic
+    AND before.period_start + INTERVAL '3 months' = issue.period_start
+LEFT JOIN reopened ON reopened.topic = issue.topic AND reopened.period_start = issue.period_start
+LEFT JOIN upstream
+    ON upstream.topic = issue.topic
+    AND upstream.period_start = issue.period_start
+    AND upstream.place = 1
+WHERE issue.repeat_contacts > 0 OR reopened.reopened_tickets > 0
+ORDER BY issue.topic, issue.period_start
