@@ -1,1 +1,30 @@
-//! The statistics of key journeys as SQL functions
+//! The statistics of key journeys as SQL functions.
+//!
+//! Counts, scores and times of customers flow in; figures with their uncertainty flow out. The mathematics stands in
+//! plain modules that know no engine; [`register`] hands it to DataFusion as scalar, aggregate and window functions.
+//! Every formula is that of SEMANTICS section 5, and `reference/` holds what scipy, statsmodels and lifelines say.
+//!
+//! What this crate never does: read data, know a table's name, or show a number where none is defined. An undefined
+//! figure is null. Scalar functions are also null for impossible counts; aggregates refuse those with an error that
+//! names the value, since a row left out in silence would make the others' figure wrong.
+
+pub mod distributions;
+pub mod exact_sum;
+pub mod proportion;
+pub mod two_by_two;
+
+pub mod stratified;
+
+pub mod false_discovery;
+
+pub mod correlation;
+pub mod roc;
+pub mod survival;
+
+pub mod covariates;
+pub mod linear_system;
+pub mod logistic;
+
+mod functions;
+
+pub use functions::{aggregate_functions, register, register_all, scalar_functions, window_functions};

@@ -1,0 +1,65 @@
+//! The statistics as functions of the engine: thin wrappers that check arguments, keep partial states and build structs.
+
+mod aggregate;
+mod correlation;
+mod observations;
+mod parameters;
+mod rows;
+mod scalar;
+mod strata;
+mod structs;
+mod window;
+
+use std::sync::Arc;
+
+use datafusion::{
+    common::Result,
+    execution::FunctionRegistry,
+    logical_expr::{AggregateUDF, ScalarUDF, WindowUDF},
+    prelude::SessionContext,
+};
+
+/// `wilson`, `risk_difference`, `phi`, `odds_ratio`, `risk_ratio`, `normal_quantile`, `likelihood_ratio_test`.
+pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
+    scalar::all()
+}
+
+/// `mantel_haenszel`, `excess_churners`, `correlation`, `auc`, `kaplan_meier_difference`, `logistic_fit`.
+pub fn aggregate_functions() -> Vec<Arc<AggregateUDF>> {
+    aggregate::all()
+}
+
+/// `benjamini_hochberg`.
+pub fn window_functions() -> Vec<Arc<WindowUDF>> {
+    window::all()
+}
+
+/// Makes every function of this crate callable in the session's SQL.
+pub fn register(session: &SessionContext) {
+    for function in scalar_functions() {
+        session.register_udf(Arc::unwrap_or_clone(function));
+    }
+    for function in aggregate_functions() {
+        session.register_udaf(Arc::unwrap_or_clone(function));
+    }
+    for function in window_functions() {
+        session.register_udwf(Arc::unwrap_or_clone(function));
+    }
+}
+
+/// Makes every function of this crate known to a planner that has no session.
+///
+/// # Errors
+/// When the registry takes no functions.
+pub fn register_all(registry: &mut dyn FunctionRegistry) -> Result<()> {
+    for function in scalar_functions() {
+        registry.register_udf(function)?;
+    }
+    for function in aggregate_functions() {
+        registry.register_udaf(function)?;
+    }
+    for function in window_functions() {
+        registry.register_udwf(function)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,148 @@
+//! The results of the aggregates whose rows are customers and that need all of them at once.
+
+use std::sync::Arc;
+
+use arrow::{
+    array::{ArrayRef, Float64Array, ListArray, StringArray},
+    buffer::{NullBuffer, OffsetBuffer},
+    datatypes::{DataType, Field},
+};
+use datafusion::common::{Result, ScalarValue};
+
+use super::{
+    parameters::{Description, Kind, Parameter},
+    structs::{float, integer, struct_type, struct_value},
+};
+use crate::{
+    distributions::Confidence,
+    logistic,
+    roc::{ScoredCount, auc},
+    survival::{FollowUp, kaplan_meier_difference},
+};
+
+pub(crate) static AUC: Description = Description {
+    name: "auc",
+    syntax: "auc(score, outcome)",
+    text: "Over rows that are observations: the area under the ROC curve, the probability that a row with the outcome \
+           scores above one without it, ties counting half (Mann-Whitney's U over the number of pairs, mid-ranks). Null \
+           unless both outcomes occur. Rows with a null are skipped. Exact in any order of the rows.",
+    example: "SELECT auc(score, churned) FROM answers;",
+    parameters: &[
+        Parameter { name: "score", kind: Kind::Score, meaning: "Score in any unit" },
+        Parameter { name: "outcome", kind: Kind::Flag, meaning: "Whether the outcome occurred" },
+    ],
+    takes_level: false,
+};
+pub(crate) static KAPLAN_MEIER_DIFFERENCE: Description = Description {
+    name: "kaplan_meier_difference",
+    syntax: "kaplan_meier_difference(duration, event, exposed, horizon[, level])",
+    text: "Over rows that are customers: the share of each arm that stays through [0, horizon) (Kaplan and Meier 1958), \
+           exposed less unexposed with normal limits (Greenwood 1926), and the log-rank test of the events before the \
+           horizon. Returns struct{exposed_survival, unexposed_survival, difference, lower, upper, log_rank_statistic, \
+           p_value}. An event at the horizon itself is outside the window. Survival is null for an arm without customers \
+           and for one whose last customer is lost before the horizon. Rows with a null are skipped. Independent of the \
+           order of the rows to the last bit.",
+    example: "SELECT kaplan_meier_difference(days, churned, exposed, 90)['difference'] FROM follow_up;",
+    parameters: &[
+        Parameter { name: "duration", kind: Kind::Duration, meaning: "Time until churn or the end of follow-up" },
+        Parameter { name: "event", kind: Kind::Flag, meaning: "Whether the follow-up ended by churn" },
+        Parameter { name: "exposed", kind: Kind::Flag, meaning: "Whether the customer was exposed" },
+        Parameter {
+            name: "horizon",
+            kind: Kind::Duration,
+            meaning: "Constant; end of the window, in the unit of duration",
+        },
+    ],
+    takes_level: true,
+};
+pub(crate) static LOGISTIC_FIT: Description = Description {
+    name: "logistic_fit",
+    syntax: "logistic_fit(outcome, x1, x2, …) or logistic_fit(outcome, list)",
+    text: "Over rows that are observations: logistic regression of the outcome on an intercept and the covariates by \
+           iteratively reweighted least squares. Returns struct{coefficients, log_likelihood, null_log_likelihood, \
+           mcfadden_r2, auc, n, parameters, status}. Coefficients are a list: the intercept, then one for each covariate \
+           in its own unit, null for a covariate that is the same in every row (it is left out of the fit and of \
+           parameters). The AUC is that of the fitted rows. Status is ok, separation (some combination of the covariates \
+           tells outcomes apart without error), singular (covariates that are linearly dependent), insufficient (one \
+           outcome only, or no more rows than coefficients) or not_converged; unless it is ok only n and \
+           null_log_likelihood are given. Rows with a null are skipped. Independent of the order of the rows to the last \
+           bit.",
+    example: "SELECT logistic_fit(churned, touchpoint_score, journey_score)['mcfadden_r2'] FROM responders;",
+    parameters: &[Parameter { name: "outcome", kind: Kind::Flag, meaning: "Whether the outcome occurred" }],
+    takes_level: false,
+};
+
+pub(crate) fn auc_value(rows: &[f64]) -> ScalarValue {
+    let counts = rows.chunks_exact(2).map(|row| {
+        let outcome = u64::from(row[1] != 0.0);
+        ScoredCount { score: row[0], positives: outcome, negatives: 1 - outcome }
+    });
+    ScalarValue::Float64(auc(counts.collect()))
+}
+
+pub(crate) fn kaplan_meier_difference_type() -> DataType {
+    struct_type(&[
+        ("exposed_survival", DataType::Float64),
+        ("unexposed_survival", DataType::Float64),
+        ("difference", DataType::Float64),
+        ("lower", DataType::Float64),
+        ("upper", DataType::Float64),
+        ("log_rank_statistic", DataType::Float64),
+        ("p_value", DataType::Float64),
+    ])
+}
+
+pub(crate) fn kaplan_meier_difference_value(rows: &[f64], horizon: f64, confidence: Confidence) -> Result<ScalarValue> {
+    let follow_ups: Vec<FollowUp> = rows
+        .chunks_exact(3)
+        .map(|row| FollowUp { duration: row[0], event: row[1] != 0.0, exposed: row[2] != 0.0 })
+        .collect();
+    let result = kaplan_meier_difference(&follow_ups, horizon, confidence);
+    let columns = vec![
+        float(result.exposed_survival),
+        float(result.unexposed_survival),
+        float(result.difference.map(|difference| difference.estimate)),
+        float(result.difference.map(|difference| difference.lower)),
+        float(result.difference.map(|difference| difference.upper)),
+        float(result.log_rank.map(|test| test.statistic)),
+        float(result.log_rank.map(|test| test.p_value)),
+    ];
+    struct_value(&kaplan_meier_difference_type(), columns)
+}
+
+pub(crate) fn logistic_fit_type() -> DataType {
+    struct_type(&[
+        ("coefficients", DataType::new_list(DataType::Float64, true)),
+        ("log_likelihood", DataType::Float64),
+        ("null_log_likelihood", DataType::Float64),
+        ("mcfadden_r2", DataType::Float64),
+        ("auc", DataType::Float64),
+        ("n", DataType::Int64),
+        ("parameters", DataType::Int64),
+        ("status", DataType::Utf8),
+    ])
+}
+
+/// Rows are an outcome followed by the covariates.
+pub(crate) fn logistic_fit_value(rows: &[f64], width: usize) -> Result<ScalarValue> {
+    let fit = logistic::fit(rows, width.saturating_sub(1));
+    let columns = vec![
+        coefficient_list(fit.coefficients)?,
+        float(fit.log_likelihood),
+        float(fit.null_log_likelihood),
+        float(fit.mcfadden_r2),
+        float(fit.auc),
+        integer(Some(fit.n)),
+        integer(fit.parameters),
+        Arc::new(StringArray::from(vec![fit.status.as_str()])) as ArrayRef,
+    ];
+    struct_value(&logistic_fit_type(), columns)
+}
+
+fn coefficient_list(coefficients: Option<Vec<Option<f64>>>) -> Result<ArrayRef> {
+    let field = Arc::new(Field::new_list_field(DataType::Float64, true));
+    let valid = NullBuffer::from(vec![coefficients.is_some()]);
+    let coefficients = coefficients.unwrap_or_default();
+    let offsets = OffsetBuffer::from_lengths([coefficients.len()]);
+    Ok(Arc::new(ListArray::try_new(field, offsets, Arc::new(Float64Array::from(coefficients)), Some(valid))?))
+}
