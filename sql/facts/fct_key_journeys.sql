@@ -1,6 +1,6 @@
 -- One row: a journey at a landmark in a segment ('all' for the total): its volume and its link to churn, with
 -- uncertainty, guards and rank (SEMANTICS 5). From: landmark, dim_journey, fct_key_journeys_stratum, key_journey_volume,
--- journey_responder. Key: landmark, journey, segment.
+-- journey_responder, key_journey_survival. Key: landmark, journey, segment.
 -- 'all' is stratified by segment × tenure band, a segment by tenure band. Cells: a, b = exposed churned, stayed;
 -- c, d = unexposed churned, stayed. The aggregates of strata do not depend on the order of their rows.
 WITH stratum AS (
@@ -95,7 +95,11 @@ figure AS (
         pooled.excess,
         pooled.excess_revenue,
         link.journey_link,
-        link.touchpoint_link
+        link.touchpoint_link,
+        survival.survival_difference,
+        survival.survival_difference_lower,
+        survival.survival_difference_upper,
+        survival.log_rank_p_value
     FROM scope
     LEFT JOIN pooled
         ON pooled.landmark = scope.landmark AND pooled.journey = scope.journey AND pooled.segment = scope.segment
@@ -103,6 +107,10 @@ figure AS (
         ON volume.landmark = scope.landmark AND volume.journey = scope.journey AND volume.segment = scope.segment
     LEFT JOIN satisfaction_link AS link
         ON link.landmark = scope.landmark AND link.journey = scope.journey AND link.segment = scope.segment
+    LEFT JOIN key_journey_survival AS survival
+        ON survival.landmark = scope.landmark
+        AND survival.journey = scope.journey
+        AND survival.segment = scope.segment
 ),
 
 judged AS (
@@ -144,6 +152,7 @@ flagged AS (
             -- Shares of exposed and unexposed churners who left in the first seven days, without dividing by no one.
             CASE WHEN a_first_7_days > 0.3 * a AND CAST(a_first_7_days AS DOUBLE) * c > 2.0 * c_first_7_days * a
                 THEN 'possible_leakage' END,
+            -- Then the survival difference, not the risk difference, is the headline.
             CASE WHEN censored > 0.05 * (exposed + unexposed + censored) THEN 'censored' END,
             CASE WHEN adjusted['homogeneity_p_value'] < 0.05 THEN 'strata_differ' END
         ), '') AS flags,
@@ -221,6 +230,10 @@ SELECT
     difference['estimate'] AS risk_difference,
     difference['lower'] AS risk_difference_lower,
     difference['upper'] AS risk_difference_upper,
+    survival_difference,
+    survival_difference_lower,
+    survival_difference_upper,
+    log_rank_p_value,
     phi_estimate['estimate'] AS phi,
     phi_estimate['lower'] AS phi_lower,
     phi_estimate['upper'] AS phi_upper,

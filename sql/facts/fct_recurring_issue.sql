@@ -40,6 +40,7 @@ marked AS (
     FROM contact
 ),
 
+-- A ticket opened again counts for its topic even in a quarter without an assisted contact.
 reopened AS (
     SELECT topic, date_trunc('quarter', occurred_at) AS period_start, count(*) AS reopened_tickets
     FROM touchpoints
@@ -47,7 +48,7 @@ reopened AS (
     GROUP BY topic, date_trunc('quarter', occurred_at)
 ),
 
-issue AS (
+contacted AS (
     SELECT
         topic,
         period_start,
@@ -59,6 +60,22 @@ issue AS (
         CAST(sum(CAST(cost AS DECIMAL(38, 18))) FILTER (WHERE is_repeat) AS DOUBLE) AS repeat_cost
     FROM marked
     GROUP BY topic, period_start
+),
+
+issue AS (
+    SELECT
+        coalesce(contacted.topic, reopened.topic) AS topic,
+        coalesce(contacted.period_start, reopened.period_start) AS period_start,
+        coalesce(contacted.contacts, 0) AS contacts,
+        coalesce(contacted.repeat_contacts, 0) AS repeat_contacts,
+        CAST(contacted.repeat_contacts AS DOUBLE) / contacted.contacts AS repeat_contact_rate,
+        coalesce(reopened.reopened_tickets, 0) AS reopened_tickets,
+        coalesce(contacted.customers, 0) AS customers,
+        coalesce(contacted.repeat_customers, 0) AS repeat_customers,
+        contacted.cost,
+        contacted.repeat_cost
+    FROM contacted
+    FULL JOIN reopened ON reopened.topic = contacted.topic AND reopened.period_start = contacted.period_start
 ),
 
 upstream AS (
@@ -85,10 +102,9 @@ SELECT
     to_char(issue.period_start, '%Y') || '-Q' || CAST(date_part('quarter', issue.period_start) AS VARCHAR) AS period,
     issue.contacts,
     issue.repeat_contacts,
-    CAST(issue.repeat_contacts AS DOUBLE) / issue.contacts AS repeat_contact_rate,
-    CAST(issue.repeat_contacts AS DOUBLE) / issue.contacts
-        - CAST(before.repeat_contacts AS DOUBLE) / before.contacts AS repeat_contact_rate_change,
-    coalesce(reopened.reopened_tickets, 0) AS reopened_tickets,
+    issue.repeat_contact_rate,
+    issue.repeat_contact_rate - before.repeat_contact_rate AS repeat_contact_rate_change,
+    issue.reopened_tickets,
     issue.customers,
     issue.repeat_customers,
     issue.cost,
@@ -102,10 +118,9 @@ FROM issue
 LEFT JOIN issue AS before
     ON before.topic = issue.topic
     AND before.period_start + INTERVAL '3 months' = issue.period_start
-LEFT JOIN reopened ON reopened.topic = issue.topic AND reopened.period_start = issue.period_start
 LEFT JOIN upstream
     ON upstream.topic = issue.topic
     AND upstream.period_start = issue.period_start
     AND upstream.place = 1
-WHERE issue.repeat_contacts > 0 OR reopened.reopened_tickets > 0
+WHERE issue.repeat_contacts > 0 OR issue.reopened_tickets > 0
 ORDER BY issue.topic, issue.period_start

@@ -24,10 +24,11 @@ SELECT
     outcome.churned,
     outcome.churned_early,
     outcome.censored,
+    outcome.followed_s,
     -- Who counts in the cells: followed to the end of the window, or the window is not over for anyone.
     coalesce(journey_exposure.exposure, 'unexposed') <> 'carried_over' AND NOT coalesce(outcome.censored, FALSE)
         AS is_counted,
-    coalesce(revenue.revenue, 0) AS revenue
+    CAST(coalesce(revenue.revenue, 0) AS DOUBLE) AS revenue
 FROM key_journey_population AS population
 INNER JOIN outcome_at_landmark AS outcome
     ON outcome.landmark = population.landmark

@@ -6,11 +6,11 @@ SELECT
     customers.* EXCLUDE (churned_at, lost_at),
     (CAST(landmark.landmark AS BIGINT) - CAST(customers.joined_at AS BIGINT)) / 86400e6 AS tenure_days,
     CASE
-        WHEN customers.joined_at > landmark.landmark - INTERVAL '30 days' THEN '0-29'
-        WHEN customers.joined_at > landmark.landmark - INTERVAL '90 days' THEN '30-89'
-        WHEN customers.joined_at > landmark.landmark - INTERVAL '365 days' THEN '90-364'
-        WHEN customers.joined_at > landmark.landmark - INTERVAL '1095 days' THEN '365-1094'
-        ELSE '1095+'
+        WHEN customers.joined_at > landmark.landmark - INTERVAL '30 days' THEN '[0, 30)'
+        WHEN customers.joined_at > landmark.landmark - INTERVAL '90 days' THEN '[30, 90)'
+        WHEN customers.joined_at > landmark.landmark - INTERVAL '365 days' THEN '[90, 365)'
+        WHEN customers.joined_at > landmark.landmark - INTERVAL '1095 days' THEN '[365, 1095)'
+        ELSE '[1095, inf)'
     END AS tenure_band
 FROM customers
 INNER JOIN landmark
