@@ -1,0 +1,197 @@
+//! Rows for people and other programs: CSV, JSON or Parquet into any writer.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringBuilder};
+use arrow::compute::cast;
+use arrow::csv::WriterBuilder;
+use arrow::datatypes::{DataType, Field, Schema, TimestampMicrosecondType};
+use arrow::json::LineDelimitedWriter;
+use chrono::{DateTime, SecondsFormat};
+use datafusion::common::DataFusionError;
+use datafusion::execution::SendableRecordBatchStream;
+use futures::StreamExt;
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::properties::WriterProperties;
+
+use crate::source::types::timestamp;
+
+/// How rows are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExportFormat {
+    /// CSV with a header line, nulls as empty fields.
+    Csv,
+    /// One JSON object a line; every column is there, nulls included.
+    Json,
+    /// Parquet, with zstd.
+    Parquet,
+}
+
+/// Rows cannot be exported.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// The rows could not be made.
+    #[error(transparent)]
+    Rows(#[from] DataFusionError),
+    /// The writer failed, e.g. because its reader went away.
+    #[error("cannot write: {0}")]
+    Write(#[from] std::io::Error),
+    /// A column's type has no form in the format.
+    #[error("column `{column}` is {found}, which {format} cannot hold")]
+    ColumnType {
+        /// The column.
+        column: String,
+        /// Its type.
+        found: String,
+        /// The format's name.
+        format: &'static str,
+    },
+    /// The encoder failed.
+    #[error("cannot encode: {0}")]
+    Encode(String),
+}
+
+/// Writes all rows of a stream and returns how many there were. Times are ISO 8601 with a Z in text formats; nested
+/// values are JSON text in CSV.
+pub async fn export(
+    mut rows: SendableRecordBatchStream,
+    format: ExportFormat,
+    output: &mut (dyn Write + Send),
+) -> Result<u64, ExportError> {
+    let schema = rows.schema();
+    let mut writer = Writer::new(format, &schema, output)?;
+    let mut count = 0;
+    while let Some(batch) = rows.next().await {
+        let batch = batch?;
+        count += batch.num_rows() as u64;
+        writer.write(&batch)?;
+    }
+    writer.finish()?;
+    Ok(count)
+}
+
+enum Writer<'a> {
+    Csv(arrow::csv::Writer<&'a mut (dyn Write + Send)>),
+    Json(Box<LineDelimitedWriter<&'a mut (dyn Write + Send)>>),
+    Parquet(Box<ArrowWriter<&'a mut (dyn Write + Send)>>),
+}
+
+impl<'a> Writer<'a> {
+    fn new(
+        format: ExportFormat,
+        schema: &arrow::datatypes::SchemaRef,
+        output: &'a mut (dyn Write + Send),
+    ) -> Result<Self, ExportError> {
+        Ok(match format {
+            ExportFormat::Csv => {
+                let mut writer = WriterBuilder::new().with_header(true).build(output);
+                // The header stands even over zero rows.
+                let header = RecordBatch::new_empty(Arc::clone(schema));
+                writer.write(&textual(&header, "CSV", true)?).map_err(encoding)?;
+                Self::Csv(writer)
+            }
+            ExportFormat::Json => {
+                let builder = arrow::json::WriterBuilder::new().with_explicit_nulls(true);
+                Self::Json(Box::new(builder.build::<_, arrow::json::writer::LineDelimited>(output)))
+            }
+            ExportFormat::Parquet => {
+                let level = ZstdLevel::try_new(3).unwrap_or_default();
+                let properties = WriterProperties::builder().set_compression(Compression::ZSTD(level)).build();
+                let writer = ArrowWriter::try_new(output, Arc::clone(schema), Some(properties));
+                Self::Parquet(Box::new(writer.map_err(encoding)?))
+            }
+        })
+    }
+
+    fn write(&mut self, batch: &RecordBatch) -> Result<(), ExportError> {
+        match self {
+            Self::Csv(writer) => writer.write(&textual(batch, "CSV", true)?).map_err(encoding),
+            Self::Json(writer) => writer.write(&textual(batch, "JSON", false)?).map_err(encoding),
+            Self::Parquet(writer) => writer.write(batch).map_err(encoding),
+        }
+    }
+
+    fn finish(self) -> Result<(), ExportError> {
+        match self {
+            Self::Csv(writer) => writer.into_inner().flush()?,
+            Self::Json(mut writer) => {
+                writer.finish().map_err(encoding)?;
+                writer.into_inner().flush()?;
+            }
+            Self::Parquet(writer) => {
+                writer.into_inner().map_err(encoding)?.flush()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An error of an encoder; a writer's own error stays what it is, so that a closed pipe can be told.
+fn encoding(error: impl std::error::Error + 'static) -> ExportError {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+    while let Some(current) = cause {
+        if let Some(io) = current.downcast_ref::<std::io::Error>() {
+            return ExportError::Write(std::io::Error::new(io.kind(), io.to_string()));
+        }
+        cause = current.source();
+    }
+    ExportError::Encode(error.to_string())
+}
+
+/// The batch with every column in a form that the text encoders write as wanted.
+fn textual(batch: &RecordBatch, format: &'static str, flatten: bool) -> Result<RecordBatch, ExportError> {
+    let mut fields = Vec::with_capacity(batch.num_columns());
+    let mut columns = Vec::with_capacity(batch.num_columns());
+    for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
+        let refused =
+            || ExportError::ColumnType { column: field.name().clone(), found: field.data_type().to_string(), format };
+        let column: ArrayRef = match field.data_type() {
+            DataType::Timestamp(_, _) => iso_times(column).ok_or_else(refused)?,
+            nested if flatten && nested.is_nested() => as_json(column).ok_or_else(refused)?,
+            DataType::Utf8View | DataType::Dictionary(_, _) => cast(column, &DataType::Utf8).map_err(|_| refused())?,
+            _ => Arc::clone(column),
+        };
+        fields.push(Field::new(field.name(), column.data_type().clone(), true));
+        columns.push(column);
+    }
+    let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options).map_err(encoding)
+}
+
+/// `2026-11-24T06:50:03Z`, with a fraction only where there is one.
+fn iso_times(column: &ArrayRef) -> Option<ArrayRef> {
+    let micros = cast(column, &timestamp()).ok()?;
+    let mut text = StringBuilder::new();
+    for value in micros.as_primitive::<TimestampMicrosecondType>() {
+        let time = value.map(DateTime::from_timestamp_micros);
+        match time {
+            None => text.append_null(),
+            // Years that a calendar does not reach have no text.
+            Some(time) => text.append_option(time.map(|time| time.to_rfc3339_opts(SecondsFormat::AutoSi, true))),
+        }
+    }
+    Some(Arc::new(text.finish()))
+}
+
+/// Each value of a nested column as JSON text.
+fn as_json(column: &ArrayRef) -> Option<ArrayRef> {
+    let schema = Arc::new(Schema::new(vec![Field::new("v", column.data_type().clone(), true)]));
+    let batch = RecordBatch::try_new(schema, vec![Arc::clone(column)]).ok()?;
+    let mut writer = arrow::json::WriterBuilder::new()
+        .with_explicit_nulls(true)
+        .build::<_, arrow::json::writer::LineDelimited>(Vec::new());
+    writer.write(&batch).ok()?;
+    writer.finish().ok()?;
+    let lines = String::from_utf8(writer.into_inner()).ok()?;
+    let mut text = StringBuilder::new();
+    for (row, line) in lines.lines().enumerate() {
+        if column.is_null(row) {
+            text.append_null();
+        } else {
+            text.append_value(line.strip_prefix("{\"v\":")?.strip_suffix('}')?);
+        }
+    }
+    Some(Arc::new(text.finish()))
+}

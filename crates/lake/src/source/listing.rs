@@ -1,0 +1,97 @@
+//! The files of a source.
+
+use futures::TryStreamExt;
+use object_store::path::Path;
+use object_store::{ObjectMeta, ObjectStoreExt};
+use throughline_config::Format;
+
+use super::error::SourceError;
+use crate::stores::Location;
+
+/// The format's name in messages.
+pub(super) fn format_name(format: Format) -> &'static str {
+    match format {
+        Format::Parquet => "Parquet",
+        Format::Csv { .. } => "CSV",
+        Format::Json => "JSON",
+        Format::Delta => "Delta",
+    }
+}
+
+fn extensions(format: &str) -> &'static [&'static str] {
+    match format {
+        "Parquet" => &["parquet", "parq", "pq"],
+        "CSV" => &["csv", "tsv", "txt"],
+        "JSON" => &["json", "jsonl", "ndjson"],
+        _ => &[],
+    }
+}
+
+/// `.csv, .tsv, .txt`
+pub(super) fn endings(format: &str) -> String {
+    let dotted: Vec<String> = extensions(format).iter().map(|extension| format!("`.{extension}`")).collect();
+    dotted.join(", ")
+}
+
+/// The files of a format under a location, ordered by path. A location that is itself a file counts whatever its name;
+/// in a folder, at any depth, names that begin with `_` or `.` are skipped and the ending decides.
+pub(super) async fn files(
+    source_name: &str,
+    location: &Location,
+    format: Format,
+) -> Result<Vec<ObjectMeta>, SourceError> {
+    let failed = |error| SourceError::Storage { source_name: source_name.into(), path: location.to_string(), error };
+    let missing = || SourceError::Missing { source_name: source_name.into(), path: location.to_string() };
+    if let Some(path) = &location.local {
+        match std::fs::metadata(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(missing()),
+            Err(error) => {
+                return Err(failed(object_store::Error::Generic { store: "LocalFileSystem", source: Box::new(error) }));
+            }
+            Ok(metadata) if metadata.is_file() => {
+                return Ok(vec![location.store.head(&location.prefix).await.map_err(failed)?]);
+            }
+            Ok(_) => {}
+        }
+    } else if !location.prefix.as_ref().is_empty() {
+        match location.store.head(&location.prefix).await {
+            Ok(file) => return Ok(vec![file]),
+            Err(object_store::Error::NotFound { .. }) => {}
+            Err(error) => return Err(failed(error)),
+        }
+    }
+    let all: Vec<ObjectMeta> = location.store.list(Some(&location.prefix)).try_collect().await.map_err(failed)?;
+    if all.is_empty() && location.local.is_none() {
+        return Err(missing());
+    }
+    let wanted = extensions(format_name(format));
+    let mut files: Vec<ObjectMeta> =
+        all.into_iter().filter(|file| is_data(&location.prefix, &file.location, wanted)).collect();
+    files.sort_unstable_by(|a, b| a.location.cmp(&b.location));
+    Ok(files)
+}
+
+fn is_data(prefix: &Path, file: &Path, extensions: &[&str]) -> bool {
+    let Some(parts) = file.prefix_match(prefix) else { return false };
+    let hidden = parts.into_iter().any(|part| part.as_ref().starts_with(['_', '.']));
+    let ending = file.extension().map(str::to_ascii_lowercase);
+    !hidden && ending.is_some_and(|ending| extensions.contains(&ending.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hidden_files_and_other_endings_are_no_data() {
+        let prefix = Path::from("lake/calls");
+        let data = |file: &str| is_data(&prefix, &Path::from(file), extensions("Parquet"));
+        assert!(data("lake/calls/part-0.parquet"));
+        assert!(data("lake/calls/2026/11/part-0.PARQUET"));
+        assert!(!data("lake/calls/_temporary/part-0.parquet"));
+        assert!(!data("lake/calls/.part-0.parquet.crc"));
+        assert!(!data("lake/calls/_truth.json"));
+        assert!(!data("lake/calls/readme.md"));
+        assert!(!data("lake/calls_old/part-0.parquet"));
+    }
+}

@@ -1,0 +1,97 @@
+//! Opens the sources of a pipeline: files of other systems, of which only the schemas are read here.
+
+mod csv;
+mod delta;
+mod error;
+mod json;
+mod listing;
+mod parquet;
+mod rows;
+mod text;
+pub(crate) mod types;
+mod value;
+
+use std::sync::Arc;
+
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use datafusion::catalog::TableProvider;
+use datafusion::datasource::empty::EmptyTable;
+use throughline_config::{Format, Source};
+
+pub use error::SourceError;
+pub use text::{ORIGIN_COLUMN, PROBLEM_COLUMN};
+
+use crate::stores::Stores;
+
+/// How many files are looked at side by side: enough to hide an object store's latency, few enough for its limits.
+const CONCURRENT_FILES: usize = 16;
+
+/// A source ready to be read.
+#[derive(Debug)]
+pub struct OpenSource {
+    /// The columns: declared ones where `columns:` is given, else the union of the files' columns, each nullable.
+    /// CSV and JSON sources end with two hidden columns, [`PROBLEM_COLUMN`] and [`ORIGIN_COLUMN`].
+    pub schema: SchemaRef,
+    /// The rows.
+    pub provider: Arc<dyn TableProvider>,
+    /// Each file, as shown to people, with its size in bytes; empty for an empty source.
+    pub files: Vec<(String, u64)>,
+    /// What is odd but can be lived with, e.g. a folder without files.
+    pub warnings: Vec<String>,
+}
+
+/// Opens a source. Only schemas are read: Parquet footers, CSV header lines, the log of a Delta table.
+///
+/// # Errors
+///
+/// Everything that is wrong with the source as a whole; see [`SourceError`]. Single bad rows of CSV and JSON files are
+/// no error, they carry their problem in [`PROBLEM_COLUMN`]. A file that turns out damaged while it is scanned ends the
+/// scan with an error that names it.
+pub async fn open_source(source: &Source, stores: &Stores) -> Result<OpenSource, SourceError> {
+    let name = source.name.as_str();
+    let location =
+        stores.locate(&source.path).map_err(|error| SourceError::Location { source_name: name.into(), error })?;
+    if source.format == Format::Delta {
+        return delta::open(source, &location).await;
+    }
+    let text = matches!(source.format, Format::Csv { .. } | Format::Json);
+    if text {
+        text::check_declarations(source)?;
+    }
+    let files = listing::files(name, &location, source.format).await?;
+    if files.is_empty() {
+        return empty(source, &location.to_string(), text);
+    }
+    match source.format {
+        Format::Parquet => parquet::open(source, stores, &location, files).await,
+        Format::Csv { delimiter } => csv::open(source, &location, files, delimiter).await,
+        Format::Json => json::open(source, &location, files),
+        Format::Delta => delta::open(source, &location).await,
+    }
+}
+
+/// Zero rows of the declared columns, with a warning.
+fn empty(source: &Source, path: &str, text: bool) -> Result<OpenSource, SourceError> {
+    let format = listing::format_name(source.format);
+    if source.columns.is_empty() {
+        return Err(SourceError::Empty { source_name: source.name.value.clone(), path: path.into(), format });
+    }
+    let schema = if text { text::schema(source) } else { declared_schema(source) };
+    Ok(OpenSource {
+        provider: Arc::new(EmptyTable::new(Arc::clone(&schema))),
+        schema,
+        files: Vec::new(),
+        warnings: vec![format!("source `{}` is empty: `{path}` holds no {format} file", source.name.value)],
+    })
+}
+
+fn declared_fields(source: &Source) -> Vec<Field> {
+    let field = |(name, column): (&String, &throughline_config::Column)| {
+        Field::new(name, types::declared_type(column.data_type.value), true)
+    };
+    source.columns.iter().map(field).collect()
+}
+
+fn declared_schema(source: &Source) -> SchemaRef {
+    Arc::new(Schema::new(declared_fields(source)))
+}

@@ -1,0 +1,310 @@
+//! Where data lies: a location as people write it, turned into an object store, a prefix and a URL.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::{Component, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::execution::runtime_env::RuntimeEnv;
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, S3ConditionalPut};
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use object_store::{ClientConfigKey, ObjectStore, RetryConfig};
+use url::Url;
+
+/// A location cannot be turned into a store.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A scheme this program does not read.
+    #[error("`{location}` has the scheme `{scheme}`, which is not supported")]
+    UnsupportedScheme {
+        /// The location as written.
+        location: String,
+        /// Its scheme.
+        scheme: String,
+    },
+    /// Not a location at all.
+    #[error("`{location}` is not a location: {reason}")]
+    Invalid {
+        /// The location as written.
+        location: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The client of an object store could not be made from the environment.
+    #[error("the object store of `{location}` cannot be used: {error}")]
+    Client {
+        /// The location as written.
+        location: String,
+        /// What the client says.
+        error: object_store::Error,
+    },
+}
+
+impl StoreError {
+    /// The way out.
+    pub fn help(&self) -> String {
+        match self {
+            Self::UnsupportedScheme { .. } | Self::Invalid { .. } => {
+                "use a path relative to the workspace, an absolute path, `file:///path` or `s3://bucket/prefix`".into()
+            }
+            Self::Client { .. } => {
+                "check AWS_REGION, AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY".into()
+            }
+        }
+    }
+}
+
+/// The way out of an error of the object store, where one is known.
+pub(crate) fn storage_help(error: &object_store::Error) -> String {
+    let text = error.to_string();
+    match error {
+        object_store::Error::Unauthenticated { .. } => {
+            "the store does not accept the credentials: check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN"
+        }
+        object_store::Error::PermissionDenied { .. } => {
+            "the credentials (or the file's permissions) do not allow this: grant read, write and list on the location"
+        }
+        object_store::Error::NotFound { .. } if text.contains("NoSuchBucket") => {
+            "the bucket does not exist: create it, or correct its name in the location"
+        }
+        object_store::Error::NotFound { .. } => "the object is gone: something removed it while it was read; run again",
+        object_store::Error::Generic { .. } if text.contains("No space left") => "free space on the disk and run again",
+        _ => "the store may be out of reach for the moment: run again; if it stays, check the location and the network",
+    }
+    .into()
+}
+
+/// A place in an object store.
+#[derive(Clone)]
+pub struct Location {
+    /// The store, whose root is the file system's or the bucket's.
+    pub store: Arc<dyn ObjectStore>,
+    /// The path inside the store; a file or a folder.
+    pub prefix: Path,
+    /// The whole address, without a slash at its end.
+    pub url: Url,
+    /// The store's address, under which it is registered with DataFusion.
+    pub root: ObjectStoreUrl,
+    /// The path on this machine's file system, for local stores that were not replaced by [`Stores::register`].
+    pub local: Option<PathBuf>,
+    /// The workspace, for showing paths relative to it.
+    workspace: Arc<PathBuf>,
+}
+
+impl fmt::Debug for Location {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("Location").field(&self.url.as_str()).finish()
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.show(&self.prefix))
+    }
+}
+
+impl Location {
+    /// The location of `name` inside this one.
+    #[must_use]
+    pub fn child(&self, name: &str) -> Self {
+        let prefix = self.prefix.clone().join(name);
+        let mut url = self.url.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().push(name);
+        }
+        let local = self.local.as_ref().map(|path| path.join(name));
+        Self { prefix, url, local, ..self.clone() }
+    }
+
+    /// A path of this store as shown to people: relative to the workspace where it lies inside it, a URL for
+    /// object stores.
+    pub fn show(&self, path: &Path) -> String {
+        if self.url.scheme() != "file" {
+            return format!("{}{path}", self.root.as_str());
+        }
+        let absolute = PathBuf::from(format!("/{path}"));
+        match absolute.strip_prefix(self.workspace.as_path()) {
+            Ok(inside) if !inside.as_os_str().is_empty() => inside.display().to_string(),
+            _ => absolute.display().to_string(),
+        }
+    }
+}
+
+/// The object stores of one run, registered with its DataFusion runtime.
+pub struct Stores {
+    workspace: Arc<PathBuf>,
+    runtime: Arc<RuntimeEnv>,
+    /// By store address, e.g. `s3://bucket`; the flag says that the store is a plain local file system.
+    known: Mutex<HashMap<String, (Arc<dyn ObjectStore>, bool)>>,
+}
+
+impl fmt::Debug for Stores {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Stores").field("workspace", &self.workspace).finish_non_exhaustive()
+    }
+}
+
+impl Stores {
+    /// Stores for a workspace; each is registered with `runtime` when it is first used.
+    pub fn new(workspace: impl Into<PathBuf>, runtime: Arc<RuntimeEnv>) -> Self {
+        let workspace = workspace.into();
+        let workspace = std::path::absolute(&workspace).unwrap_or(workspace);
+        Self { workspace: Arc::new(without_dots(&workspace)), runtime, known: Mutex::default() }
+    }
+
+    /// The runtime the stores are registered with.
+    pub fn runtime(&self) -> &Arc<RuntimeEnv> {
+        &self.runtime
+    }
+
+    /// Uses `store` for every location under `root`, e.g. `s3://bucket` or `file:///`: for wrappers that count,
+    /// throttle or fail.
+    pub fn register(&self, root: &Url, store: Arc<dyn ObjectStore>) {
+        self.runtime.register_object_store(root, Arc::clone(&store));
+        self.known_mut().insert(store_key(root), (store, false));
+    }
+
+    /// Turns a location of the pipeline into a place: a path relative to the workspace, an absolute path,
+    /// `file:///path` or `s3://bucket/prefix`. Nothing is read.
+    pub fn locate(&self, location: &str) -> Result<Location, StoreError> {
+        let invalid = |reason: &str| StoreError::Invalid { location: location.into(), reason: reason.into() };
+        if location.trim().is_empty() {
+            return Err(invalid("it is empty"));
+        }
+        let url = match location.split_once("://") {
+            None => {
+                let path = without_dots(&self.workspace.join(location));
+                Url::from_file_path(path).map_err(|()| invalid("it is not a path"))?
+            }
+            Some(_) => Url::parse(location).map_err(|error| invalid(&error.to_string()))?,
+        };
+        let local = url.scheme() == "file";
+        let prefix = Path::from_url_path(url.path()).map_err(|error| invalid(&error.to_string()))?;
+        let (store, plain) = self.store(location, &url)?;
+        let mut trimmed = url.clone();
+        trimmed.set_path(url.path().trim_end_matches('/'));
+        let root = match url.host_str() {
+            Some(host) if !local => ObjectStoreUrl::parse(format!("{}://{host}", url.scheme())),
+            _ => ObjectStoreUrl::parse("file:///"),
+        }
+        .map_err(|error| invalid(&error.to_string()))?;
+        let path = if local && plain { url.to_file_path().ok() } else { None };
+        Ok(Location { store, prefix, url: trimmed, root, local: path, workspace: Arc::clone(&self.workspace) })
+    }
+
+    fn store(&self, location: &str, url: &Url) -> Result<(Arc<dyn ObjectStore>, bool), StoreError> {
+        let key = store_key(url);
+        if let Some((store, plain)) = self.known_mut().get(&key) {
+            return Ok((Arc::clone(store), *plain));
+        }
+        let (store, plain): (Arc<dyn ObjectStore>, bool) = match url.scheme() {
+            "file" => (Arc::new(LocalFileSystem::new()), true),
+            "s3" => (Arc::new(s3(location, url)?), false),
+            scheme => {
+                return Err(StoreError::UnsupportedScheme { location: location.into(), scheme: scheme.into() });
+            }
+        };
+        if let Ok(root) = Url::parse(&key) {
+            self.runtime.register_object_store(&root, Arc::clone(&store));
+        }
+        self.known_mut().insert(key, (Arc::clone(&store), plain));
+        Ok((store, plain))
+    }
+
+    fn known_mut(&self) -> std::sync::MutexGuard<'_, HashMap<String, (Arc<dyn ObjectStore>, bool)>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn store_key(url: &Url) -> String {
+    match url.host_str() {
+        Some(host) if url.scheme() != "file" => format!("{}://{host}", url.scheme()),
+        _ => format!("{}:///", url.scheme()),
+    }
+}
+
+/// S3 as the environment of the AWS tools describes it. Timeouts and retries are set here unless the environment does:
+/// a request of 32 MB on a slow line ends well before two minutes, and a store that answers nothing for three
+/// minutes is reported.
+fn s3(location: &str, url: &Url) -> Result<object_store::aws::AmazonS3, StoreError> {
+    let bucket = url
+        .host_str()
+        .filter(|bucket| !bucket.is_empty())
+        .ok_or_else(|| StoreError::Invalid { location: location.into(), reason: "the bucket is missing".into() })?;
+    let retry =
+        RetryConfig { max_retries: 8, retry_timeout: std::time::Duration::from_secs(180), ..RetryConfig::default() };
+    let mut builder = AmazonS3Builder::from_env()
+        .with_bucket_name(bucket)
+        .with_conditional_put(S3ConditionalPut::ETagMatch)
+        .with_retry(retry);
+    for (key, value) in [(ClientConfigKey::Timeout, "120s"), (ClientConfigKey::ConnectTimeout, "10s")] {
+        let key = AmazonS3ConfigKey::Client(key);
+        if builder.get_config_value(&key).is_none() {
+            builder = builder.with_config(key, value);
+        }
+    }
+    builder.build().map_err(|error| StoreError::Client { location: location.into(), error })
+}
+
+/// The path without `.` and `..`, by its text alone: object stores have no such names.
+fn without_dots(path: &std::path::Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                plain.pop();
+            }
+            other => plain.push(other),
+        }
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stores() -> Stores {
+        Stores::new("/somewhere/workspace", Arc::new(RuntimeEnv::default()))
+    }
+
+    #[test]
+    fn a_relative_path_lies_in_the_workspace() {
+        let location = stores().locate("data/../data/lake/calls/").unwrap();
+        assert_eq!(location.url.as_str(), "file:///somewhere/workspace/data/lake/calls");
+        assert_eq!(location.prefix.as_ref(), "somewhere/workspace/data/lake/calls");
+        assert_eq!(location.to_string(), "data/lake/calls");
+        assert_eq!(location.child("a b").to_string(), "data/lake/calls/a b");
+    }
+
+    #[test]
+    fn absolute_paths_and_file_urls_agree() {
+        let stores = stores();
+        let path = stores.locate("/tmp/lake").unwrap();
+        let url = stores.locate("file:///tmp/lake").unwrap();
+        assert_eq!(path.url, url.url);
+        assert_eq!(path.local, Some(PathBuf::from("/tmp/lake")));
+        assert_eq!(path.to_string(), "/tmp/lake");
+    }
+
+    #[test]
+    fn s3_has_the_bucket_as_its_root() {
+        let location = stores().locate("s3://bucket/some/prefix/").unwrap();
+        assert_eq!(location.prefix.as_ref(), "some/prefix");
+        assert_eq!(location.root.as_str(), "s3://bucket/");
+        assert_eq!(location.child("t").url.as_str(), "s3://bucket/some/prefix/t");
+        assert_eq!(location.to_string(), "s3://bucket/some/prefix");
+    }
+
+    #[test]
+    fn other_schemes_are_refused_with_the_way_out() {
+        let error = stores().locate("gs://bucket/prefix").unwrap_err();
+        assert_eq!(error.to_string(), "`gs://bucket/prefix` has the scheme `gs`, which is not supported");
+        assert!(error.help().contains("s3://bucket/prefix"));
+        assert!(stores().locate(" ").is_err());
+        assert!(stores().locate("s3:///prefix").is_err());
+    }
+}

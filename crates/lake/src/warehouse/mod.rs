@@ -1,0 +1,161 @@
+//! The warehouse: one folder a Delta table, and the records of the runs that made them.
+//!
+//! A table is written in two steps. [`Warehouse::stage`] writes the rows into the table's folder under names that no
+//! version mentions, where tests can look at them through [`StagedTable::provider`]; [`StagedTable::commit`] publishes
+//! them in one atomic step. Readers see the old rows or the new ones. Files of older versions are never removed here.
+//!
+//! Tables are plain Delta (reader version 1, writer version 2), so that any Delta reader understands them. Checkpoints
+//! and clean-up are no part of a commit: their failure would look like the commit's.
+
+mod commit;
+pub(crate) mod delta_log;
+mod durable;
+mod error;
+mod file_statistics;
+mod published;
+mod runs;
+mod schema;
+mod stage;
+mod staged;
+
+use arrow::datatypes::SchemaRef;
+use bytes::Bytes;
+use datafusion::execution::SendableRecordBatchStream;
+use futures::{StreamExt, TryStreamExt};
+use object_store::{ObjectStoreExt, PutMode, PutOptions};
+use uuid::Uuid;
+
+pub use crate::scan::SortColumn;
+pub use commit::{CommitDetails, Committed};
+pub use error::WarehouseError;
+pub use published::PublishedTable;
+pub use schema::storage_schema;
+pub use staged::StagedTable;
+
+use crate::stores::{Location, Stores};
+
+/// Logs looked for side by side.
+const CONCURRENT_TABLES: usize = 16;
+
+/// What is to be written.
+#[derive(Debug, Clone)]
+pub struct TableSpec {
+    /// The table's name and its folder's.
+    pub name: String,
+    /// The columns of the rows; `comment` in a field's metadata becomes the column's comment.
+    pub schema: SchemaRef,
+    /// What one row is.
+    pub description: Option<String>,
+    /// The order that the rows of each stream have; empty for none. It is taken on trust and declared to readers of
+    /// the staged rows, so it must hold.
+    pub order: Vec<SortColumn>,
+}
+
+/// A folder of Delta tables.
+#[derive(Debug, Clone)]
+pub struct Warehouse {
+    location: Location,
+}
+
+impl Warehouse {
+    /// The warehouse at a location, which need not exist yet. Nothing is read or written.
+    pub fn open(location: &str, stores: &Stores) -> Result<Self, WarehouseError> {
+        Ok(Self { location: stores.locate(location)? })
+    }
+
+    /// Where it lies.
+    pub fn location(&self) -> &Location {
+        &self.location
+    }
+
+    /// Checks before a run that the store can be written and honours conditional puts, on which the safety of two runs
+    /// at once rests. A small object under `_runs/` is created, created again, which must fail, and removed.
+    pub async fn verify_writable(&self) -> Result<(), WarehouseError> {
+        let store = &self.location.store;
+        let path = self.location.prefix.clone().join("_runs").join(format!(".probe-{}", Uuid::new_v4()));
+        let failed = |error| WarehouseError::Storage { path: self.location.to_string(), error };
+        let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+        store.put_opts(&path, Bytes::from_static(b"1").into(), options.clone()).await.map_err(failed)?;
+        let again = store.put_opts(&path, Bytes::from_static(b"2").into(), options).await;
+        // The probe is of no use to anyone; if it stays, nothing reads it.
+        let _ = store.delete(&path).await;
+        match again {
+            Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => Ok(()),
+            Ok(_) => Err(WarehouseError::NoConditionalPut { path: self.location.to_string() }),
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    /// Writes rows into the table's folder without publishing them: one stream a partition, written side by side.
+    ///
+    /// The version to be replaced is read first, so a version that another run publishes from here on makes the commit
+    /// fail with [`WarehouseError::Conflict`].
+    ///
+    /// # Errors
+    ///
+    /// A schema that cannot be stored, an error of the rows' streams ([`WarehouseError::Rows`]) or of the store. The
+    /// files written so far are removed.
+    pub async fn stage(
+        &self,
+        spec: TableSpec,
+        rows: Vec<SendableRecordBatchStream>,
+    ) -> Result<StagedTable, WarehouseError> {
+        let folder = self.folder(&spec.name)?;
+        let stored = storage_schema(&spec.name, &spec.schema)?;
+        let base = commit::Base::read(&spec.name, &folder).await?;
+        let mut staged = StagedTable::new(spec.name, folder, stored, spec.order, spec.description);
+        staged.base = base;
+        staged.files =
+            stage::write(&staged.table, &staged.folder, &staged.stored, &staged.order, staged.mark, rows).await?;
+        Ok(staged)
+    }
+
+    /// A table at its newest version; `None` when there is none.
+    pub async fn table(&self, name: &str) -> Result<Option<PublishedTable>, WarehouseError> {
+        published::read(name, &self.folder(name)?, None).await
+    }
+
+    /// A table at a version; `None` when there is no table or not yet this version.
+    pub async fn table_at(&self, name: &str, version: u64) -> Result<Option<PublishedTable>, WarehouseError> {
+        published::read(name, &self.folder(name)?, Some(version)).await
+    }
+
+    /// Names of all published tables, in alphabetical order.
+    pub async fn table_names(&self) -> Result<Vec<String>, WarehouseError> {
+        let failed = |error| WarehouseError::Storage { path: self.location.to_string(), error };
+        let listed = match self.location.store.list_with_delimiter(Some(&self.location.prefix)).await {
+            Ok(listed) => listed,
+            Err(object_store::Error::NotFound { .. }) => return Ok(Vec::new()),
+            Err(error) => return Err(failed(error)),
+        };
+        let folders = listed.common_prefixes.iter().filter_map(|folder| folder.filename()).map(ToOwned::to_owned);
+        let candidates: Vec<String> = folders.filter(|name| is_table_name(name)).collect();
+        let mut names: Vec<String> = futures::stream::iter(candidates)
+            .map(|name| async move {
+                let there = delta_log::exists(&self.location.child(&name)).await?;
+                Ok::<_, object_store::Error>(there.then_some(name))
+            })
+            .buffer_unordered(CONCURRENT_TABLES)
+            .try_filter_map(futures::future::ok)
+            .try_collect()
+            .await
+            .map_err(failed)?;
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    fn folder(&self, table: &str) -> Result<Location, WarehouseError> {
+        if is_table_name(table) {
+            Ok(self.location.child(table))
+        } else {
+            Err(WarehouseError::TableName { table: table.into() })
+        }
+    }
+}
+
+/// Letters, digits and `_`, beginning with a letter: a folder's name on every store, and never one of ours (`_runs`).
+fn is_table_name(name: &str) -> bool {
+    name.starts_with(|first: char| first.is_ascii_alphabetic())
+        && name.len() <= 200
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}

@@ -1,0 +1,99 @@
+//! Run records: one JSON object a run, created once. What is in them is the engine's affair.
+
+use bytes::Bytes;
+use futures::TryStreamExt;
+use object_store::ObjectStoreExt;
+use serde_json::Value;
+
+use super::error::WarehouseError;
+use super::{Warehouse, delta_log};
+
+const FOLDER: &str = "_runs";
+
+impl Warehouse {
+    /// Stores a run's record. Run ids sort by time, e.g. `20261124T065003Z-1a2b3c4d`.
+    ///
+    /// # Errors
+    ///
+    /// [`WarehouseError::RunExists`] when the run has a record: records are never replaced.
+    pub async fn write_run(&self, run_id: &str, record: &Value) -> Result<(), WarehouseError> {
+        check(run_id)?;
+        let file = format!("{run_id}.json");
+        let path = self.location().prefix.clone().join(FOLDER).join(file.as_str());
+        let bytes = Bytes::from(format!("{record:#}\n"));
+        match delta_log::create(self.location(), &path, &[FOLDER, &file], bytes.clone()).await {
+            Ok(()) => Ok(()),
+            // A lost answer that the client repeated finds its own record.
+            Err(object_store::Error::AlreadyExists { .. }) if self.same_run(&path, &bytes).await => Ok(()),
+            Err(object_store::Error::AlreadyExists { .. }) => Err(WarehouseError::RunExists { run_id: run_id.into() }),
+            Err(error) => Err(WarehouseError::Storage { path: self.location().show(&path), error }),
+        }
+    }
+
+    async fn same_run(&self, path: &object_store::path::Path, bytes: &Bytes) -> bool {
+        match self.location().store.get(path).await {
+            Ok(found) => found.bytes().await.is_ok_and(|found| found == bytes),
+            Err(_) => false,
+        }
+    }
+
+    /// Ids of all runs with a record, newest first. Reads names only.
+    pub async fn run_ids(&self) -> Result<Vec<String>, WarehouseError> {
+        let folder = self.location().prefix.clone().join(FOLDER);
+        let listed: Result<Vec<_>, _> = self.location().store.list(Some(&folder)).try_collect().await;
+        let objects = match listed {
+            Ok(objects) => objects,
+            Err(object_store::Error::NotFound { .. }) => Vec::new(),
+            Err(error) => return Err(WarehouseError::Storage { path: self.location().show(&folder), error }),
+        };
+        let mut ids: Vec<String> = objects
+            .iter()
+            .filter_map(|object| object.location.filename()?.strip_suffix(".json"))
+            .filter(|id| check(id).is_ok())
+            .map(ToOwned::to_owned)
+            .collect();
+        ids.sort_unstable_by(|a, b| b.cmp(a));
+        Ok(ids)
+    }
+
+    /// One run's record; `None` when there is none.
+    pub async fn read_run(&self, run_id: &str) -> Result<Option<Value>, WarehouseError> {
+        check(run_id)?;
+        let path = self.location().prefix.clone().join(FOLDER).join(format!("{run_id}.json"));
+        let read = async { self.location().store.get(&path).await?.bytes().await };
+        let bytes = match read.await {
+            Ok(bytes) => bytes,
+            Err(object_store::Error::NotFound { .. }) => return Ok(None),
+            Err(error) => return Err(WarehouseError::Storage { path: self.location().show(&path), error }),
+        };
+        serde_json::from_slice(&bytes)
+            .map(Some)
+            .map_err(|error| WarehouseError::RunRecord { run_id: run_id.into(), error })
+    }
+
+    /// The newest run whose record `wanted` accepts, with its id. Records are read newest first and only until then.
+    pub async fn latest_run(&self, wanted: impl Fn(&Value) -> bool) -> Result<Option<(String, Value)>, WarehouseError> {
+        for run_id in self.run_ids().await? {
+            if let Some(record) = self.read_run(&run_id).await?
+                && wanted(&record)
+            {
+                return Ok(Some((run_id, record)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The newest run whose record has `"status": "complete"`.
+    pub async fn latest_complete_run(&self) -> Result<Option<(String, Value)>, WarehouseError> {
+        self.latest_run(|record| record.get("status").and_then(Value::as_str) == Some("complete")).await
+    }
+}
+
+fn check(run_id: &str) -> Result<(), WarehouseError> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    if !run_id.is_empty() && run_id.len() <= 128 && run_id.bytes().all(plain) {
+        Ok(())
+    } else {
+        Err(WarehouseError::RunId { run_id: run_id.into() })
+    }
+}

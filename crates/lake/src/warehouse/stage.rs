@@ -1,0 +1,228 @@
+//! Rows written into a table's folder under names that no version mentions yet.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow::datatypes::SchemaRef;
+use datafusion::common::{DataFusionError, Result as DataFusionResult};
+use datafusion::execution::SendableRecordBatchStream;
+use futures::StreamExt;
+use object_store::buffered::BufWriter;
+use object_store::path::Path;
+use object_store::{ObjectMeta, ObjectStoreExt};
+use parquet::arrow::AsyncArrowWriter;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::metadata::{ParquetMetaData, SortingColumn};
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use super::durable;
+use super::error::WarehouseError;
+use super::schema::stored_batch;
+use crate::scan::SortColumn;
+use crate::stores::Location;
+
+/// Rows of a row group: enough for good compression, few enough for readers that hold one a core.
+const ROW_GROUP_ROWS: usize = 1_048_576;
+
+/// Encoded bytes of a row group at most, so that wide rows do not fill the memory.
+const ROW_GROUP_BYTES: usize = 128 * 1024 * 1024;
+
+/// Bytes after which the next file begins, where no order has to be kept.
+const FILE_BYTES: usize = 128 * 1024 * 1024;
+
+/// A data file that was written.
+#[derive(Debug, Clone)]
+pub(super) struct WrittenFile {
+    /// Its name inside the table's folder.
+    pub(super) name: String,
+    pub(super) object: ObjectMeta,
+    pub(super) metadata: Arc<ParquetMetaData>,
+}
+
+impl WrittenFile {
+    pub(super) fn rows(&self) -> u64 {
+        self.metadata.file_metadata().num_rows().try_into().unwrap_or(0)
+    }
+}
+
+/// What every partition's writer shares.
+struct Writing {
+    folder: Location,
+    stored: SchemaRef,
+    properties: WriterProperties,
+    id: Uuid,
+    /// Rows keep their order, so a partition is one file: within it the order can be declared.
+    ordered: bool,
+    /// Files begun, for removing them after a failure.
+    begun: Mutex<Vec<Path>>,
+}
+
+/// Writes each stream into files of its own, side by side. After a failure nothing is left behind, as far as the
+/// store lets its files be removed.
+pub(super) async fn write(
+    table: &str,
+    folder: &Location,
+    stored: &SchemaRef,
+    order: &[SortColumn],
+    id: Uuid,
+    streams: Vec<SendableRecordBatchStream>,
+) -> Result<Vec<WrittenFile>, WarehouseError> {
+    let writing = Arc::new(Writing {
+        folder: folder.clone(),
+        stored: Arc::clone(stored),
+        properties: properties(stored, order),
+        id,
+        ordered: !order.is_empty(),
+        begun: Mutex::default(),
+    });
+    let mut tasks = JoinSet::new();
+    for (partition, rows) in streams.into_iter().enumerate() {
+        let writing = Arc::clone(&writing);
+        tasks.spawn(async move { writing.partition(partition, rows).await.map(|files| (partition, files)) });
+    }
+    let mut written = Vec::new();
+    let mut failure: Option<DataFusionError> = None;
+    while let Some(done) = tasks.join_next().await {
+        let done = done.map_err(|error| DataFusionError::External(Box::new(error))).and_then(|partition| partition);
+        match done {
+            Ok(partition) => written.push(partition),
+            // The others end with "cancelled", which says nothing; the first failure is the reason.
+            Err(error) if failure.is_none() => {
+                failure = Some(error);
+                tasks.abort_all();
+            }
+            Err(_) => {}
+        }
+    }
+    if let Some(error) = failure {
+        let begun = std::mem::take(&mut *writing.begun.lock().unwrap_or_else(PoisonError::into_inner));
+        remove(folder, begun.into_iter()).await.ok();
+        return Err(WarehouseError::Rows { table: table.into(), error: Box::new(error) });
+    }
+    written.sort_unstable_by_key(|(partition, _)| *partition);
+    Ok(written.into_iter().flat_map(|(_, files)| files).collect())
+}
+
+/// Removes files; one that is not there is fine.
+pub(super) async fn remove(folder: &Location, files: impl Iterator<Item = Path>) -> object_store::Result<()> {
+    let mut failure = Ok(());
+    for file in files {
+        match folder.store.delete(&file).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
+            Err(error) => failure = Err(error),
+        }
+    }
+    failure
+}
+
+impl Writing {
+    async fn partition(
+        &self,
+        partition: usize,
+        mut rows: SendableRecordBatchStream,
+    ) -> DataFusionResult<Vec<WrittenFile>> {
+        let mut files = Vec::new();
+        let mut current: Option<OpenFile> = None;
+        while let Some(batch) = rows.next().await {
+            let batch = match batch {
+                Ok(batch) if batch.num_rows() == 0 => continue,
+                Ok(batch) => stored_batch(&batch, &self.stored),
+                Err(error) => Err(error),
+            };
+            let written = match batch {
+                Ok(batch) => {
+                    let file = match &mut current {
+                        Some(file) => file,
+                        None => current.insert(self.begin(partition, files.len())?),
+                    };
+                    file.writer.write(&batch).await.map_err(DataFusionError::from)
+                }
+                Err(error) => Err(error),
+            };
+            if let Err(error) = written {
+                if let Some(file) = current {
+                    file.abort().await;
+                }
+                return Err(error);
+            }
+            let full = !self.ordered && current.as_ref().is_some_and(|file| file.bytes() >= FILE_BYTES);
+            if full && let Some(file) = current.take() {
+                files.push(self.end(file).await?);
+            }
+        }
+        if let Some(file) = current {
+            files.push(self.end(file).await?);
+        }
+        Ok(files)
+    }
+
+    fn begin(&self, partition: usize, sequence: usize) -> DataFusionResult<OpenFile> {
+        let name = format!("part-{partition:05}-{}-c{sequence:03}.zstd.parquet", self.id);
+        let path = self.folder.prefix.clone().join(name.as_str());
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner).push(path.clone());
+        let sink = BufWriter::new(Arc::clone(&self.folder.store), path.clone());
+        let writer = AsyncArrowWriter::try_new(sink, Arc::clone(&self.stored), Some(self.properties.clone()))?;
+        Ok(OpenFile { name, path, writer })
+    }
+
+    async fn end(&self, mut file: OpenFile) -> DataFusionResult<WrittenFile> {
+        let metadata = match file.writer.finish().await {
+            Ok(metadata) => metadata,
+            Err(error) => {
+                file.abort().await;
+                return Err(error.into());
+            }
+        };
+        if let Some(local) = self.folder.local.as_ref().map(|folder| folder.join(&file.name)) {
+            let flushed = tokio::task::spawn_blocking(move || durable::sync_file(&local));
+            flushed.await.map_err(|error| DataFusionError::External(Box::new(error)))??;
+        }
+        let object = ObjectMeta {
+            location: file.path,
+            last_modified: chrono::Utc::now(),
+            size: file.writer.bytes_written() as u64,
+            e_tag: None,
+            version: None,
+        };
+        Ok(WrittenFile { name: file.name, object, metadata: Arc::new(metadata) })
+    }
+}
+
+struct OpenFile {
+    name: String,
+    path: Path,
+    writer: AsyncArrowWriter<BufWriter>,
+}
+
+impl OpenFile {
+    fn bytes(&self) -> usize {
+        self.writer.bytes_written() + self.writer.in_progress_size()
+    }
+
+    /// Lets go of an upload in parts, which the store would keep otherwise.
+    async fn abort(self) {
+        let _ = self.writer.into_inner().abort().await;
+    }
+}
+
+fn properties(stored: &SchemaRef, order: &[SortColumn]) -> WriterProperties {
+    // Column indices in a footer count leaves, so an order behind a nested column is not written there.
+    let flat = stored.fields().iter().all(|field| !field.data_type().is_nested());
+    let sorting: Option<Vec<SortingColumn>> = order
+        .iter()
+        .map(|by| {
+            let index = stored.index_of(&by.name).ok().filter(|_| flat)?;
+            let column_idx = index.try_into().ok()?;
+            Some(SortingColumn { column_idx, descending: by.descending, nulls_first: by.nulls_first })
+        })
+        .collect();
+    WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(3).unwrap_or_default()))
+        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+        .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
+        .set_statistics_enabled(EnabledStatistics::Page)
+        .set_sorting_columns(sorting.filter(|columns| !columns.is_empty()))
+        .set_created_by(concat!("throughline ", env!("CARGO_PKG_VERSION")).to_owned())
+        .build()
+}
