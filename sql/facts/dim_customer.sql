@@ -1,6 +1,7 @@
 -- One row: a membership spell of a customer. From: customers. Key: customer_id, joined_at.
--- [valid_from, valid_until) covers all time without gap or overlap for each customer, so a join on an event's time finds
--- exactly one spell: the one running, else the last one before, and for what came before the first spell, the first.
+-- [valid_from, valid_until) covers all time without gap or overlap for each customer, so a join on an event's time
+-- finds exactly one spell: the one running, else the last one before, and for what came before the first spell, the
+-- first.
 WITH spell AS (
     SELECT
         customers.*,

@@ -1,6 +1,7 @@
 -- One row: satisfaction at a position along a journey, by step (1, 2, … 20 and later) or by tenth of the time elapsed.
 -- From: fct_journey_touchpoint, relationship_answer. Key: journey, position_kind, position.
--- Tenths are of closed instances with a length: [0, 0.1) is 1, the last moment is 10. Relationship answers have no step.
+-- Tenths are of closed instances with a length: [0, 0.1) is 1, the last moment is 10. Relationship answers have no
+-- step.
 WITH touchpoint_answer AS (
     SELECT
         journey,

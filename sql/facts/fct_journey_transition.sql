@@ -1,7 +1,7 @@
 -- One row: a step from one kind of touchpoint to the next inside a journey, over all its instances.
 -- From: fct_journey_touchpoint. Key: journey, from_event, from_channel, to_event, to_channel.
--- The last member of an instance leads to its status: to_event '(completed)', …, to_channel '(end)'. So the steps out of
--- a touchpoint always add up to the steps into it, plus the instances that start there.
+-- The last member of an instance leads to its status: to_event '(completed)', …, to_channel '(end)'. So the steps out
+-- of a touchpoint always add up to the steps into it, plus the instances that start there.
 WITH step AS (
     SELECT
         journey,

@@ -1,8 +1,8 @@
 -- One row: a journey at a landmark in a segment ('all' for the total): its volume and its link to churn, with
--- uncertainty, guards and rank (SEMANTICS 5). From: landmark, dim_journey, fct_key_journeys_stratum, key_journey_volume,
--- journey_responder, key_journey_survival. Key: landmark, journey, segment.
--- 'all' is stratified by segment × tenure band, a segment by tenure band. Cells: a, b = exposed churned, stayed;
--- c, d = unexposed churned, stayed. The aggregates of strata do not depend on the order of their rows.
+-- uncertainty, guards and rank (SEMANTICS 5). From: landmark, dim_journey, fct_key_journeys_stratum,
+-- key_journey_volume, journey_responder, key_journey_survival. Key: landmark, journey, segment. 'all' is stratified by
+-- segment × tenure band, a segment by tenure band. Cells: a, b = exposed churned, stayed; c, d = unexposed churned,
+-- stayed. The aggregates of strata do not depend on the order of their rows.
 WITH stratum AS (
     SELECT 'all' AS segment, landmark, journey, tenure_band, eligible, exposed, unexposed, carried_over, censored,
         a, b, c, d, a_first_7_days, c_first_7_days, exposed_revenue

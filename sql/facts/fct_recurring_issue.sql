@@ -1,4 +1,5 @@
--- One row: a topic in a quarter with its contacts, how many were repeats, and what most often came before (SEMANTICS 6).
+-- One row: a topic in a quarter with its contacts, how many were repeats, and what most often came before (SEMANTICS
+-- 6).
 -- From: touchpoints. Key: topic, period_start.
 -- A contact is a touchpoint on an assisted channel. It is a repeat when the same customer had a contact on the topic in
 -- the 7 days before, whatever the journey; else it is a first contact, and the touchpoint just before it is upstream.

@@ -1,4 +1,5 @@
--- One row: a customer with members of a journey in a landmark's exposure window. From: landmark, fct_journey_touchpoint.
+-- One row: a customer with members of a journey in a landmark's exposure window. From: landmark,
+-- fct_journey_touchpoint.
 -- Key: landmark, journey, customer_id. exposed: an instance started in the window; carried_over: members but no start,
 -- so neither exposed nor unexposed. Only members before the landmark count.
 SELECT

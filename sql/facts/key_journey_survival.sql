@@ -1,5 +1,6 @@
--- One row: the Kaplan–Meier difference (exposed less unexposed, share who stay) of a journey at a landmark in a segment,
--- where more than 5 % were lost from sight in the outcome window, so that plain rates would mislead (SEMANTICS 5).
+-- One row: the Kaplan–Meier difference (exposed less unexposed, share who stay) of a journey at a landmark in a
+-- segment, where more than 5 % were lost from sight in the outcome window, so that plain rates would mislead (SEMANTICS
+-- 5).
 -- From: fct_key_journeys_stratum, key_journey_customer. Key: landmark, journey, segment.
 WITH stratum AS (
     SELECT landmark, journey, segment, exposed, unexposed, censored

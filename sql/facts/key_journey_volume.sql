@@ -1,6 +1,7 @@
 -- One row: how many instances of a journey started in a landmark's exposure window, in a segment ('all' for the total).
--- From: journey_exposure, dim_customer (segment at the first of the customer's starts). Key: landmark, journey, segment.
--- Every customer counts, also who left before the landmark or could not have been on the journey by `eligible`.
+-- From: journey_exposure, dim_customer (segment at the first of the customer's starts). Key: landmark, journey,
+-- segment. Every customer counts, also who left before the landmark or could not have been on the journey by
+-- `eligible`.
 WITH started AS (
     SELECT
         journey_exposure.landmark,

@@ -7,7 +7,8 @@ WITH outcome AS (
         customers.customer_id,
         customers.joined_at,
         customers.churned_at < landmark.outcome_until AS churned,
-        customers.churned_at < least(landmark.outcome_from + INTERVAL '7 days', landmark.outcome_until) AS churned_early,
+        customers.churned_at < least(landmark.outcome_from + INTERVAL '7 days', landmark.outcome_until)
+            AS churned_early,
         customers.lost_at < landmark.outcome_until AS lost,
         -- Until churn, or else until lost from sight, at most to the end of the window.
         CASE

@@ -1,6 +1,7 @@
 -- One row: how many survey answers found no touchpoint or no instance, by kind, named journey and reason.
 -- From: survey_answers, journey_answer, relationship_answer, touchpoints. Key: kind, asked_journey, reason.
--- A relationship answer outside every closed instance is no defect: it speaks for the whole relation, not for a journey.
+-- A relationship answer outside every closed instance is no defect: it speaks for the whole relation, not for a
+-- journey.
 WITH transaction_answer AS (
     SELECT
         answer.kind,

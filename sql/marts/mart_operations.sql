@@ -1,4 +1,5 @@
--- One row: a journey in a month for the function that owns it (all segments). From: fct_journey_performance, dim_journey.
+-- One row: a journey in a month for the function that owns it (all segments). From: fct_journey_performance,
+-- dim_journey.
 -- Key: owner, journey, period_start.
 SELECT
     coalesce(dim_journey.owner, 'nobody') AS owner,
