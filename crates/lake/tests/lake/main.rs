@@ -1,0 +1,13 @@
+//! The lake on real files: every kind of bad input with its message, and tables published, replaced, contested and
+//! half-committed.
+
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod commits;
+mod delta_sources;
+mod exports;
+mod faults;
+mod parquet_sources;
+mod support;
+mod tables;
+mod text_sources;
