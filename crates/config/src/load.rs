@@ -12,7 +12,7 @@ mod rules;
 mod sources;
 mod top;
 mod tree;
-mod values;
+pub(crate) mod values;
 mod workspace;
 
 use std::collections::HashMap;
@@ -20,6 +20,9 @@ use std::path::{Path, PathBuf};
 
 use crate::{Diagnostic, Diagnostics, Pipeline, closest};
 use workspace::Workspace;
+
+/// Findings that are kept: nobody reads more at once.
+const MAX_SHOWN: usize = 500;
 
 /// What to load.
 #[derive(Debug, Clone, Default)]
@@ -55,7 +58,7 @@ pub fn load_pipeline(options: &LoadOptions) -> Result<(Pipeline, Diagnostics), D
     let name = pick(&names, options.pipeline.as_deref())?;
     let mut findings = Diagnostics::default();
     let pipeline = top::read(&workspace, &name, options, &mut findings);
-    let findings = findings.sorted();
+    let findings = at_most(MAX_SHOWN, findings.sorted());
     match pipeline {
         Some(pipeline) if !findings.has_errors() => Ok((pipeline, findings)),
         _ => Err(findings),
@@ -81,6 +84,24 @@ pub fn pipeline_names(project: &Path) -> Result<Vec<String>, Diagnostics> {
         .collect();
     names.sort();
     Ok(names)
+}
+
+/// Keeps the first `most` findings, errors before warnings, and says how many are left out.
+fn at_most(most: usize, mut findings: Diagnostics) -> Diagnostics {
+    let left_out = findings.0.len().saturating_sub(most);
+    if left_out > 0 {
+        findings.0.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+        findings.0.truncate(most);
+        let more = format!("{left_out} more findings are not shown");
+        let note = if findings.has_errors() {
+            Diagnostic::error("too-many-findings", more)
+        } else {
+            Diagnostic::warning("too-many-findings", more)
+        };
+        findings = findings.sorted();
+        findings.push(note);
+    }
+    findings
 }
 
 fn pick(names: &[String], wanted: Option<&str>) -> Result<String, Diagnostic> {

@@ -58,7 +58,9 @@ impl Located<String> {
     /// value where quoting, folding or interpolation stands between the two.
     pub fn place_within(&self, within: Range<usize>) -> Place {
         let text = self.place.text();
-        let exact = text.find(self.value.as_str()).filter(|_| self.value.get(within.clone()).is_some());
+        // A block scalar's value ends in a line feed that its place leaves out.
+        let value = self.value.trim_end();
+        let exact = text.find(value).filter(|_| value.get(within.clone()).is_some());
         match exact {
             Some(offset) => {
                 let start = self.place.span.start + offset;

@@ -6,8 +6,11 @@ use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet}
 
 use crate::{Diagnostic, Place, Severity};
 
-/// Characters of a source line shown on each side of the caret; generated files have lines of any length.
-const MARGIN: usize = 120;
+/// The longest line, in bytes, that is laid out as a whole (and then cut to the terminal's width); generated files have
+/// lines of any length.
+const LONGEST_LINE: usize = 4_000;
+/// Characters shown of a longer line: before the caret, under it and after it.
+const MARGIN: usize = 60;
 /// The longest message or label shown, in characters: a value a person pasted by mistake must not flood the screen.
 const LONGEST_TEXT: usize = 2_000;
 
@@ -30,19 +33,22 @@ fn one(finding: &Diagnostic, renderer: &Renderer) -> String {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
-    let excerpt = finding.place.as_ref().map(Excerpt::of);
     let mut report = Group::with_title(level.primary_title(shortened(&finding.message)).id(finding.code));
-    if let (Some(place), Some(excerpt)) = (&finding.place, &excerpt) {
-        // The place is given by hand because the excerpt may begin in the middle of its line.
+    if let Some(place) = &finding.place {
         let path = place.file.path.to_string_lossy().into_owned();
-        report = report.element(Origin::path(path).line(excerpt.line).char_column(excerpt.column));
-        if !excerpt.text.is_empty() {
-            let mut caret = AnnotationKind::Primary.span(excerpt.span.clone());
-            if !finding.label.is_empty() {
-                caret = caret.label(shortened(&finding.label));
-            }
-            report = report.element(Snippet::source(&excerpt.text).line_start(excerpt.line).annotation(caret));
+        let excerpt = Excerpt::of(place);
+        let mut caret = AnnotationKind::Primary.span(excerpt.span);
+        if !finding.label.is_empty() {
+            caret = caret.label(shortened(&finding.label));
         }
+        let mut snippet = Snippet::source(excerpt.text).line_start(excerpt.line).annotation(caret);
+        if excerpt.whole {
+            snippet = snippet.path(path);
+        } else {
+            // The library would count the column from where the excerpt begins.
+            report = report.element(Origin::path(path).line(excerpt.line).char_column(excerpt.column));
+        }
+        report = report.element(snippet);
     }
     let help = finding.help.iter().map(|line| Level::HELP.message(shortened(line)));
     renderer.render(&[report.elements(help)])
@@ -57,44 +63,39 @@ struct Excerpt {
     text: String,
     /// The caret's bytes in `text`.
     span: Range<usize>,
+    /// Whether `text` is the whole line.
+    whole: bool,
 }
 
 impl Excerpt {
     fn of(place: &Place) -> Self {
         let (line, column) = place.line_and_column();
-        let whole = &place.file.text;
+        let file = &place.file.text;
         let Range { start, end } = place.span.clone();
-        let line_start = whole[..start].rfind('\n').map_or(0, |newline| newline + 1);
-        let line_end = whole[start..].find('\n').map_or(whole.len(), |newline| start + newline);
+        let line_start = file[..start].rfind('\n').map_or(0, |newline| newline + 1);
+        let line_end = file[start..].find('\n').map_or(file.len(), |newline| start + newline);
         // A place of several lines is shown by its first one, without the line feed or blanks at its end.
-        let shown_end = end.clamp(start, line_end);
-        let end = start + whole[start..shown_end].trim_end().len();
+        let end = start + file[start..end.clamp(start, line_end)].trim_end().len();
+        let line_end = end + file[end..line_end].trim_end().len();
 
-        let before = &whole[line_start..start];
-        let after = whole[end..line_end].trim_end();
-        let from = before.char_indices().rev().nth(MARGIN - 1).map_or(0, |(index, _)| index);
-        let until = after.char_indices().nth(MARGIN).map_or(after.len(), |(index, _)| index);
-        let marked = &whole[start..end];
-        let marked_until = marked.char_indices().nth(MARGIN).map_or(marked.len(), |(index, _)| index);
-
-        let mut text = String::new();
-        if from > 0 {
-            text.push('…');
+        if line_end - line_start <= LONGEST_LINE {
+            let span = start - line_start..end - line_start;
+            return Self { line, column, text: file[line_start..line_end].to_owned(), span, whole: true };
         }
-        text.push_str(&before[from..]);
-        let span_start = text.len();
-        text.push_str(&marked[..marked_until]);
-        let span = span_start..text.len();
-        if marked_until < marked.len() {
-            text.push('…');
-        } else {
-            text.push_str(&after[..until]);
-            if until < after.len() {
-                text.push('…');
-            }
-        }
-        Self { line, column, text, span }
+        let before = last_characters(&file[line_start..start]);
+        let marked = first_characters(&file[start..end]);
+        let after = if marked.len() < end - start { "" } else { first_characters(&file[end..line_end]) };
+        let span = before.len()..before.len() + marked.len();
+        Self { line, column, text: format!("{before}{marked}{after}"), span, whole: false }
     }
+}
+
+fn first_characters(text: &str) -> &str {
+    text.char_indices().nth(MARGIN).map_or(text, |(end, _)| &text[..end])
+}
+
+fn last_characters(text: &str) -> &str {
+    text.char_indices().rev().nth(MARGIN - 1).map_or(text, |(start, _)| &text[start..])
 }
 
 fn shortened(text: &str) -> String {

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use super::tree::{Node, NodeKind};
 use super::workspace::MAX_BYTES;
-use crate::{Diagnostic, Diagnostics, Located, Place, closest};
+use crate::{Diagnostic, Diagnostics, Located, closest};
 
 /// Replaces every interpolation below `node`.
 pub(super) fn interpolate(node: &mut Node, environment: &HashMap<String, String>, findings: &mut Diagnostics) {
@@ -58,10 +58,12 @@ fn filled(
                 .at(value.place_within(start..start + 2))
                 .help("write `${VAR}` or `${VAR:-default}`; `$${` stands for the letters `${`"));
         };
-        let place = value.place_within(start..start + length + 1);
-        let inserted = lookup(&rest[dollar + 2..dollar + length], place.clone(), environment)?;
+        // Finding the place reads the whole value, so only findings pay for it.
+        let place = || value.place_within(start..start + length + 1);
+        let inserted =
+            lookup(&rest[dollar + 2..dollar + length], environment).map_err(|finding| finding.at(place()))?;
         *budget = budget.checked_sub(inserted.len()).ok_or_else(|| {
-            Diagnostic::error("interpolation", "the values put into this file come to more than 1 MiB").at(place)
+            Diagnostic::error("interpolation", "the values put into this file come to more than 1 MiB").at(place())
         })?;
         out.push_str(inserted);
         rest = &rest[dollar + length + 1..];
@@ -70,7 +72,7 @@ fn filled(
     Ok(out)
 }
 
-fn lookup<'a>(inner: &'a str, place: Place, environment: &'a HashMap<String, String>) -> Result<&'a str, Diagnostic> {
+fn lookup<'a>(inner: &'a str, environment: &'a HashMap<String, String>) -> Result<&'a str, Diagnostic> {
     let (name, default) = match inner.split_once(":-") {
         Some((name, default)) => (name, Some(default)),
         None => (inner, None),
@@ -79,7 +81,6 @@ fn lookup<'a>(inner: &'a str, place: Place, environment: &'a HashMap<String, Str
         && name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_');
     if !valid {
         return Err(Diagnostic::error("interpolation", format!("`{name}` is no name of an environment variable"))
-            .at(place)
             .help("write `${VAR}` or `${VAR:-default}`; `$${` stands for the letters `${`"));
     }
     // As in a shell, `:-` also stands in for a variable that is set but empty.
@@ -88,8 +89,7 @@ fn lookup<'a>(inner: &'a str, place: Place, environment: &'a HashMap<String, Str
         (Some(value), Some(_)) if !value.is_empty() => Ok(value),
         (_, Some(default)) => Ok(default),
         (None, None) => {
-            let missing =
-                Diagnostic::error("unset-variable", format!("the environment variable `{name}` is not set")).at(place);
+            let missing = Diagnostic::error("unset-variable", format!("the environment variable `{name}` is not set"));
             let missing = match closest(name, environment.keys().map(String::as_str)) {
                 Some(similar) => missing.label(format!("`{similar}` is set; did you mean that?")),
                 None => missing,

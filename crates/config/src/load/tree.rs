@@ -14,7 +14,9 @@ use crate::{Diagnostic, Diagnostics, Located, Place, SourceFile};
 /// Mappings and sequences inside each other.
 const MAX_DEPTH: usize = 32;
 /// Scalars, keys, mappings and sequences of one file.
-const MAX_NODES: usize = 50_000;
+const MAX_NODES: usize = 20_000;
+/// Findings after which the rest of a file is not looked at: it is not the kind of file that was meant.
+const MAX_FINDINGS: usize = 200;
 
 /// A piece of YAML.
 #[derive(Debug)]
@@ -107,6 +109,10 @@ impl Builder<'_> {
     /// Takes the next event. An error stops the parse; smaller findings are noted and passed over.
     fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), Diagnostic> {
         let range = self.bytes.range(span, &self.file.text);
+        if self.findings.0.len() > MAX_FINDINGS {
+            let message = format!("more than {MAX_FINDINGS} findings; the rest is not read");
+            return Err(Diagnostic::error("too-many-findings", message).at(self.place(range)));
+        }
         match event {
             Event::Scalar(text, style, anchor, tag) => {
                 self.count(&range)?;

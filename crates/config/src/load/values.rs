@@ -19,7 +19,7 @@ const LONGEST_NAME: usize = 63;
 
 /// Why a text is no duration.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum WrongDuration {
+pub(crate) enum WrongDuration {
     /// Not a number and a unit at all.
     Shape,
     /// A number, then a word that is no unit.
@@ -62,7 +62,7 @@ impl WrongDuration {
 }
 
 /// `90 days`, `1 hour`, …: a whole number and a unit. A day is 24 hours.
-pub(super) fn duration(text: &str) -> Result<Duration, WrongDuration> {
+pub(crate) fn duration(text: &str) -> Result<Duration, WrongDuration> {
     let text = text.trim();
     let split = text.find(|letter: char| !matches!(letter, '0'..='9' | '.' | '-' | '+')).unwrap_or(text.len());
     let (count, unit) = (&text[..split], text[split..].trim_start());
@@ -131,17 +131,22 @@ pub(super) fn variable(text: &Located<String>, plain: bool) -> Result<Variable, 
         "false" | "False" | "FALSE" => return Ok(Variable::Boolean(false)),
         _ => {}
     }
-    let Some(number) = number(text) else { return Ok(Variable::Text(text.value.clone())) };
-    // Digits alone are a whole number even where YAML would fall back to a rounded double.
-    let digits = text.trim_start_matches(['+', '-']).bytes().all(|digit| digit.is_ascii_digit());
-    match (number.as_i64(), number.as_f64()) {
-        (Some(integer), _) => Ok(Variable::Integer(integer)),
-        _ if digits || number.is_u64() => {
-            Err(wrong(format!("`{}` does not fit a 64-bit integer", text.value))
-                .help("put it in quotes to make it a text"))
+    let number = number(text);
+    // Digits alone mean a whole number, where YAML readers fall back to a text or a rounded double.
+    let digits = text.trim_start_matches(['+', '-']);
+    let whole = !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit());
+    match number.as_ref().map(|number| (number.as_i64(), number.as_f64())) {
+        Some((Some(integer), _)) => Ok(Variable::Integer(integer)),
+        _ if whole || number.as_ref().is_some_and(serde_yaml::Number::is_u64) => {
+            let message = format!("`{}` does not fit a 64-bit integer", text.value);
+            Err(wrong(message).help("put it in quotes to make it a text"))
         }
-        (None, Some(float)) if float.is_finite() => Ok(Variable::Float(float)),
-        _ => Err(wrong(format!("`{}` is not a finite number", text.value)).help("put it in quotes to make it a text")),
+        None => Ok(Variable::Text(text.value.clone())),
+        Some((None, Some(float))) if float.is_finite() => Ok(Variable::Float(float)),
+        Some(_) => {
+            let message = format!("`{}` is not a finite number", text.value);
+            Err(wrong(message).help("put it in quotes to make it a text"))
+        }
     }
 }
 

@@ -244,7 +244,15 @@ fn a_source_without_time_column_is_a_warning() {
         format!("{SMALLEST}sources: {{ calls: {{ path: x, format: parquet }} }}\n").as_bytes(),
     )]);
     let (_, warnings) = load_pipeline(&options(&folder)).expect("loads");
-    insta::assert_snapshot!(warnings, @"");
+    insta::assert_snapshot!(warnings, @"
+    warning[no-time-column]: source `calls` has no `time_column`: `as_of` cannot cut it
+     --> pipelines/main.yaml:6:12
+      |
+    6 | sources: { calls: { path: x, format: parquet } }
+      |            ^^^^^
+      |
+      = help: name the column that says when a row happened; without it a rerun for an earlier day sees later rows
+    ");
 }
 
 #[test]
@@ -259,9 +267,33 @@ fn variables_of_the_command_line() {
     assert_eq!(with("horizon", "60 days"), Ok(Variable::Duration(Duration(60 * DAY))));
     assert_eq!(with("level", "1"), Ok(Variable::Float(1.0)));
     assert_eq!(with("currency", "3 days"), Ok(Variable::Text("3 days".to_owned())), "a text stays a text");
-    insta::assert_snapshot!(with("horizon", "soon").expect_err("kind"), @"");
-    insta::assert_snapshot!(with("horizn", "60 days").expect_err("name"), @"");
-    insta::assert_snapshot!(with("horizon", "3 months").expect_err("months"), @"");
+    insta::assert_snapshot!(with("horizon", "soon").expect_err("kind"), @"
+    error[bad-value]: the variable `horizon` is a length of time
+     --> --vars:1:9
+      |
+    1 | horizon=soon
+      |         ^^^^ expected a length of time
+      |
+      = help: the pipeline's file declares it; the command line can change the value, not the kind
+    ");
+    insta::assert_snapshot!(with("horizn", "60 days").expect_err("name"), @"
+    error[unknown-variable]: the pipeline has no variable `horizn`
+     --> --vars:1:1
+      |
+    1 | horizn=60 days
+      | ^^^^^^ did you mean `horizon`?
+      |
+      = help: it declares: horizon, level, currency
+    ");
+    insta::assert_snapshot!(with("horizon", "3 months").expect_err("months"), @"
+    error[bad-duration]: `3 months` has no fixed length: months vary
+     --> --vars:1:9
+      |
+    1 | horizon=3 months
+      |         ^^^^^^^^
+      |
+      = help: say it in days, e.g. `90 days`
+    ");
 }
 
 #[test]
@@ -269,6 +301,7 @@ fn quoting_and_blocks_keep_places_on_character_boundaries() {
     let pipeline = loaded("name: main\nowner: 'Zoë Größe'\nstart: \"2024-10-01\"\nwarehouse: |\n  däta\nmodels: { ä_nicht: { sql: sql/touchpoints.sql } }\n".replace("ä_nicht", "touchpoints").as_str());
     assert_eq!(pipeline.owner.as_deref(), Some("Zoë Größe"));
     assert_eq!(pipeline.start.place.text(), "\"2024-10-01\"");
-    assert_eq!(pipeline.warehouse.place.line_and_column(), (4, 12));
+    assert_eq!(pipeline.warehouse.place.line_and_column(), (5, 3), "a block begins with its first line");
+    assert_eq!(pipeline.warehouse.place_within(1..3).text(), "ä");
     assert_eq!(pipeline.models["touchpoints"].name.place.text(), "touchpoints");
 }
