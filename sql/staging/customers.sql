@@ -1,0 +1,13 @@
+-- One row: a membership spell of a customer. From: the source customer_register. Key: customer_id, joined_at.
+-- Churn and loss at or after $as_of are not known yet. Why a customer left is left out: nothing known only afterwards
+-- may serve as an attribute of a customer who is still there.
+SELECT
+    customer_id,
+    joined_at,
+    CASE WHEN churned_at < $as_of THEN churned_at END AS churned_at,
+    CASE WHEN lost_at < $as_of THEN lost_at END AS lost_at,
+    coalesce(segment, 'unknown') AS segment,
+    region,
+    acquisition_channel,
+    birth_year
+FROM customer_register
