@@ -35,3 +35,8 @@ pub use node::{MatchJourneys, match_journeys};
 pub use parameters::{Definition, MatchParameters};
 pub use planner::{MatchPlanner, MatchQueryPlanner};
 pub use refusal::{Field, MatchError, MatchErrorKind};
+
+#[cfg(test)]
+mod reference;
+#[cfg(test)]
+mod tests;

@@ -61,6 +61,8 @@ pub(crate) struct MatchStream {
     held_bytes: usize,
     /// The customer being read, as an array of one row.
     customer: Option<ArrayRef>,
+    /// The time of its last touchpoint before `as_of`.
+    latest: i64,
     drain: Option<Drain>,
     output: BatchCoalescer,
     input_ended: bool,
@@ -95,6 +97,7 @@ impl MatchStream {
             held: Vec::new(),
             held_bytes: 0,
             customer: None,
+            latest: i64::MIN,
             drain: None,
             output,
             input_ended: false,
@@ -211,7 +214,7 @@ impl MatchStream {
         let masks = self.condition_masks(batch)?;
         let sets = self.key_sets(batch, view)?;
         if let Some(base) = sets.first() {
-            check_order(view, &base.valid)?;
+            check_order(view, &base.valid, &mut self.latest)?;
         }
         for (index, definition) in self.setup.parameters.definitions.iter().enumerate() {
             let set = &sets[self.setup.columns.key_set_of[index]];
@@ -383,20 +386,20 @@ fn true_rows(value: &BooleanArray) -> Bits {
 }
 
 /// Refuses an input whose times run backwards within a customer: files that declare an order they do not have would
-/// give wrong instances without a word.
-fn check_order(view: &Batch<'_>, valid: &Bits) -> Result<()> {
+/// give wrong instances without a word. `latest` is the time of the last touchpoint of the customer being read.
+fn check_order(view: &Batch<'_>, valid: &Bits, latest: &mut i64) -> Result<()> {
     let mut from = 0;
-    for &end in view.run_ends {
-        let mut latest = i64::MIN;
-        for row in from..end {
-            if valid.get(row) {
-                if view.times[row] < latest {
-                    return exec_err!(
-                        "the touchpoints of a customer are not in the order of occurred_at although their source declares so"
-                    );
-                }
-                latest = view.times[row];
+    for (run, &end) in view.run_ends.iter().enumerate() {
+        if view.first_customer as usize + run > 0 {
+            *latest = i64::MIN;
+        }
+        for row in (from..end).filter(|row| valid.get(*row)) {
+            if view.times[row] < *latest {
+                return exec_err!(
+                    "the touchpoints of a customer are not in the order of occurred_at although their source declares so"
+                );
             }
+            *latest = view.times[row];
         }
         from = end;
     }
