@@ -5,6 +5,7 @@ mod interpolation;
 mod random;
 mod refusals;
 mod rendering;
+mod sections;
 mod whole;
 
 use std::fs;

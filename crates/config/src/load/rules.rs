@@ -15,7 +15,7 @@ const ROW_RULES: [&str; 4] = ["not_null", "accepted_values", "range", "expressio
 pub(super) fn contract(field: Field<'_>, findings: &mut Diagnostics) -> Vec<RowRule> {
     let mut rules = Vec::new();
     for item in items(field, findings) {
-        for rule in parts(item, &RULES, findings) {
+        for rule in parts(item, &ROW_RULES, findings) {
             match rule.key.value.as_str() {
                 "severity" => findings.push(
                     Diagnostic::error("unknown-key", "a contract has no `severity`").at(rule.key.place.clone()).help(
@@ -173,19 +173,20 @@ fn items<'a>(field: Field<'a>, findings: &mut Diagnostics) -> &'a [Node] {
 }
 
 /// The fields of one list item: exactly one rule, and perhaps its `severity`.
-fn parts<'a>(item: &'a Node, rules: &[&'static str], findings: &mut Diagnostics) -> Vec<Field<'a>> {
+///
+/// `listed` are the rules to show a person who misspells one; the other rules are taken all the same.
+fn parts<'a>(item: &'a Node, listed: &[&'static str], findings: &mut Diagnostics) -> Vec<Field<'a>> {
     let NodeKind::Mapping(entries) = &item.kind else {
         let finding = Diagnostic::error("wrong-type", format!("a rule must be a mapping, found {}", item.described()));
         findings.push(finding.at(item.place.clone()).help("e.g. `- not_null: [customer_id]`"));
         return Vec::new();
     };
-    let known: Vec<&'static str> = rules.iter().copied().chain(["severity"]).collect();
     let (known_fields, unknown): (Vec<_>, Vec<_>) = entries
         .iter()
         .map(|(key, node)| Field { key, node })
-        .partition(|field| known.contains(&field.key.value.as_str()));
+        .partition(|field| field.key.value == "severity" || RULES.contains(&field.key.value.as_str()));
     for field in &unknown {
-        findings.push(unknown_key(field.key, "a rule", &known));
+        findings.push(unknown_key(field.key, "a rule", listed));
     }
     let named: HashSet<&str> =
         known_fields.iter().map(|field| field.key.value.as_str()).filter(|name| *name != "severity").collect();
@@ -193,7 +194,7 @@ fn parts<'a>(item: &'a Node, rules: &[&'static str], findings: &mut Diagnostics)
         0 if unknown.is_empty() => findings.push(
             Diagnostic::error("bad-rule", "this item names no rule")
                 .at(item.place.clone())
-                .help(format!("one of: {}", rules.join(", "))),
+                .help(format!("one of: {}", listed.join(", "))),
         ),
         0 | 1 => return known_fields,
         _ => findings.push(

@@ -80,14 +80,9 @@ fn seed(name: &Located<String>, node: &Node, workspace: &Workspace, findings: &m
     let format = Format::Csv { delimiter: b',' };
     let path = fields.required("path", "data/seeds/goals.csv", findings).and_then(|field| field.text(findings));
     if let Some(path) = &path {
-        match inside(path) {
-            Ok(relative) if workspace.root.join(&relative).is_file() => {}
-            Ok(_) => findings.push(
-                Diagnostic::error("missing-file", format!("no file `{}`", path.value))
-                    .at(path.place.clone())
-                    .help("a seed is one CSV file of the workspace, its path relative to the workspace"),
-            ),
-            Err(finding) => findings.push(finding.at(path.place.clone())),
+        let found = inside(path).and_then(|relative| workspace.resolve(&relative));
+        if let Err(finding) = found {
+            findings.push(finding.at(path.place.clone()));
         }
     }
     require_columns(&fields, format, findings);

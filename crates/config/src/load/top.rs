@@ -98,7 +98,12 @@ pub(super) fn check_relation_name(name: &Located<String>, what: &str, findings: 
 pub(super) fn clash(second: &Located<String>, second_is: &str, first: &Located<String>, first_is: &str) -> Diagnostic {
     let (line, _) = first.place.line_and_column();
     let file = first.place.file.path.display();
-    Diagnostic::error("name-clash", format!("the {second_is} `{}` has the name of a {first_is}", second.value))
+    let message = if second_is == first_is {
+        format!("a second {second_is} is named `{}`", second.value)
+    } else {
+        format!("the {second_is} `{}` has the name of a {first_is}", second.value)
+    };
+    Diagnostic::error("name-clash", message)
         .at(second.place.clone())
         .label(format!("first used in {file}:{line}"))
         .help("rename one of the two")

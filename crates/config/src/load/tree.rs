@@ -259,9 +259,12 @@ impl Builder<'_> {
                 .help("replace each tab with two spaces");
         }
         let width = self.file.text[start..].chars().next().filter(|next| *next != '\n').map_or(0, char::len_utf8);
-        Diagnostic::error("yaml-syntax", format!("this is not YAML: {info}"))
-            .at(self.place(start..start + width))
-            .help("texts that hold `: `, ` #`, or begin with one of `{[&*!|>'\"%@` and the backtick need quotes")
+        let finding =
+            Diagnostic::error("yaml-syntax", format!("this is not YAML: {info}")).at(self.place(start..start + width));
+        if line.contains("${") {
+            return finding.help("inside `{ }` and `[ ]`, put a text with `${VAR}` in quotes");
+        }
+        finding.help("texts that hold `: `, ` #`, or begin with one of `{[&*!|>'\"%@` and the backtick need quotes")
     }
 
     fn place(&self, span: Range<usize>) -> Place {

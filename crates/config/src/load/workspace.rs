@@ -30,33 +30,41 @@ impl Workspace {
     pub(super) fn read_named(&self, path: &Located<String>) -> Result<Arc<SourceFile>, Diagnostic> {
         let at = |diagnostic: Diagnostic| diagnostic.at(path.place.clone());
         let relative = inside(&path.value).map_err(at)?;
-        self.read(&relative).map_err(|diagnostic| if diagnostic.place.is_some() { diagnostic } else { at(diagnostic) })
+        // What is wrong inside the file has a place there already.
+        self.read(&relative).map_err(|finding| if finding.place.is_some() { finding } else { at(finding) })
     }
 
     /// Reads a file of the workspace by its path relative to it.
     pub(super) fn read(&self, relative: &Path) -> Result<Arc<SourceFile>, Diagnostic> {
-        let path = self.root.join(relative);
+        let resolved = self.resolve(relative)?;
         let shown = relative.display();
-        let unreadable = |error: std::io::Error| {
-            Diagnostic::error("missing-file", format!("cannot read `{shown}`: {error}"))
-                .help("paths are relative to the workspace, the folder that holds `pipelines/`")
-        };
-        let resolved = path.canonicalize().map_err(unreadable)?;
-        if !resolved.starts_with(&self.resolved) {
-            return Err(outside(&shown.to_string()).help("a link inside the workspace leads out of it"));
-        }
-        if !resolved.is_file() {
-            return Err(Diagnostic::error("missing-file", format!("`{shown}` is not a file")));
-        }
         let mut bytes = Vec::new();
-        let file = std::fs::File::open(&resolved).map_err(unreadable)?;
-        file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+        let file = std::fs::File::open(&resolved).map_err(|error| unreadable(relative, &error))?;
+        file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(|error| unreadable(relative, &error))?;
         if bytes.len() > MAX_BYTES {
             return Err(Diagnostic::error("file-too-large", format!("`{shown}` is larger than 1 MiB"))
                 .help("pipelines and their SQL are small files; data belongs in a source or a seed"));
         }
         text(relative, bytes).map(Arc::new)
     }
+
+    /// Where a file of the workspace lies, links followed; an error when it is none, or lies elsewhere.
+    pub(super) fn resolve(&self, relative: &Path) -> Result<PathBuf, Diagnostic> {
+        let resolved = self.root.join(relative).canonicalize().map_err(|error| unreadable(relative, &error))?;
+        let shown = relative.display();
+        if !resolved.starts_with(&self.resolved) {
+            return Err(outside(&shown.to_string()).help("a link inside the workspace leads out of it"));
+        }
+        if !resolved.is_file() {
+            return Err(Diagnostic::error("missing-file", format!("`{shown}` is not a file")));
+        }
+        Ok(resolved)
+    }
+}
+
+fn unreadable(relative: &Path, error: &std::io::Error) -> Diagnostic {
+    Diagnostic::error("missing-file", format!("cannot read `{}`: {error}", relative.display()))
+        .help("paths are relative to the workspace, the folder that holds `pipelines/`")
 }
 
 /// The path, when it is relative and climbs nowhere.

@@ -175,6 +175,10 @@ fn a_link_that_leaves_the_workspace() {
     let yaml = SMALLEST.replace("sql/touchpoints.sql", "sql/link.sql");
     let folder = workspace(&[("pipelines/main.yaml", yaml.as_bytes())]);
     std::os::unix::fs::symlink(outside.path().join("secret.sql"), folder.path().join("sql/link.sql")).expect("a link");
+    let seed = format!("{SMALLEST}seeds: {{ goals: {{ path: sql/link.sql, columns: {{ a: string }} }} }}\n");
+    super::write(folder.path(), "pipelines/main.yaml", seed.as_bytes());
+    assert!(load_pipeline(&options(&folder)).expect_err("outside").to_string().starts_with("error[outside-workspace]"));
+    super::write(folder.path(), "pipelines/main.yaml", yaml.as_bytes());
     assert_snapshot!(load_pipeline(&options(&folder)).expect_err("outside"), @"
     error[outside-workspace]: `sql/link.sql` lies outside the workspace
      --> pipelines/main.yaml:5:23
