@@ -73,7 +73,7 @@ pub async fn export(
 }
 
 enum Writer<'a> {
-    Csv(arrow::csv::Writer<&'a mut (dyn Write + Send)>),
+    Csv(Box<arrow::csv::Writer<&'a mut (dyn Write + Send)>>),
     Json(Box<LineDelimitedWriter<&'a mut (dyn Write + Send)>>),
     Parquet(Box<ArrowWriter<&'a mut (dyn Write + Send)>>),
 }
@@ -90,7 +90,7 @@ impl<'a> Writer<'a> {
                 // The header stands even over zero rows.
                 let header = RecordBatch::new_empty(Arc::clone(schema));
                 writer.write(&textual(&header, "CSV", true)?).map_err(encoding)?;
-                Self::Csv(writer)
+                Self::Csv(Box::new(writer))
             }
             ExportFormat::Json => {
                 let builder = arrow::json::WriterBuilder::new().with_explicit_nulls(true);

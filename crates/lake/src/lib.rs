@@ -7,6 +7,8 @@
 //! This crate knows storage and nothing of journeys, models or plans. Nothing else writes tables, and it never deletes
 //! a file that a published version names.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 mod export;
 mod scan;
 mod source;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::path::{Component, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::RuntimeEnv;
@@ -136,8 +136,15 @@ impl Location {
 pub struct Stores {
     workspace: Arc<PathBuf>,
     runtime: Arc<RuntimeEnv>,
-    /// By store address, e.g. `s3://bucket`; the flag says that the store is a plain local file system.
-    known: Mutex<HashMap<String, (Arc<dyn ObjectStore>, bool)>>,
+    /// By store address, e.g. `s3://bucket`.
+    known: Mutex<HashMap<String, KnownStore>>,
+}
+
+#[derive(Clone)]
+struct KnownStore {
+    store: Arc<dyn ObjectStore>,
+    /// Whether it is the plain file system of this machine.
+    plain: bool,
 }
 
 impl fmt::Debug for Stores {
@@ -163,7 +170,7 @@ impl Stores {
     /// throttle or fail.
     pub fn register(&self, root: &Url, store: Arc<dyn ObjectStore>) {
         self.runtime.register_object_store(root, Arc::clone(&store));
-        self.known_mut().insert(store_key(root), (store, false));
+        self.known_mut().insert(store_key(root), KnownStore { store, plain: false });
     }
 
     /// Turns a location of the pipeline into a place: a path relative to the workspace, an absolute path,
@@ -182,7 +189,7 @@ impl Stores {
         };
         let local = url.scheme() == "file";
         let prefix = Path::from_url_path(url.path()).map_err(|error| invalid(&error.to_string()))?;
-        let (store, plain) = self.store(location, &url)?;
+        let KnownStore { store, plain } = self.store(location, &url)?;
         let mut trimmed = url.clone();
         trimmed.set_path(url.path().trim_end_matches('/'));
         let root = match url.host_str() {
@@ -194,10 +201,10 @@ impl Stores {
         Ok(Location { store, prefix, url: trimmed, root, local: path, workspace: Arc::clone(&self.workspace) })
     }
 
-    fn store(&self, location: &str, url: &Url) -> Result<(Arc<dyn ObjectStore>, bool), StoreError> {
+    fn store(&self, location: &str, url: &Url) -> Result<KnownStore, StoreError> {
         let key = store_key(url);
-        if let Some((store, plain)) = self.known_mut().get(&key) {
-            return Ok((Arc::clone(store), *plain));
+        if let Some(known) = self.known_mut().get(&key) {
+            return Ok(known.clone());
         }
         let (store, plain): (Arc<dyn ObjectStore>, bool) = match url.scheme() {
             "file" => (Arc::new(LocalFileSystem::new()), true),
@@ -209,11 +216,12 @@ impl Stores {
         if let Ok(root) = Url::parse(&key) {
             self.runtime.register_object_store(&root, Arc::clone(&store));
         }
-        self.known_mut().insert(key, (Arc::clone(&store), plain));
-        Ok((store, plain))
+        let known = KnownStore { store, plain };
+        self.known_mut().insert(key, known.clone());
+        Ok(known)
     }
 
-    fn known_mut(&self) -> std::sync::MutexGuard<'_, HashMap<String, (Arc<dyn ObjectStore>, bool)>> {
+    fn known_mut(&self) -> MutexGuard<'_, HashMap<String, KnownStore>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

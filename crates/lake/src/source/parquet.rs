@@ -4,13 +4,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use datafusion::common::ScalarValue;
+use datafusion::common::stats::Precision;
 use datafusion::datasource::physical_plan::parquet::metadata::DFParquetMetadata;
 use datafusion::execution::cache::cache_manager::FileMetadataCache;
 use datafusion_datasource::PartitionedFile;
 use futures::{StreamExt, TryStreamExt};
 use object_store::{ObjectMeta, ObjectStoreExt};
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
-use throughline_config::Source;
+use throughline_config::{ColumnType, Source};
 
 use super::types::{becomes, declared_name, read_type, type_name};
 use super::{CONCURRENT_FILES, OpenSource, SourceError};
@@ -138,7 +140,9 @@ fn declared(source: &Source, location: &Location, footers: &[Footer]) -> Result<
         for footer in footers {
             let Ok(field) = footer.schema.field_with_name(name) else { continue };
             anywhere = true;
-            if !becomes(field.data_type(), column.data_type.value) {
+            if !becomes(field.data_type(), column.data_type.value)
+                && !whole_numbers_fit(footer, name, column.data_type.value)
+            {
                 return Err(SourceError::ColumnType {
                     column: name.clone(),
                     file: footer.shown.clone(),
@@ -164,4 +168,22 @@ fn declared(source: &Source, location: &Location, footers: &[Footer]) -> Result<
         }
     }
     Ok(super::declared_schema(source))
+}
+
+/// Whether every value of a column of 64-bit whole numbers is exact as a float64, by the footer's bounds. Programs
+/// that have no null in whole numbers write the same column now as int64, now as float64.
+fn whole_numbers_fit(footer: &Footer, column: &str, declared: ColumnType) -> bool {
+    const EXACT: u64 = 1 << 53;
+    let Ok(index) = footer.schema.index_of(column) else { return false };
+    if declared != ColumnType::Float64 {
+        return false;
+    }
+    let statistics = file_statistics(&footer.metadata, &footer.schema, &Arc::new(footer.schema.clone()));
+    let fits = |bound: &Precision<ScalarValue>| match bound.get_value() {
+        Some(ScalarValue::Int64(Some(value))) => value.unsigned_abs() <= EXACT,
+        Some(ScalarValue::UInt64(Some(value))) => *value <= EXACT,
+        _ => false,
+    };
+    let bounds = &statistics.column_statistics[index];
+    fits(&bounds.min_value) && fits(&bounds.max_value)
 }

@@ -119,7 +119,9 @@ impl Publication<'_> {
             };
             let found = delta_log::commit_info(self.folder, version).await;
             match &found {
-                Ok(Some(info)) if info.get("commitId") == Some(&json!(self.mark)) => return Ok(Committed { version }),
+                Ok(Some(info)) if info.get("commitId") == Some(&json!(self.mark.to_string())) => {
+                    return Ok(Committed { version });
+                }
                 Ok(Some(info)) => {
                     return Err(WarehouseError::Conflict { table: self.table.into(), version, holder: holder(info) });
                 }
@@ -179,7 +181,7 @@ impl Publication<'_> {
             "operationMetrics": { "numFiles": self.files.len().to_string(), "numOutputRows": rows.to_string() },
             "isBlindAppend": false,
             "engineInfo": concat!("throughline/", env!("CARGO_PKG_VERSION")),
-            "commitId": self.mark,
+            "commitId": self.mark.to_string(),
             "runId": details.run_id,
             "pipeline": details.pipeline,
             "fingerprint": details.fingerprint,

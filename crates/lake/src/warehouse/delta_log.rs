@@ -63,7 +63,7 @@ pub(super) async fn create(folder: &Location, path: &Path, inside: &[&str], byte
     let shown = target.display().to_string();
     let created = tokio::task::spawn_blocking(move || {
         if root.is_dir() {
-            durable::sync_folder(&root, 1)?;
+            durable::sync_folder(&root)?;
         }
         durable::create(&target, &bytes)
     });

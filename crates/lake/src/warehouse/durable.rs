@@ -12,10 +12,12 @@ pub(super) fn sync_file(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
-/// Flushes a folder's names to the disk, and those of the folders above it that were made for it.
-pub(super) fn sync_folder(path: &Path, above: usize) -> io::Result<()> {
-    for folder in path.ancestors().take(above + 1) {
-        File::open(folder)?.sync_all()?;
+/// Flushes a folder's names to the disk. Those of the two folders above it, which may have been made for it, are flushed
+/// as far as they can be opened.
+pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()?;
+    for folder in path.ancestors().skip(1).take(2) {
+        let _ = File::open(folder).and_then(|folder| folder.sync_all());
     }
     Ok(())
 }
@@ -29,7 +31,7 @@ pub(super) fn create(path: &Path, bytes: &[u8]) -> io::Result<()> {
     // The name is only of use to the step above.
     let _ = fs::remove_file(&unfinished);
     written?;
-    sync_folder(folder, 1)
+    sync_folder(folder)
 }
 
 fn write_flushed(path: &Path, bytes: &[u8]) -> io::Result<()> {

@@ -130,22 +130,20 @@ impl Writing {
                 Ok(batch) => stored_batch(&batch, &self.stored),
                 Err(error) => Err(error),
             };
-            let written = match batch {
-                Ok(batch) => {
-                    let file = match &mut current {
-                        Some(file) => file,
-                        None => current.insert(self.begin(partition, files.len())?),
-                    };
-                    file.writer.write(&batch).await.map_err(DataFusionError::from)
+            let batch = match batch {
+                Ok(batch) => batch,
+                Err(error) => {
+                    if let Some(file) = current {
+                        file.abort().await;
+                    }
+                    return Err(error);
                 }
-                Err(error) => Err(error),
             };
-            if let Err(error) = written {
-                if let Some(file) = current {
-                    file.abort().await;
-                }
-                return Err(error);
-            }
+            let file = match &mut current {
+                Some(file) => file,
+                None => current.insert(self.begin(partition, files.len())?),
+            };
+            file.writer.write(&batch).await?;
             let full = !self.ordered && current.as_ref().is_some_and(|file| file.bytes() >= FILE_BYTES);
             if full && let Some(file) = current.take() {
                 files.push(self.end(file).await?);
@@ -167,13 +165,7 @@ impl Writing {
     }
 
     async fn end(&self, mut file: OpenFile) -> DataFusionResult<WrittenFile> {
-        let metadata = match file.writer.finish().await {
-            Ok(metadata) => metadata,
-            Err(error) => {
-                file.abort().await;
-                return Err(error.into());
-            }
-        };
+        let metadata = file.writer.finish().await?;
         if let Some(local) = self.folder.local.as_ref().map(|folder| folder.join(&file.name)) {
             let flushed = tokio::task::spawn_blocking(move || durable::sync_file(&local));
             flushed.await.map_err(|error| DataFusionError::External(Box::new(error)))??;
@@ -200,7 +192,8 @@ impl OpenFile {
         self.writer.bytes_written() + self.writer.in_progress_size()
     }
 
-    /// Lets go of an upload in parts, which the store would keep otherwise.
+    /// Lets go of an upload in parts, which the store would keep otherwise. Only for a writer that has not failed
+    /// itself: one that is being shut down cannot be aborted.
     async fn abort(self) {
         let _ = self.writer.into_inner().abort().await;
     }

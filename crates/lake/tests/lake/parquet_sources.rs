@@ -186,6 +186,24 @@ async fn a_declared_type_that_would_lose_is_refused() {
 }
 
 #[tokio::test]
+async fn whole_numbers_become_floats_where_the_footer_shows_that_they_fit() {
+    let workspace = Workspace::new();
+    let write = |largest: i64| {
+        workspace.write_parquet("lake/calls/a.parquet", vec![("cost", Arc::new(Int64Array::from(vec![1, largest])))]);
+    };
+    workspace
+        .write_parquet("lake/calls/b.parquet", vec![("cost", Arc::new(Float64Array::from(vec![Some(0.5), None])))]);
+    let wanted = source("lake/calls", Format::Parquet, &[("cost", ColumnType::Float64)]);
+    write(1 << 53);
+    let open = workspace.open(&wanted).await.unwrap();
+    let rows = workspace.query(open.provider, "SELECT min(cost) AS a, count(cost) AS n FROM t").await.unwrap();
+    assert!(rows.contains("| 0.5 | 3 |"), "{rows}");
+    write((1 << 53) + 1);
+    let (message, _) = refusal(workspace.open(&wanted).await);
+    assert!(message.contains("is int64, which does not become the declared float64"), "{message}");
+}
+
+#[tokio::test]
 async fn a_file_damaged_in_the_middle_is_named_by_the_scan() {
     let workspace = Workspace::new();
     let values: ArrayRef = Arc::new(Float64Array::from_iter_values((0..100_000).map(f64::from)));
