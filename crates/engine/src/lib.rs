@@ -1,1 +1,30 @@
-//! Runs a plan: sessions, scheduling, tests, run records
+//! Runs a plan: sessions, intake of sources, scheduling, tests, publishing, run records.
+//!
+//! In: a [`throughline_config::Pipeline`]. Out: published tables in the warehouse and a [`RunRecord`]. What happens on
+//! the way is told to an [`Observer`]; this crate prints nothing and knows no exit codes.
+//!
+//! Invariant: a step's rows are staged, tested and only then committed, one table in one atomic commit. A finished
+//! run's record names one consistent set of table versions, and only such sets are read by [`Published`].
+
+mod definitions;
+mod event;
+mod failure;
+mod intake;
+mod matching;
+mod prepare;
+mod publish;
+mod published;
+mod run;
+mod run_record;
+mod session;
+mod usage;
+
+pub use event::{Event, Observer, Silent};
+pub use failure::EngineError;
+pub use intake::IntakeCounts;
+pub use prepare::{Prepared, PrepareOptions, prepare};
+pub use published::{Published, past_runs, show};
+pub use run::{RunOptions, needed_steps, run};
+pub use run_record::{ConservationRow, RunRecord, RunStatus, StepRecord, StepStatus, TestRecord};
+pub use session::{SessionOptions, new_session};
+pub use usage::{StepUsage, peak_memory_bytes};

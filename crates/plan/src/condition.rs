@@ -22,7 +22,7 @@ pub struct BrokenRule {
 }
 
 /// An expression written in YAML, planned over `schema`, parameters bound. Any type.
-pub fn expression(
+fn expression(
     text: &Located<String>,
     schema: &DFSchema,
     parameters: &Parameters,

@@ -6,6 +6,8 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
+use datafusion::common::metadata::ScalarAndMetadata;
+use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{Expr as SqlExpr, Value, VisitMut, VisitorMut};
 use datafusion::sql::sqlparser::dialect::GenericDialect;
@@ -14,6 +16,9 @@ use indexmap::IndexMap;
 use throughline_config::{Diagnostic, Diagnostics, Duration, Pipeline, Timestamp, Variable, closest};
 
 use crate::error_place::{TextOrigin, span_to_bytes};
+
+/// A day in microseconds; a day is 24 h (SEMANTICS 1).
+const DAY: i64 = 86_400_000_000;
 
 /// The values of a run's parameters.
 #[derive(Debug, Clone)]
@@ -37,6 +42,12 @@ impl Parameters {
             Some(Variable::Timestamp(as_of)) => *as_of,
             _ => Timestamp::MAX,
         }
+    }
+
+    /// The same values for a planner that binds placeholders itself.
+    pub fn as_param_values(&self) -> ParamValues {
+        let scalars = self.values.iter().map(|(name, value)| (name.clone(), ScalarAndMetadata::from(scalar(value))));
+        ParamValues::Map(scalars.collect())
     }
 
     /// Puts values in place of the statement's placeholders and returns the names that were used.
@@ -110,9 +121,25 @@ fn literal(value: &Variable) -> Option<SqlExpr> {
     Parser::new(&GenericDialect {}).try_with_sql(&text).and_then(|mut parser| parser.parse_expr()).ok()
 }
 
+fn scalar(value: &Variable) -> ScalarValue {
+    match value {
+        Variable::Timestamp(instant) => ScalarValue::TimestampMicrosecond(Some(*instant), Some("UTC".into())),
+        Variable::Duration(Duration(microseconds)) => {
+            let (days, rest) = (microseconds / DAY, microseconds % DAY);
+            match i32::try_from(days) {
+                Ok(days) => ScalarValue::new_interval_mdn(0, days, rest * 1_000),
+                Err(_) => ScalarValue::Null,
+            }
+        }
+        Variable::Integer(number) => ScalarValue::Int64(Some(*number)),
+        Variable::Float(number) => ScalarValue::Float64(Some(*number)),
+        Variable::Boolean(truth) => ScalarValue::Boolean(Some(*truth)),
+        Variable::Text(text) => ScalarValue::Utf8(Some(text.clone())),
+    }
+}
+
 /// Whole days stay days; a day is 24 h, so the two forms mean the same instant arithmetic in UTC.
 fn interval(Duration(microseconds): Duration) -> String {
-    const DAY: i64 = 86_400_000_000;
     if microseconds % DAY == 0 {
         format!("INTERVAL '{} days'", microseconds / DAY)
     } else {

@@ -6,7 +6,7 @@ use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 use datafusion::prelude::SessionContext;
 use indexmap::IndexMap;
-use throughline_config::{Diagnostic, Diagnostics, JourneyDefinition, Located, Model, ModelKind, Pipeline, Timestamp};
+use throughline_config::{Diagnostic, Diagnostics, JourneyDefinition, Located, Model, ModelKind, Pipeline};
 
 use crate::condition::condition;
 use crate::error_place::{TextOrigin, diagnose};
@@ -20,7 +20,7 @@ pub trait JourneyMatching: Send + Sync {
         &self,
         input: LogicalPlan,
         definitions: &IndexMap<String, JourneyDefinition>,
-        as_of: Timestamp,
+        parameters: &Parameters,
         state: &SessionState,
     ) -> Result<LogicalPlan, Diagnostics>;
 }
@@ -48,7 +48,7 @@ pub async fn relation(
         }
         (ModelKind::Match { input }, _) => {
             let touchpoints = registered(input, session).await?;
-            matching.matching(touchpoints, &pipeline.journeys, parameters.as_of(), &session.state())
+            matching.matching(touchpoints, &pipeline.journeys, parameters, &session.state())
         }
         (ModelKind::Eligible { input }, _) => eligible(input, pipeline, parameters, session).await,
     }

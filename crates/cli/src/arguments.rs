@@ -1,0 +1,239 @@
+//! The command line, turned once into values the commands use.
+
+use std::path::PathBuf;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+const EXAMPLES: &str = "\
+Examples:
+  throughline sample --customers 2000 --out data/lake    a synthetic company's lake
+  throughline check                                      is everything in order? reads no rows
+  throughline run --as-of 2026-10-01                     make and publish every table
+  throughline show fct_key_journeys --limit 10           look at a table
+  throughline query \"SELECT journey, count(*) FROM fct_journey GROUP BY 1\" --format csv
+
+Exit codes: 0 done · 1 a step failed, a rerun may help · 2 usage or configuration, nothing ran ·
+3 a data test failed, nothing of that model was published · 130 interrupted";
+
+/// Shows which customer journeys make customers leave: YAML-defined batch pipelines from raw touchpoints to
+/// journey-level fact tables.
+#[derive(Debug, Parser)]
+#[command(name = "throughline", version, styles = STYLES, after_help = EXAMPLES, max_term_width = 110)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) workspace: WorkspaceArguments,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command that works in a workspace takes.
+#[derive(Debug, Args)]
+pub(crate) struct WorkspaceArguments {
+    /// The workspace: the folder that holds `pipelines/`.
+    #[arg(long, global = true, value_name = "DIR", default_value = ".", env = "THROUGHLINE_PROJECT")]
+    pub(crate) project: PathBuf,
+    /// The pipeline; by default the only one, or `key_journeys`.
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) pipeline: Option<String>,
+    /// Sets a variable of the pipeline, e.g. `--vars "exposure_window=60 days"`. Repeatable.
+    #[arg(long = "vars", global = true, value_name = "NAME=VALUE", value_parser = name_and_value)]
+    pub(crate) variables: Vec<(String, String)>,
+    /// Cuts every source at this instant (UTC); by default 00:00 of today.
+    #[arg(long, global = true, value_name = "TIME")]
+    pub(crate) as_of: Option<String>,
+    /// Memory that operators may hold before they spill to disk, e.g. `2GiB`; unlimited by default.
+    #[arg(long, global = true, value_name = "SIZE", value_parser = byte_size)]
+    pub(crate) memory_limit: Option<usize>,
+    /// Partitions worked on side by side; by default one a core.
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) partitions: Option<u16>,
+    /// Where spilled rows go; by default the system's temporary folder.
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) spill_folder: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Writes a synthetic pay-TV company's lake, with known truths planted in it.
+    Sample(SampleArguments),
+    /// Parses, plans and type-checks everything; reads schemas, no rows.
+    Check,
+    /// Says what a run would do, in which order and why.
+    Plan(SelectionArguments),
+    /// Makes, tests and publishes the tables.
+    Run(RunArguments),
+    /// Shows the rows of a published table, or of a view computed on the spot.
+    Show(ShowArguments),
+    /// Asks the published tables a question in SQL.
+    Query(QueryArguments),
+    /// Lists past runs.
+    Runs(RunsArguments),
+    /// Writes a completion script for a shell.
+    Completions(CompletionsArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SampleArguments {
+    /// Customers ever; about 75 touchpoints each.
+    #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) customers: u64,
+    /// Months of history.
+    #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u32).range(6..=120))]
+    pub(crate) months: u32,
+    /// The same seed gives the same bytes.
+    #[arg(long, default_value_t = 7)]
+    pub(crate) seed: u64,
+    /// The folder to write; an older sample there is replaced.
+    #[arg(long, default_value = "data/lake", value_name = "DIR")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, Args, Default)]
+pub(crate) struct SelectionArguments {
+    /// Only these models: `m`, `+m` with all it reads, `m+` with all that read it, `tag:t`, `path:sql/marts`.
+    #[arg(long, value_name = "SELECTOR")]
+    pub(crate) select: Vec<String>,
+    /// All but these.
+    #[arg(long, value_name = "SELECTOR")]
+    pub(crate) exclude: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArguments {
+    #[command(flatten)]
+    pub(crate) selection: SelectionArguments,
+    /// Accepts an `--as-of` before the published one, and so replaces newer tables by older ones.
+    #[arg(long)]
+    pub(crate) full_refresh: bool,
+    /// Steps that run side by side.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub(crate) threads: u16,
+    /// Stops at the first step that fails, instead of finishing those that do not depend on it.
+    #[arg(long)]
+    pub(crate) fail_fast: bool,
+    /// How the run tells what happens: bars on a terminal and plain lines elsewhere, or one JSON object a line.
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    pub(crate) log_format: LogFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OutputFormat {
+    Table,
+    Csv,
+    Json,
+    Parquet,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OutputArguments {
+    /// How rows are written; `json` is one object a line.
+    #[arg(long, value_enum, default_value_t = OutputFormat::Table)]
+    pub(crate) format: OutputFormat,
+    /// A file instead of standard output.
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ShowArguments {
+    /// A model, source or seed.
+    pub(crate) model: String,
+    /// The most rows shown; 0 shows the columns and their comments, `--limit all` everything.
+    #[arg(long, default_value = "20", value_parser = row_limit, value_name = "N|all")]
+    pub(crate) limit: RowLimit,
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
+}
+
+/// At most so many rows; `None` is all.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RowLimit(pub(crate) Option<usize>);
+
+#[derive(Debug, Args)]
+pub(crate) struct QueryArguments {
+    /// One SELECT over the published tables; `-` reads it from standard input.
+    pub(crate) sql: String,
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunsArguments {
+    /// The newest so many.
+    #[arg(long, default_value_t = 20)]
+    pub(crate) limit: usize,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArguments {
+    /// The shell.
+    pub(crate) shell: Shell,
+}
+
+fn name_and_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.trim().is_empty() => Ok((name.trim().to_owned(), value.trim().to_owned())),
+        _ => Err("write NAME=VALUE".to_owned()),
+    }
+}
+
+fn row_limit(text: &str) -> Result<RowLimit, String> {
+    if text == "all" {
+        return Ok(RowLimit(None));
+    }
+    text.parse().map(|rows| RowLimit(Some(rows))).map_err(|_| "write a number, or `all`".to_owned())
+}
+
+/// `512MiB`, `2GB`, `1.5GiB`, or plain bytes.
+fn byte_size(text: &str) -> Result<usize, String> {
+    let split = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let factor: f64 = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1.0,
+        "kb" => 1e3,
+        "mb" => 1e6,
+        "gb" => 1e9,
+        "k" | "kib" => 1024.0,
+        "m" | "mib" => 1024.0 * 1024.0,
+        "g" | "gib" => 1024.0 * 1024.0 * 1024.0,
+        other => return Err(format!("`{other}` is no unit; write e.g. 512MiB or 2GB")),
+    };
+    match number.parse::<f64>() {
+        Ok(number) if number > 0.0 && number * factor < 9e15 => Ok((number * factor) as usize),
+        _ => Err("write a size above zero, e.g. 512MiB".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes_are_read_with_their_units() {
+        assert_eq!(byte_size("512MiB"), Ok(536_870_912));
+        assert_eq!(byte_size("2gb"), Ok(2_000_000_000));
+        assert_eq!(byte_size("1.5GiB"), Ok(1_610_612_736));
+        assert!(byte_size("0").is_err());
+        assert!(byte_size("5 bananas").is_err());
+    }
+}

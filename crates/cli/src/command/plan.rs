@@ -1,0 +1,54 @@
+//! `throughline plan`.
+
+use std::collections::BTreeMap;
+
+use throughline_engine::{Published, StepRecord};
+use throughline_plan::{Step, StepKind};
+
+use crate::arguments::{SelectionArguments, WorkspaceArguments};
+use crate::command::prepared;
+use crate::command::run::selection;
+use crate::exit::Exit;
+use crate::terminal::{bytes, framed};
+
+/// Prints the steps that a run with the same arguments would execute, in order, with the reason for each.
+#[allow(clippy::print_stdout, reason = "the plan is what was asked for")]
+pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &SelectionArguments) -> Result<(), Exit> {
+    let prepared = prepared(workspace).await?;
+    let plan = &prepared.plan;
+    let selected = selection(arguments).models(&plan.pipeline, &plan.graph)?;
+    let published = Published::latest(prepared.warehouse(), &plan.pipeline.name).await?;
+    let before: BTreeMap<String, StepRecord> = published
+        .map(|published| published.record.steps.into_iter().map(|step| (step.step.clone(), step)).collect())
+        .unwrap_or_default();
+    let mut table = framed();
+    table.set_header(["", "step", "kind", "reads", "why"]);
+    for (index, step) in throughline_engine::needed_steps(plan, &selected).into_iter().enumerate() {
+        let kind = match step.kind {
+            StepKind::Source => "source",
+            StepKind::Seed => "seed",
+            StepKind::View => "view",
+            StepKind::Table => "table",
+        };
+        let reads = match prepared.source_size(&step.name) {
+            Some((files, size)) => format!("{files} file{}, {}", if files == 1 { "" } else { "s" }, bytes(size)),
+            None => step.inputs.join(", "),
+        };
+        table.add_row([&(index + 1).to_string(), &step.name, kind, &reads, &reason(step, before.get(&step.name))]);
+    }
+    println!("{table}");
+    Ok(())
+}
+
+fn reason(step: &Step, before: Option<&StepRecord>) -> String {
+    let word = match (step.kind, before) {
+        (StepKind::Source | StepKind::Seed, _) => "read and held against its contract",
+        (StepKind::View, _) => "computed where it is read",
+        (StepKind::Table, None) => "not published yet",
+        (StepKind::Table, Some(record)) if record.fingerprint != step.fingerprint => {
+            "its definition, or that of something it reads, changed"
+        }
+        (StepKind::Table, Some(_)) => "replaced as a whole; its definition is unchanged",
+    };
+    word.to_owned()
+}

@@ -1,0 +1,45 @@
+//! `throughline run`.
+
+use std::sync::Arc;
+
+use throughline_engine::{Observer, Published, RunOptions, RunStatus, run as run_plan};
+use throughline_plan::Selection;
+
+use crate::arguments::{LogFormat, RunArguments, SelectionArguments, WorkspaceArguments};
+use crate::command::prepared;
+use crate::exit::Exit;
+use crate::terminal::{JsonLines, Progress, print_ranking, print_summary};
+
+/// Runs the plan, tells how it goes, and ends with the ranked journeys where the pipeline has them.
+pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &RunArguments) -> Result<(), Exit> {
+    let prepared = Arc::new(prepared(workspace).await?);
+    let options = RunOptions {
+        selection: selection(&arguments.selection),
+        full_refresh: arguments.full_refresh,
+        threads: usize::from(arguments.threads),
+        fail_fast: arguments.fail_fast,
+    };
+    let observer: Arc<dyn Observer> = match arguments.log_format {
+        LogFormat::Text => Arc::new(Progress::new()),
+        LogFormat::Json => Arc::new(JsonLines),
+    };
+    let record = run_plan(&prepared, &options, &observer).await?;
+    drop(observer);
+    if arguments.log_format == LogFormat::Text {
+        print_summary(&record, &prepared);
+        if record.status == RunStatus::Done {
+            let published = Published::of(&prepared, record.clone());
+            print_ranking(&published).await?;
+        }
+    }
+    match record.status {
+        RunStatus::Done => Ok(()),
+        RunStatus::Failed => Err(Exit::step_failed()),
+        RunStatus::TestsFailed => Err(Exit::tests_failed()),
+    }
+}
+
+/// The selectors as the plan takes them.
+pub(crate) fn selection(arguments: &SelectionArguments) -> Selection {
+    Selection { select: arguments.select.clone(), exclude: arguments.exclude.clone() }
+}

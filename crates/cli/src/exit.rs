@@ -1,0 +1,107 @@
+//! Exit codes, and how a failure is told.
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use throughline_config::{Diagnostics, Severity};
+use throughline_engine::EngineError;
+
+/// Why the program ends with another code than 0.
+#[derive(Debug)]
+pub(crate) struct Exit {
+    code: u8,
+    message: Message,
+}
+
+#[derive(Debug)]
+enum Message {
+    /// Already said, or nothing to say.
+    None,
+    Words { message: String, help: String },
+    Findings(Diagnostics),
+}
+
+impl Exit {
+    /// 1: a step failed; a rerun may help.
+    pub(crate) fn failed(message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { code: 1, message: Message::Words { message: message.into(), help: help.into() } }
+    }
+
+    /// 2: usage or configuration; nothing ran.
+    pub(crate) fn refused(message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { code: 2, message: Message::Words { message: message.into(), help: help.into() } }
+    }
+
+    /// 1 without a word, because the summary said it.
+    pub(crate) fn step_failed() -> Self {
+        Self { code: 1, message: Message::None }
+    }
+
+    /// 3: a data test failed; nothing of that model was published. The summary said which.
+    pub(crate) fn tests_failed() -> Self {
+        Self { code: 3, message: Message::None }
+    }
+
+    /// 130: interrupted.
+    pub(crate) fn interrupted() -> Self {
+        let message = "interrupted; published tables are as they were, or new as a whole".to_owned();
+        Self { code: 130, message: Message::Words { message, help: "run again to finish".to_owned() } }
+    }
+
+    /// Tells the failure on standard error and returns the exit code.
+    #[allow(clippy::print_stderr, reason = "the one place where failures are told")]
+    pub(crate) fn report(self) -> ExitCode {
+        match &self.message {
+            Message::None => {}
+            Message::Words { message, help } => {
+                let colour = stderr_has_colour();
+                let (red, bold, end) = if colour { ("\x1b[1;31m", "\x1b[1m", "\x1b[0m") } else { ("", "", "") };
+                eprintln!("{red}error{end}{bold}: {message}{end}");
+                for line in help.lines() {
+                    eprintln!("  = help: {line}");
+                }
+            }
+            Message::Findings(findings) => print_findings(findings),
+        }
+        ExitCode::from(self.code)
+    }
+}
+
+impl From<EngineError> for Exit {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::Configuration(findings) => Self::from(findings),
+            EngineError::Refused { message, help } => Self::refused(message, help),
+            EngineError::Failed { message, help } => Self::failed(message, help),
+        }
+    }
+}
+
+impl From<Diagnostics> for Exit {
+    fn from(findings: Diagnostics) -> Self {
+        Self { code: 2, message: Message::Findings(findings) }
+    }
+}
+
+/// Prints findings with their places and, when there are several, how many.
+#[allow(clippy::print_stderr, reason = "the one place where findings are told")]
+pub(crate) fn print_findings(findings: &Diagnostics) {
+    if findings.0.is_empty() {
+        return;
+    }
+    eprintln!("{}", findings.render(stderr_has_colour()).trim_end());
+    let errors = findings.0.iter().filter(|finding| finding.severity == Severity::Error).count();
+    if errors > 1 {
+        eprintln!("\n{errors} errors; nothing ran");
+    }
+}
+
+/// Colour only on a terminal, and never against `NO_COLOR` (https://no-color.org).
+pub(crate) fn stderr_has_colour() -> bool {
+    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// The same for standard output.
+pub(crate) fn stdout_has_colour() -> bool {
+    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}

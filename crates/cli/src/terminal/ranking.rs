@@ -1,0 +1,177 @@
+//! The ranked journeys at the end of a run: who leaves more, how sure that is, and how many customers it is about.
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::{DataType, Float64Type, Int64Type};
+use throughline_engine::{EngineError, Published};
+
+use crate::terminal::summary::right_align;
+use crate::terminal::{count, framed, say};
+
+const TABLE: &str = "fct_key_journeys";
+
+/// Every column is cast, so that the ranking prints whatever integer type a pipeline's SQL gives.
+const RANKING: &str = "
+SELECT
+    journey,
+    CAST(CAST(landmark AS DATE) AS VARCHAR) AS landmark,
+    status,
+    coalesce(reason, '') AS reason,
+    CAST(priority_rank AS BIGINT) AS priority_rank,
+    CAST(exposed AS BIGINT) AS exposed,
+    CAST(unexposed AS BIGINT) AS unexposed,
+    CAST(exposed_churn_rate AS DOUBLE) AS exposed_churn_rate,
+    CAST(unexposed_churn_rate AS DOUBLE) AS unexposed_churn_rate,
+    CAST(adjusted_odds_ratio AS DOUBLE) AS adjusted_odds_ratio,
+    CAST(adjusted_odds_ratio_lower AS DOUBLE) AS lower,
+    CAST(adjusted_odds_ratio_upper AS DOUBLE) AS upper,
+    CAST(excess_churners AS DOUBLE) AS excess_churners,
+    CAST(excess_churners_lower AS DOUBLE) AS excess_lower,
+    CAST(excess_churners_upper AS DOUBLE) AS excess_upper,
+    CAST(q_value AS DOUBLE) AS q_value
+FROM fct_key_journeys
+WHERE segment = 'all'
+  AND landmark = (
+      SELECT max(landmark) FROM fct_key_journeys WHERE segment = 'all' AND status <> 'not_matured'
+  )
+ORDER BY priority_rank NULLS LAST, exposed DESC, journey";
+
+/// Prints the ranking to standard error, if the pipeline publishes key journeys.
+pub(crate) async fn print_ranking(published: &Published) -> Result<(), EngineError> {
+    if !published.record.tables.contains_key(TABLE) {
+        return Ok(());
+    }
+    let batches = published.query(RANKING).await?.collect().await?;
+    let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
+    if rows == 0 {
+        say("\nNo landmark has matured yet: its outcome window must end at or before as_of.");
+        return Ok(());
+    }
+    let mut table = framed();
+    table.set_header([
+        "#", "journey", "exposed", "churned", "others", "adjusted odds ratio (95 %)", "¼ ······ 1 ······ 4", "excess churners (95 %)", "q", "status",
+    ]);
+    let mut landmark = String::new();
+    for batch in &batches {
+        let batch = plain_text(batch)?;
+        for row in 0..batch.num_rows() {
+            let ranked = Ranked::of(&batch, row);
+            landmark.clone_from(&ranked.landmark);
+            table.add_row(ranked.cells());
+        }
+    }
+    right_align(&mut table, 2..5);
+    say(&format!("\nKey journeys at landmark {landmark}, all segments; churn within the horizon after it, adjusted by segment × tenure"));
+    say(&table.to_string());
+    say("excess churners: exposed churners beyond the rate of the unexposed of the same stratum, if causal; ranked by their lower limit");
+    Ok(())
+}
+
+/// Text columns as plain UTF-8, whatever kind the reader chose.
+fn plain_text(batch: &RecordBatch) -> Result<RecordBatch, EngineError> {
+    let text = |column: &arrow::array::ArrayRef| match column.data_type() {
+        DataType::Utf8View | DataType::LargeUtf8 => arrow::compute::cast(column, &DataType::Utf8),
+        _ => Ok(column.clone()),
+    };
+    let columns = batch.columns().iter().map(text).collect::<Result<Vec<_>, _>>();
+    let named = columns.and_then(|columns| {
+        RecordBatch::try_from_iter(batch.schema().fields().iter().map(|field| field.name().clone()).zip(columns))
+    });
+    named.map_err(|error| EngineError::failed(error.to_string(), ""))
+}
+
+struct Ranked {
+    journey: String,
+    landmark: String,
+    status: String,
+    reason: String,
+    rank: Option<i64>,
+    exposed: Option<i64>,
+    exposed_rate: Option<f64>,
+    unexposed_rate: Option<f64>,
+    odds_ratio: [Option<f64>; 3],
+    excess: [Option<f64>; 3],
+    q_value: Option<f64>,
+}
+
+impl Ranked {
+    fn of(batch: &RecordBatch, row: usize) -> Self {
+        let text = |name: &str| {
+            let column = batch.column_by_name(name).and_then(|column| column.as_string_opt::<i32>());
+            column.filter(|column| column.is_valid(row)).map(|column| column.value(row).to_owned()).unwrap_or_default()
+        };
+        let integer = |name: &str| {
+            let column = batch.column_by_name(name).and_then(|column| column.as_primitive_opt::<Int64Type>());
+            column.filter(|column| column.is_valid(row)).map(|column| column.value(row))
+        };
+        let float = |name: &str| {
+            let column = batch.column_by_name(name).and_then(|column| column.as_primitive_opt::<Float64Type>());
+            column.filter(|column| column.is_valid(row)).map(|column| column.value(row))
+        };
+        Self {
+            journey: text("journey"),
+            landmark: text("landmark"),
+            status: text("status"),
+            reason: text("reason"),
+            rank: integer("priority_rank"),
+            exposed: integer("exposed"),
+            exposed_rate: float("exposed_churn_rate"),
+            unexposed_rate: float("unexposed_churn_rate"),
+            odds_ratio: [float("adjusted_odds_ratio"), float("lower"), float("upper")],
+            excess: [float("excess_churners"), float("excess_lower"), float("excess_upper")],
+            q_value: float("q_value"),
+        }
+    }
+
+    fn cells(&self) -> Vec<String> {
+        let percent = |rate: Option<f64>| rate.map_or_else(|| "·".to_owned(), |rate| format!("{:.1} %", rate * 100.0));
+        let interval = |[estimate, lower, upper]: [Option<f64>; 3], decimals: usize| match (estimate, lower, upper) {
+            (Some(estimate), Some(lower), Some(upper)) => {
+                format!("{estimate:.decimals$} ({lower:.decimals$} to {upper:.decimals$})")
+            }
+            _ => "·".to_owned(),
+        };
+        vec![
+            self.rank.map_or_else(|| "·".to_owned(), |rank| rank.to_string()),
+            self.journey.clone(),
+            self.exposed.map_or_else(|| "·".to_owned(), |exposed| count(exposed.unsigned_abs())),
+            percent(self.exposed_rate),
+            percent(self.unexposed_rate),
+            interval(self.odds_ratio, 2),
+            bar(self.odds_ratio),
+            interval(self.excess, 0),
+            self.q_value.map_or_else(|| "·".to_owned(), |q| if q < 0.0005 { "<0.001".to_owned() } else { format!("{q:.3}") }),
+            if self.status == "ok" { self.status.clone() } else { format!("{}: {}", self.status, self.reason) },
+        ]
+    }
+}
+
+/// The interval of an odds ratio on a logarithmic line from a quarter to four, 19 characters, 1 in the middle.
+fn bar([estimate, lower, upper]: [Option<f64>; 3]) -> String {
+    const WIDTH: usize = 19;
+    let (Some(estimate), Some(lower), Some(upper)) = (estimate, lower, upper) else { return String::new() };
+    let column = |ratio: f64| {
+        let share = (ratio.max(1e-6).log2() + 2.0) / 4.0;
+        (share * (WIDTH - 1) as f64).round().clamp(0.0, (WIDTH - 1) as f64) as usize
+    };
+    let (from, at, to) = (column(lower), column(estimate), column(upper));
+    (0..WIDTH)
+        .map(|position| match position {
+            position if position == at => '●',
+            position if (from..=to).contains(&position) => '─',
+            position if position == WIDTH / 2 => '│',
+            _ => ' ',
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bar_shows_interval_estimate_and_the_line_of_no_effect() {
+        assert_eq!(bar([Some(1.0), Some(0.5), Some(2.0)]), "     ────●────     ");
+        assert_eq!(bar([Some(4.0), Some(2.0), Some(99.0)]), "         │    ────●");
+        assert_eq!(bar([None, None, None]), "");
+    }
+}

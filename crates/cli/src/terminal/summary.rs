@@ -1,0 +1,104 @@
+//! The end of a run: what was made, what was set aside, what it cost.
+
+use std::collections::BTreeMap;
+
+use comfy_table::{CellAlignment, Table};
+use throughline_engine::{ConservationRow, Prepared, RunRecord, RunStatus, StepRecord, StepStatus};
+
+use crate::terminal::{bytes, count, framed, say, seconds};
+
+/// Prints the summary on standard error.
+pub(crate) fn print_summary(record: &RunRecord, prepared: &Prepared) {
+    if let Some(table) = rejected_rows(&record.steps) {
+        say(&format!("\nSet aside (published as <relation>__rejected with the reason)\n{table}"));
+    }
+    let conservation: Vec<&ConservationRow> = record.steps.iter().flat_map(|step| &step.conservation).collect();
+    if !conservation.is_empty() {
+        say(&format!("\nTouchpoints by journey: read = members + others + set aside + at or after as_of\n{}", conservation_table(&conservation)));
+        for row in conservation.iter().filter(|row| !row.holds()) {
+            say(&format!("warning: the touchpoints of `{}` do not add up; please report this", row.journey));
+        }
+    }
+    say(&format!("\n{}", last_line(record, prepared)));
+}
+
+fn rejected_rows(steps: &[StepRecord]) -> Option<Table> {
+    let mut table = framed();
+    table.set_header(["relation", "reason", "rows", "of"]);
+    let mut any = false;
+    for step in steps {
+        let Some(intake) = &step.intake else { continue };
+        for (reason, rows) in &intake.rejected {
+            table.add_row([&step.step, reason, &count(*rows), &count(intake.read)]);
+            any = true;
+        }
+    }
+    right_align(&mut table, 2..4);
+    any.then_some(table)
+}
+
+fn conservation_table(rows: &[&ConservationRow]) -> Table {
+    let mut table = framed();
+    table.set_header([
+        "journey", "read", "members", "others", "set aside", "later", "instances", "completed", "abandoned", "expired",
+        "restarted", "open",
+    ]);
+    for row in rows {
+        let instances = |status: &str| row.instances.get(status).copied().unwrap_or(0);
+        let all: u64 = row.instances.values().sum();
+        let set_aside: u64 = row.set_aside.values().sum();
+        let numbers = [row.read, row.members, row.non_members, set_aside, row.after_as_of, all]
+            .into_iter()
+            .chain(["completed", "abandoned", "expired", "restarted", "open"].map(instances));
+        table.add_row(std::iter::once(row.journey.clone()).chain(numbers.map(count)));
+    }
+    right_align(&mut table, 1..12);
+    table
+}
+
+/// Aligns columns of numbers to the right.
+pub(crate) fn right_align(table: &mut Table, columns: std::ops::Range<usize>) {
+    for index in columns {
+        if let Some(column) = table.column_mut(index) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+}
+
+fn last_line(record: &RunRecord, prepared: &Prepared) -> String {
+    let mut by_status: BTreeMap<&str, usize> = BTreeMap::new();
+    for step in &record.steps {
+        let word = match step.status {
+            StepStatus::Done => "done",
+            StepStatus::Failed => "failed",
+            StepStatus::TestsFailed => "failed their tests",
+            StepStatus::NotRun => "not run",
+        };
+        *by_status.entry(word).or_default() += 1;
+    }
+    let steps = by_status.iter().map(|(word, number)| format!("{number} {word}")).collect::<Vec<_>>().join(", ");
+    let tables: Vec<&StepRecord> = record.steps.iter().filter(|step| step.version.is_some()).collect();
+    let rows: u64 = tables.iter().filter_map(|step| step.rows).sum();
+    let size: u64 = tables.iter().filter_map(|step| step.bytes).sum();
+    let read: u64 = record.steps.iter().map(|step| step.usage.bytes_read).sum();
+    let spilled: u64 = record.steps.iter().map(|step| step.usage.bytes_spilled).sum();
+    let rejected: u64 = record.steps.iter().filter_map(|step| step.intake.as_ref()).map(|intake| intake.rejected_rows()).sum();
+    let word = match record.status {
+        RunStatus::Done => "done",
+        RunStatus::Failed => "FAILED",
+        RunStatus::TestsFailed => "TESTS FAILED",
+    };
+    let memory = record.peak_memory_bytes.map_or_else(|| "unknown".to_owned(), bytes);
+    format!(
+        "{word}: {steps} in {} · as of {}\n{} tables, {} rows, {} in {} · {} rows set aside · {} read, {} spilled, peak memory {memory}",
+        seconds(record.seconds),
+        record.as_of,
+        tables.len(),
+        count(rows),
+        bytes(size),
+        prepared.warehouse_address(),
+        count(rejected),
+        bytes(read),
+        bytes(spilled),
+    )
+}

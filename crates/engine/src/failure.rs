@@ -1,0 +1,74 @@
+//! What can go wrong, by what a person can do about it.
+
+use datafusion::error::DataFusionError;
+use throughline_config::Diagnostics;
+use throughline_lake::WarehouseError;
+
+/// A failure that ends a command.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// Something a person wrote is wrong; nothing ran.
+    #[error("{0}")]
+    Configuration(Diagnostics),
+    /// The command cannot be carried out as asked; nothing ran.
+    #[error("{message}")]
+    Refused {
+        /// What was asked and why not.
+        message: String,
+        /// The way out.
+        help: String,
+    },
+    /// A source, table or step failed; a rerun may help.
+    #[error("{message}")]
+    Failed {
+        /// What failed, where.
+        message: String,
+        /// The way out; may be empty.
+        help: String,
+    },
+}
+
+impl EngineError {
+    /// A refusal.
+    pub fn refused(message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self::Refused { message: message.into(), help: help.into() }
+    }
+
+    /// A failure.
+    pub fn failed(message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self::Failed { message: message.into(), help: help.into() }
+    }
+
+    /// The way out, if one is known.
+    pub fn help(&self) -> Option<&str> {
+        match self {
+            Self::Configuration(_) => None,
+            Self::Refused { help, .. } | Self::Failed { help, .. } => Some(help).filter(|help| !help.is_empty()).map(String::as_str),
+        }
+    }
+}
+
+impl From<Diagnostics> for EngineError {
+    fn from(diagnostics: Diagnostics) -> Self {
+        Self::Configuration(diagnostics)
+    }
+}
+
+impl From<WarehouseError> for EngineError {
+    fn from(error: WarehouseError) -> Self {
+        let help = error.help();
+        Self::failed(error.to_string(), help)
+    }
+}
+
+impl From<DataFusionError> for EngineError {
+    fn from(error: DataFusionError) -> Self {
+        let help = match error.find_root() {
+            DataFusionError::ResourcesExhausted(_) => {
+                "raise --memory-limit, lower --partitions, or free space in the spill folder (--spill-folder)"
+            }
+            _ => "",
+        };
+        Self::failed(error.strip_backtrace(), help)
+    }
+}

@@ -1,0 +1,151 @@
+//! From a workspace folder to a type-checked plan with opened sources: everything that happens before a row is read.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::prelude::SessionContext;
+use futures::StreamExt;
+use throughline_config::{Diagnostic, Diagnostics, LoadOptions, Pipeline, Source, Timestamp, load_pipeline};
+use throughline_lake::{OpenSource, SourceError, Stores, Warehouse, open_source};
+use throughline_plan::{JOURNEY_DEFINITIONS, Parameters, Plan, plan};
+
+use crate::definitions::journey_definitions;
+use crate::failure::EngineError;
+use crate::matching::Matcher;
+use crate::session::{SessionOptions, new_runtime, new_session};
+
+/// Sources opened side by side.
+const OPENED_AT_ONCE: usize = 8;
+
+/// What to prepare.
+#[derive(Debug, Clone)]
+pub struct PrepareOptions {
+    /// The workspace folder.
+    pub project: PathBuf,
+    /// The pipeline's name, when there are several.
+    pub pipeline: Option<String>,
+    /// Overrides of variables.
+    pub variables: Vec<(String, String)>,
+    /// Where `${VAR}` looks.
+    pub environment: HashMap<String, String>,
+    /// The cut of every source.
+    pub as_of: Timestamp,
+    /// Memory and parallelism.
+    pub session: SessionOptions,
+}
+
+/// A pipeline ready to run.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The type-checked plan.
+    pub plan: Plan,
+    /// What is odd but no error.
+    pub warnings: Diagnostics,
+    pub(crate) sources: BTreeMap<String, OpenSource>,
+    pub(crate) warehouse: Warehouse,
+    pub(crate) runtime: Arc<RuntimeEnv>,
+    pub(crate) session_options: SessionOptions,
+}
+
+impl Prepared {
+    /// Files and bytes of a source, as they were when it was opened.
+    pub fn source_size(&self, name: &str) -> Option<(usize, u64)> {
+        let source = self.sources.get(name)?;
+        Some((source.files.len(), source.files.iter().map(|(_, bytes)| bytes).sum()))
+    }
+
+    /// The warehouse's address as shown to people.
+    pub fn warehouse_address(&self) -> String {
+        self.warehouse.location().to_string()
+    }
+
+    /// Where the tables are published.
+    pub fn warehouse(&self) -> &Warehouse {
+        &self.warehouse
+    }
+
+    /// A session with functions and definitions, and no sources yet.
+    pub(crate) fn session(&self) -> Result<SessionContext, EngineError> {
+        session_with_definitions(&self.session_options, &self.runtime, &self.plan.pipeline)
+    }
+}
+
+/// Loads, opens, plans and type-checks. Reads files' schemas, no rows.
+pub async fn prepare(options: PrepareOptions) -> Result<Prepared, EngineError> {
+    let load = LoadOptions {
+        project: options.project,
+        pipeline: options.pipeline,
+        variables: options.variables,
+        environment: options.environment,
+    };
+    let (pipeline, mut warnings) = load_pipeline(&load)?;
+    let pipeline = Arc::new(pipeline);
+    let runtime = new_runtime(&options.session)?;
+    let stores = Arc::new(Stores::new(pipeline.project.clone(), Arc::clone(&runtime)));
+    let warehouse = open_warehouse(&pipeline, &stores)?;
+    let sources = open_sources(&pipeline, &stores, &mut warnings).await?;
+    let session = session_with_definitions(&options.session, &runtime, &pipeline)?;
+    for (name, source) in &sources {
+        session.register_table(name.as_str(), Arc::clone(&source.provider))?;
+    }
+    let parameters = Parameters::new(&pipeline, options.as_of);
+    let plan = plan(Arc::clone(&pipeline), parameters, &session, &Matcher).await?;
+    warnings.0.extend(plan.warnings.0.iter().cloned());
+    Ok(Prepared { plan, warnings, sources, warehouse, runtime, session_options: options.session })
+}
+
+pub(crate) fn open_warehouse(pipeline: &Pipeline, stores: &Arc<Stores>) -> Result<Warehouse, EngineError> {
+    Warehouse::open(&pipeline.warehouse.value, stores).map_err(|error| {
+        let finding = Diagnostic::error("warehouse", error.to_string())
+            .at(pipeline.warehouse.place.clone())
+            .help(error.help());
+        EngineError::Configuration(finding.into())
+    })
+}
+
+fn session_with_definitions(
+    options: &SessionOptions,
+    runtime: &Arc<RuntimeEnv>,
+    pipeline: &Pipeline,
+) -> Result<SessionContext, EngineError> {
+    let session = new_session(options, runtime)?;
+    session.register_table(JOURNEY_DEFINITIONS, Arc::new(journey_definitions(pipeline)?))?;
+    Ok(session)
+}
+
+/// Opens every source, several side by side; all that fail are reported, not the first.
+async fn open_sources(
+    pipeline: &Pipeline,
+    stores: &Stores,
+    warnings: &mut Diagnostics,
+) -> Result<BTreeMap<String, OpenSource>, EngineError> {
+    let opened: Vec<(&Source, Result<OpenSource, SourceError>)> = futures::stream::iter(pipeline.sources.values())
+        .map(|source| async move { (source, open_source(source, stores).await) })
+        .buffered(OPENED_AT_ONCE)
+        .collect()
+        .await;
+    let mut sources = BTreeMap::new();
+    let mut findings = Diagnostics::default();
+    for (source, outcome) in opened {
+        match outcome {
+            Ok(open) => {
+                for warning in &open.warnings {
+                    let warning = Diagnostic::warning("source", warning.clone()).at(source.path.place.clone());
+                    warnings.0.push(warning);
+                }
+                sources.insert(source.name.value.clone(), open);
+            }
+            Err(error) => {
+                let mut finding =
+                    Diagnostic::error(error.code(), error.to_string()).at(source.path.place.clone());
+                for line in error.help().lines() {
+                    finding = finding.help(line);
+                }
+                findings.0.push(finding);
+            }
+        }
+    }
+    if findings.0.is_empty() { Ok(sources) } else { Err(findings.into()) }
+}

@@ -1,0 +1,299 @@
+//! One step: read or make the rows, stage them, test them, publish them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use arrow::array::AsArray;
+use arrow::datatypes::{Int64Type, Schema, SchemaRef};
+use datafusion::datasource::{TableProvider, ViewTable};
+use datafusion::execution::TaskContext;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, execute_stream_partitioned};
+use datafusion::prelude::SessionContext;
+use throughline_config::{ModelKind, Severity};
+use throughline_journeys::match_counts;
+use throughline_lake::{CommitDetails, SortColumn, StagedTable, TableSpec};
+use throughline_plan::{BrokenRule, PlannedTest, Step, StepKind, planned_tests, relation, row_rule};
+
+use crate::event::{Event, Observer};
+use crate::failure::EngineError;
+use crate::intake::{Intake, IntakeRules, take_in};
+use crate::matching::{Matcher, conservation};
+use crate::prepare::Prepared;
+use crate::run::TICK;
+use crate::run_record::{StepRecord, StepStatus, TestRecord};
+use crate::usage::StepUsage;
+
+/// What the steps of one run share.
+pub(crate) struct Execution {
+    pub(crate) prepared: Arc<Prepared>,
+    pub(crate) session: SessionContext,
+    pub(crate) run_id: String,
+    pub(crate) observer: Arc<dyn Observer>,
+    /// Whether rows set aside are published; `show` only looks.
+    pub(crate) publishes: bool,
+}
+
+impl Execution {
+    /// Runs one step to its end; what went wrong stands in the record.
+    pub(crate) async fn step(&self, name: &str) -> StepRecord {
+        let began = Instant::now();
+        self.observer.event(&Event::StepStarted { step: name });
+        let mut record = self.blank(name, StepStatus::Done);
+        let outcome = match self.prepared.plan.step(name) {
+            Some(step) => self.carry_out(step, &mut record).await,
+            None => Err(EngineError::failed(format!("`{name}` is no step of the plan"), "")),
+        };
+        if let Err(error) = outcome {
+            record.status = StepStatus::Failed;
+            record.help = error.help().map(str::to_owned);
+            record.error = Some(error.to_string());
+        }
+        record.seconds = began.elapsed().as_secs_f64();
+        record
+    }
+
+    /// The record of a step that did not run.
+    pub(crate) fn not_run(&self, name: &str, why: &str) -> StepRecord {
+        StepRecord { error: Some(why.to_owned()), ..self.blank(name, StepStatus::NotRun) }
+    }
+
+    /// The record of a step whose task ended without one.
+    pub(crate) fn lost(&self, name: &str) -> StepRecord {
+        let error = "the step ended abnormally; this is a bug in throughline";
+        StepRecord { error: Some(error.to_owned()), ..self.blank(name, StepStatus::Failed) }
+    }
+
+    fn blank(&self, name: &str, status: StepStatus) -> StepRecord {
+        let step = self.prepared.plan.step(name);
+        let kind = match step.map(|step| step.kind) {
+            Some(StepKind::Source) => "source",
+            Some(StepKind::Seed) => "seed",
+            Some(StepKind::View) => "view",
+            Some(StepKind::Table) => "table",
+            None => "unknown",
+        };
+        StepRecord {
+            step: name.to_owned(),
+            kind: kind.to_owned(),
+            status,
+            error: None,
+            help: None,
+            fingerprint: step.map(|step| step.fingerprint.clone()).unwrap_or_default(),
+            seconds: 0.0,
+            rows: None,
+            bytes: None,
+            files: None,
+            version: None,
+            rejected_version: None,
+            intake: None,
+            conservation: Vec::new(),
+            tests: Vec::new(),
+            usage: StepUsage::default(),
+        }
+    }
+
+    async fn carry_out(&self, step: &Step, record: &mut StepRecord) -> Result<(), EngineError> {
+        match step.kind {
+            StepKind::Source | StepKind::Seed => self.source(step, record).await,
+            StepKind::View => self.view(step, record).await,
+            StepKind::Table => self.table(step, record).await,
+        }
+    }
+
+    /// Holds a source's rows against its contract and registers those that keep it.
+    async fn source(&self, step: &Step, record: &mut StepRecord) -> Result<(), EngineError> {
+        let plan = &self.prepared.plan;
+        let (Some(source), Some(open)) =
+            (plan.pipeline.sources.get(&step.name), self.prepared.sources.get(&step.name))
+        else {
+            return Err(EngineError::failed(format!("the source `{}` was not opened", step.name), ""));
+        };
+        let rows = self.session.read_table(Arc::clone(&open.provider))?;
+        let mut rules = IntakeRules {
+            broken: Vec::new(),
+            time_column: source.time_column.as_ref().map(|column| column.value.clone()),
+            key: source.key.iter().map(|column| column.value.clone()).collect(),
+        };
+        for rule in &source.contract {
+            rules.broken.extend(row_rule(rule, rows.schema(), &plan.parameters, &self.session.state())?);
+        }
+        let intake = take_in(&step.name, rows, &rules, plan.parameters.as_of(), &self.session).await?;
+        self.admit(step, intake, record).await
+    }
+
+    /// Registers the kept rows under the relation's name and publishes those set aside.
+    async fn admit(&self, step: &Step, intake: Intake, record: &mut StepRecord) -> Result<(), EngineError> {
+        self.register(&step.name, Arc::new(ViewTable::new(intake.kept, None)))?;
+        record.rows = Some(intake.counts.kept);
+        record.intake = Some(intake.counts);
+        if let (Some(rejected), true) = (intake.rejected, self.publishes) {
+            let name = format!("{}__rejected", step.name);
+            let description = format!("Rows of {} that were set aside, each with the reason", step.name);
+            let (staged, usage, _) = self.stage(&name, &description, &rejected, &step.name).await?;
+            let committed = staged.commit(&self.commit_details(&step.fingerprint)).await?;
+            record.rejected_version = Some(committed.version);
+            record.usage.add_usage(usage);
+        }
+        Ok(())
+    }
+
+    /// Registers a view. The input of the matcher is held against the matcher's own contract first: no null in key,
+    /// id or time, and no two touchpoints under one id.
+    async fn view(&self, step: &Step, record: &mut StepRecord) -> Result<(), EngineError> {
+        let rows = self.logical_plan(step).await?;
+        let matched = self.prepared.plan.pipeline.models.values().any(
+            |model| matches!(&model.kind, ModelKind::Match { input } if input.value == step.name),
+        );
+        if !matched {
+            return self.register(&step.name, Arc::new(ViewTable::new(rows, None)));
+        }
+        let frame = self.session.execute_logical_plan(rows).await?;
+        let null = |column: &str| BrokenRule {
+            broken: datafusion::prelude::col(column).is_null(),
+            reason: format!("`{column}` is null"),
+        };
+        let rules = IntakeRules {
+            broken: vec![null("customer_id")],
+            time_column: Some("occurred_at".to_owned()),
+            key: vec!["touchpoint_id".to_owned()],
+        };
+        let as_of = self.prepared.plan.parameters.as_of();
+        let intake = take_in(&step.name, frame, &rules, as_of, &self.session).await?;
+        self.admit(step, intake, record).await
+    }
+
+    /// Makes a table: staged, tested, committed; discarded when a test of severity error fails.
+    async fn table(&self, step: &Step, record: &mut StepRecord) -> Result<(), EngineError> {
+        let plan = &self.prepared.plan;
+        let Some(model) = plan.pipeline.models.get(&step.name) else {
+            return Err(EngineError::failed(format!("`{}` is no model", step.name), ""));
+        };
+        let rows = self.logical_plan(step).await?;
+        let description = model.description.clone().unwrap_or_default();
+        let (staged, usage, executed) = self.stage(&step.name, &description, &rows, &step.name).await?;
+        record.usage.add_usage(usage);
+        record.conservation = match_counts(executed.as_ref()).iter().map(conservation).collect();
+        record.rows = Some(staged.rows());
+        record.bytes = Some(staged.bytes());
+        record.files = Some(staged.files() as u64);
+        self.register(&step.name, staged.provider())?;
+        let tests = planned_tests(model, &plan.parameters, &self.session).await?;
+        for test in &tests {
+            record.tests.push(self.test(test).await?);
+        }
+        let failed = record.tests.iter().any(|test| !test.passed && test.severity == "error");
+        if failed {
+            self.session.deregister_table(step.name.as_str())?;
+            staged.discard().await?;
+            record.status = StepStatus::TestsFailed;
+            return Ok(());
+        }
+        let committed = staged.commit(&self.commit_details(&step.fingerprint)).await?;
+        record.version = Some(committed.version);
+        Ok(())
+    }
+
+    async fn logical_plan(&self, step: &Step) -> Result<LogicalPlan, EngineError> {
+        let plan = &self.prepared.plan;
+        let Some(model) = plan.pipeline.models.get(&step.name) else {
+            return Err(EngineError::failed(format!("`{}` is no model", step.name), ""));
+        };
+        let sql = step.sql.as_deref();
+        Ok(relation(model, sql, &plan.pipeline, &plan.parameters, &self.session, &Matcher).await?)
+    }
+
+    fn register(&self, name: &str, table: Arc<dyn TableProvider>) -> Result<(), EngineError> {
+        self.session.deregister_table(name)?;
+        self.session.register_table(name, table)?;
+        Ok(())
+    }
+
+    /// Executes `rows` into staged files of `table`, telling progress as `step`.
+    async fn stage(
+        &self,
+        table: &str,
+        description: &str,
+        rows: &LogicalPlan,
+        step: &str,
+    ) -> Result<(StagedTable, StepUsage, Arc<dyn ExecutionPlan>), EngineError> {
+        let physical = self.session.state().create_physical_plan(rows).await?;
+        let spec = TableSpec {
+            name: table.to_owned(),
+            description: Some(description.to_owned()).filter(|text| !text.is_empty()),
+            schema: self.commented(table, &physical.schema()),
+            order: sort_order(&physical),
+        };
+        let context: Arc<TaskContext> = self.session.task_ctx();
+        let streams = execute_stream_partitioned(Arc::clone(&physical), context)?;
+        let staging = self.prepared.warehouse.stage(spec, streams);
+        let staged = tokio::select! {
+            staged = staging => staged?,
+            never = self.tell_progress(step, &physical) => never,
+        };
+        Ok((staged, StepUsage::of(&physical), physical))
+    }
+
+    async fn tell_progress<T>(&self, step: &str, physical: &Arc<dyn ExecutionPlan>) -> T {
+        loop {
+            tokio::time::sleep(TICK).await;
+            let rows = StepUsage::of(physical).rows_read;
+            self.observer.event(&Event::StepProgress { step, rows });
+        }
+    }
+
+    /// The schema with each column's comment, which readers of the table see.
+    fn commented(&self, table: &str, schema: &SchemaRef) -> SchemaRef {
+        let fields = schema.fields().iter().map(|field| {
+            let comment = self.prepared.plan.column_comment(table, field.name());
+            let metadata = comment.map(|comment| HashMap::from([("comment".to_owned(), comment.to_owned())]));
+            field.as_ref().clone().with_metadata(metadata.unwrap_or_default())
+        });
+        Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+    }
+
+    async fn test(&self, test: &PlannedTest) -> Result<TestRecord, EngineError> {
+        let batches = self.session.execute_logical_plan(test.query.clone()).await?.collect().await?;
+        let count = batches.iter().find(|batch| batch.num_rows() > 0).and_then(|batch| {
+            batch.column(0).as_primitive_opt::<Int64Type>().map(|numbers| numbers.value(0))
+        });
+        let Some(count) = count else {
+            return Err(EngineError::failed(format!("the test `{}` returned no number", test.name), ""));
+        };
+        let (line, column) = test.place.line_and_column();
+        Ok(TestRecord {
+            test: test.name.clone(),
+            severity: if test.severity == Severity::Error { "error" } else { "warning" }.to_owned(),
+            passed: test.passes.contains(&count),
+            count,
+            place: format!("{}:{line}:{column}", test.place.file.path.display()),
+        })
+    }
+
+    fn commit_details(&self, fingerprint: &str) -> CommitDetails {
+        CommitDetails {
+            run_id: self.run_id.clone(),
+            pipeline: self.prepared.plan.pipeline.name.value.clone(),
+            as_of: Some(self.prepared.plan.parameters.as_of()),
+            fingerprint: fingerprint.to_owned(),
+            extra: serde_json::Map::new(),
+        }
+    }
+}
+
+/// The order that each partition's rows have, as far as it is one of plain columns.
+fn sort_order(physical: &Arc<dyn ExecutionPlan>) -> Vec<SortColumn> {
+    let Some(ordering) = physical.output_ordering() else { return Vec::new() };
+    let schema = physical.schema();
+    let column = |sort: &datafusion::physical_expr::PhysicalSortExpr| {
+        let column = sort.expr.downcast_ref::<Column>()?;
+        Some(SortColumn {
+            name: schema.field(column.index()).name().clone(),
+            descending: sort.options.descending,
+            nulls_first: sort.options.nulls_first,
+        })
+    };
+    ordering.iter().map_while(column).collect()
+}

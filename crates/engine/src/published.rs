@@ -1,0 +1,219 @@
+//! What is published: the tables of one finished run, at the versions that belong together.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use datafusion::dataframe::DataFrame;
+use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::prelude::{SQLOptions, SessionContext};
+use throughline_config::{Diagnostic, LoadOptions, Pipeline, SourceFile, closest, load_pipeline};
+use throughline_lake::{Stores, Warehouse};
+use throughline_plan::{Graph, SqlText, StepKind, TextOrigin, diagnose};
+
+use crate::event::Silent;
+use crate::failure::EngineError;
+use crate::prepare::{PrepareOptions, Prepared, open_warehouse, prepare};
+use crate::publish::Execution;
+use crate::run::needed_steps;
+use crate::run_record::{RunRecord, RunStatus, StepStatus};
+use crate::session::{SessionOptions, new_runtime, new_session};
+
+/// The newest complete run of a pipeline.
+#[derive(Debug)]
+pub struct Published {
+    /// Its record.
+    pub record: RunRecord,
+    warehouse: Warehouse,
+    session_options: SessionOptions,
+    runtime: Option<Arc<RuntimeEnv>>,
+}
+
+impl Published {
+    /// The newest run of `pipeline` in which every step was done; `None` when there is none yet.
+    pub async fn latest(warehouse: &Warehouse, pipeline: &str) -> Result<Option<Self>, EngineError> {
+        for run_id in warehouse.run_ids().await?.iter() {
+            let Some(record) = read_record(warehouse, run_id).await? else { continue };
+            if record.pipeline == pipeline && record.status == RunStatus::Done {
+                let warehouse = warehouse.clone();
+                return Ok(Some(Self { record, warehouse, session_options: SessionOptions::default(), runtime: None }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The tables of a run that just ended.
+    pub fn of(prepared: &Prepared, record: RunRecord) -> Self {
+        Self {
+            record,
+            warehouse: prepared.warehouse.clone(),
+            session_options: prepared.session_options.clone(),
+            runtime: Some(Arc::clone(&prepared.runtime)),
+        }
+    }
+
+    /// Opens what a workspace's pipeline has published, without opening its sources.
+    pub async fn open(options: PrepareOptions) -> Result<Self, EngineError> {
+        let (pipeline, warehouse, runtime) = located(&options)?;
+        match Self::latest(&warehouse, &pipeline.name).await? {
+            Some(published) => {
+                Ok(Self { session_options: options.session, runtime: Some(runtime), ..published })
+            }
+            None => Err(EngineError::refused(
+                format!("nothing is published yet in {}", warehouse.location()),
+                "make the tables first: throughline run",
+            )),
+        }
+    }
+
+    /// Registers one table at the run's version; false when the run does not have it.
+    pub async fn register_table(&self, name: &str, session: &SessionContext) -> Result<bool, EngineError> {
+        let Some(version) = self.record.tables.get(name) else { return Ok(false) };
+        let Some(table) = self.warehouse.table_at(name, *version).await? else {
+            return Err(EngineError::failed(
+                format!("version {version} of `{name}` is not in {}", self.warehouse.location()),
+                "the table was removed or vacuumed by hand; run again: throughline run",
+            ));
+        };
+        session.register_table(name, table.provider)?;
+        Ok(true)
+    }
+
+    /// A session with every table of the run and nothing else to read.
+    pub async fn session(&self) -> Result<SessionContext, EngineError> {
+        let runtime = match &self.runtime {
+            Some(runtime) => Arc::clone(runtime),
+            None => new_runtime(&self.session_options)?,
+        };
+        let session = new_session(&self.session_options, &runtime)?;
+        for name in self.record.tables.keys() {
+            self.register_table(name, &session).await?;
+        }
+        Ok(session)
+    }
+
+    /// Plans one SELECT over the run's tables. Anything that is not a query is refused.
+    pub async fn query(&self, sql: &str) -> Result<DataFrame, EngineError> {
+        let file = Arc::new(SourceFile { path: "query".into(), text: sql.to_owned() });
+        let parsed = SqlText::parse(&file)?;
+        for (name, place) in &parsed.references {
+            let known = || self.record.tables.keys().map(String::as_str);
+            if name.contains('.') || self.record.tables.contains_key(name) {
+                continue;
+            }
+            let mut finding = Diagnostic::error("unknown-relation", format!("no published table `{name}`"))
+                .at(place.clone())
+                .help(format!("published: {}", known().collect::<Vec<_>>().join(", ")));
+            if let Some(near) = closest(name, known()) {
+                finding = finding.label(format!("did you mean `{near}`?"));
+            }
+            return Err(EngineError::Configuration(finding.into()));
+        }
+        let session = self.session().await?;
+        let allowed = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+        let origin = TextOrigin::File(file);
+        let plan = session.state().statement_to_plan(parsed.statement).await;
+        let plan = plan.map_err(|error| EngineError::Configuration(diagnose(&error, &origin)))?;
+        allowed.verify_plan(&plan).map_err(|error| EngineError::Configuration(diagnose(&error, &origin)))?;
+        Ok(DataFrame::new(session.state(), plan))
+    }
+}
+
+/// The newest `most` runs of a pipeline, newest first.
+pub async fn past_runs(options: PrepareOptions, most: usize) -> Result<Vec<RunRecord>, EngineError> {
+    let (pipeline, warehouse, _) = located(&options)?;
+    let mut runs = Vec::new();
+    for run_id in warehouse.run_ids().await? {
+        if runs.len() == most {
+            break;
+        }
+        let record = read_record(&warehouse, &run_id).await?;
+        runs.extend(record.filter(|record| record.pipeline == pipeline.name.value));
+    }
+    Ok(runs)
+}
+
+/// The pipeline and its warehouse, nothing opened.
+fn located(options: &PrepareOptions) -> Result<(Pipeline, Warehouse, Arc<RuntimeEnv>), EngineError> {
+    let load = LoadOptions {
+        project: options.project.clone(),
+        pipeline: options.pipeline.clone(),
+        variables: options.variables.clone(),
+        environment: options.environment.clone(),
+    };
+    let (pipeline, _warnings) = load_pipeline(&load)?;
+    let runtime = new_runtime(&options.session)?;
+    let stores = Arc::new(Stores::new(pipeline.project.clone(), Arc::clone(&runtime)));
+    let warehouse = open_warehouse(&pipeline, &stores)?;
+    Ok((pipeline, warehouse, runtime))
+}
+
+async fn read_record(warehouse: &Warehouse, run_id: &str) -> Result<Option<RunRecord>, EngineError> {
+    let Some(value) = warehouse.read_run(run_id).await? else { return Ok(None) };
+    serde_json::from_value(value).map(Some).map_err(|error| {
+        EngineError::failed(
+            format!("the run record {run_id} cannot be read: {error}"),
+            "it was written by another version of throughline, or damaged; move it away and run again",
+        )
+    })
+}
+
+/// The rows of a relation: of a published table as published, of a source or view computed on the spot.
+pub async fn show(options: PrepareOptions, name: &str) -> Result<DataFrame, EngineError> {
+    let prepared = Arc::new(prepare(options).await?);
+    let plan = &prepared.plan;
+    let published = Published::latest(&prepared.warehouse, &plan.pipeline.name).await?;
+    let session = prepared.session()?;
+    if let Some(published) = &published
+        && published.register_table(name, &session).await?
+    {
+        return Ok(session.table(name).await?);
+    }
+    let Some(step) = plan.step(name) else {
+        let known = || plan.steps.iter().map(|step| step.name.as_str());
+        let near = closest(name, known()).map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
+        return Err(EngineError::refused(
+            format!("no model, source or seed `{name}`"),
+            format!("{near}`throughline plan` lists them"),
+        ));
+    };
+    if step.kind == StepKind::Table {
+        return Err(EngineError::refused(
+            format!("`{name}` is not published yet"),
+            format!("make it first: throughline run --select +{name}"),
+        ));
+    }
+    computed(&prepared, published.as_ref(), name, session).await
+}
+
+/// Computes a view or source; tables it reads come from what is published.
+async fn computed(
+    prepared: &Arc<Prepared>,
+    published: Option<&Published>,
+    name: &str,
+    session: SessionContext,
+) -> Result<DataFrame, EngineError> {
+    let plan = &prepared.plan;
+    let wanted = BTreeSet::from([name.to_owned()]);
+    let steps = needed_steps(plan, &wanted);
+    let tables = Graph::closure([name], |step| plan.graph.inputs(step));
+    for table in tables.into_iter().filter(|input| plan.step(input).is_some_and(|step| step.kind == StepKind::Table)) {
+        if let Some(published) = published {
+            published.register_table(table, &session).await?;
+        }
+    }
+    let execution = Execution {
+        prepared: Arc::clone(prepared),
+        session,
+        run_id: String::new(),
+        observer: Arc::new(Silent),
+        publishes: false,
+    };
+    for step in steps {
+        let record = execution.step(&step.name).await;
+        if record.status != StepStatus::Done {
+            let error = record.error.unwrap_or_default();
+            return Err(EngineError::failed(format!("`{}`: {error}", step.name), record.help.unwrap_or_default()));
+        }
+    }
+    Ok(execution.session.table(name).await?)
+}

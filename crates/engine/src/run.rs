@@ -1,0 +1,271 @@
+//! Runs the steps of a plan: those whose inputs are ready side by side, each published only when its tests passed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use datafusion::prelude::SessionContext;
+use throughline_plan::{Graph, Plan, Selection, Step, StepKind};
+use tokio::task::JoinSet;
+
+use crate::event::{Event, Observer};
+use crate::failure::EngineError;
+use crate::prepare::Prepared;
+use crate::publish::Execution;
+use crate::published::Published;
+use crate::run_record::{RunRecord, RunStatus, StepRecord, StepStatus};
+use crate::usage::peak_memory_bytes;
+
+/// How to run.
+#[derive(Debug, Clone, Default)]
+pub struct RunOptions {
+    /// Which models.
+    pub selection: Selection,
+    /// Accept an `as_of` before the published one.
+    pub full_refresh: bool,
+    /// Steps side by side, at least one.
+    pub threads: usize,
+    /// Start nothing more after a failure.
+    pub fail_fast: bool,
+}
+
+/// Runs `prepared` and stores the record of the run.
+///
+/// A step that fails keeps those that read it from running and no others; what came of each stands in the record.
+///
+/// # Errors
+/// When nothing could run at all: a selector that fits nothing, an `as_of` before the published one, an input that is
+/// neither selected nor published, or a warehouse that cannot be reached.
+pub async fn run(
+    prepared: &Arc<Prepared>,
+    options: &RunOptions,
+    observer: &Arc<dyn Observer>,
+) -> Result<RunRecord, EngineError> {
+    let began = Instant::now();
+    let started_at = Utc::now();
+    let plan = &prepared.plan;
+    let selected = options.selection.models(&plan.pipeline, &plan.graph)?;
+    let published = Published::latest(&prepared.warehouse, &plan.pipeline.name).await?;
+    refuse_older_cut(plan, published.as_ref(), options.full_refresh)?;
+    prepared.warehouse.verify_writable().await?;
+    let session = prepared.session()?;
+    let steps = needed_steps(plan, &selected);
+    register_unselected(plan, &steps, published.as_ref(), &session).await?;
+
+    let run_id = new_run_id(started_at);
+    let names: Vec<String> = steps.iter().map(|step| step.name.clone()).collect();
+    observer.event(&Event::RunStarted { run_id: &run_id, steps: &names });
+    let execution = Arc::new(Execution {
+        prepared: Arc::clone(prepared),
+        session,
+        run_id: run_id.clone(),
+        observer: Arc::clone(observer),
+        publishes: true,
+    });
+    let steps = Scheduler::new(&steps, options).work_off(&execution).await;
+    let record = RunRecord {
+        pipeline: plan.pipeline.name.value.clone(),
+        as_of: rfc3339(plan.parameters.as_of()),
+        started_at: started_at.to_rfc3339_opts(SecondsFormat::Millis, true),
+        finished_at: Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true),
+        seconds: began.elapsed().as_secs_f64(),
+        status: status(&steps),
+        program: env!("CARGO_PKG_VERSION").to_owned(),
+        peak_memory_bytes: peak_memory_bytes(),
+        tables: versions(published.as_ref(), &steps),
+        run_id,
+        steps,
+    };
+    store(&record, prepared).await?;
+    observer.event(&Event::RunFinished { record: &record });
+    Ok(record)
+}
+
+/// Microseconds as RFC 3339 in UTC.
+pub(crate) fn rfc3339(instant: i64) -> String {
+    match DateTime::<Utc>::from_timestamp_micros(instant) {
+        Some(time) => time.to_rfc3339_opts(SecondsFormat::AutoSi, true),
+        None => format!("{instant} µs since 1970"),
+    }
+}
+
+/// Sorts by time; the random end keeps two runs of one second apart.
+fn new_run_id(started_at: DateTime<Utc>) -> String {
+    let random = uuid::Uuid::new_v4().simple().to_string();
+    format!("{}-{}", started_at.format("%Y%m%dT%H%M%SZ"), &random[..8])
+}
+
+fn refuse_older_cut(plan: &Plan, published: Option<&Published>, full_refresh: bool) -> Result<(), EngineError> {
+    let Some(published) = published else { return Ok(()) };
+    let as_of = rfc3339(plan.parameters.as_of());
+    let earlier = DateTime::parse_from_rfc3339(&published.record.as_of)
+        .is_ok_and(|newest| newest.timestamp_micros() > plan.parameters.as_of());
+    if earlier && !full_refresh {
+        return Err(EngineError::refused(
+            format!("the published tables are as of {}, this run would be as of {as_of}", published.record.as_of),
+            "leave `--as-of` out, or replace newer tables by older ones with `--full-refresh`",
+        ));
+    }
+    Ok(())
+}
+
+/// The selected models and every source, seed and view they need, in the plan's order.
+pub fn needed_steps<'a>(plan: &'a Plan, selected: &'a BTreeSet<String>) -> Vec<&'a Step> {
+    let needed = Graph::closure(selected.iter().map(String::as_str), |name| {
+        plan.graph.inputs(name).filter(|input| {
+            let is_table = plan.step(input).is_some_and(|step| step.kind == StepKind::Table);
+            !is_table || selected.contains(*input)
+        })
+    });
+    plan.steps.iter().filter(|step| needed.contains(step.name.as_str())).collect()
+}
+
+/// Tables that are read but not made come from the last complete run.
+async fn register_unselected(
+    plan: &Plan,
+    steps: &[&Step],
+    published: Option<&Published>,
+    session: &SessionContext,
+) -> Result<(), EngineError> {
+    let made: BTreeSet<&str> = steps.iter().map(|step| step.name.as_str()).collect();
+    let read: BTreeSet<&str> = steps.iter().flat_map(|step| step.inputs.iter().map(String::as_str)).collect();
+    for name in read.difference(&made).filter(|name| plan.step(name).is_some()) {
+        let registered = match published {
+            Some(published) => published.register_table(name, session).await?,
+            None => false,
+        };
+        if !registered {
+            return Err(EngineError::refused(
+                format!("`{name}` is read by the selected models, but it is neither selected nor published"),
+                format!("select it too (`--select +…`), or run it first: throughline run --select +{name}"),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn status(steps: &[StepRecord]) -> RunStatus {
+    if steps.iter().any(|step| step.status == StepStatus::Failed) {
+        RunStatus::Failed
+    } else if steps.iter().any(|step| step.status == StepStatus::TestsFailed) {
+        RunStatus::TestsFailed
+    } else {
+        RunStatus::Done
+    }
+}
+
+fn versions(published: Option<&Published>, steps: &[StepRecord]) -> BTreeMap<String, u64> {
+    let mut tables = published.map(|published| published.record.tables.clone()).unwrap_or_default();
+    for step in steps {
+        if let Some(version) = step.version {
+            tables.insert(step.step.clone(), version);
+        }
+        if let Some(version) = step.rejected_version {
+            tables.insert(format!("{}__rejected", step.step), version);
+        }
+    }
+    tables
+}
+
+async fn store(record: &RunRecord, prepared: &Prepared) -> Result<(), EngineError> {
+    let value = serde_json::to_value(record)
+        .map_err(|error| EngineError::failed(format!("the run record cannot be written: {error}"), ""))?;
+    prepared.warehouse.write_run(&record.run_id, &value).await.map_err(EngineError::from)
+}
+
+/// Which steps wait for which, and who may start.
+struct Scheduler {
+    waiting: Vec<Waiting>,
+    done: BTreeSet<String>,
+    finished: BTreeMap<String, StepRecord>,
+    order: Vec<String>,
+    threads: usize,
+    fail_fast: bool,
+}
+
+struct Waiting {
+    name: String,
+    inputs: Vec<String>,
+}
+
+impl Scheduler {
+    fn new(steps: &[&Step], options: &RunOptions) -> Self {
+        let made: BTreeSet<&str> = steps.iter().map(|step| step.name.as_str()).collect();
+        let waiting = steps.iter().map(|step| Waiting {
+            name: step.name.clone(),
+            inputs: step.inputs.iter().filter(|input| made.contains(input.as_str())).cloned().collect(),
+        });
+        Self {
+            waiting: waiting.collect(),
+            done: BTreeSet::new(),
+            finished: BTreeMap::new(),
+            order: steps.iter().map(|step| step.name.clone()).collect(),
+            threads: options.threads.max(1),
+            fail_fast: options.fail_fast,
+        }
+    }
+
+    /// Runs everything that can run; the records come back in the plan's order.
+    async fn work_off(mut self, execution: &Arc<Execution>) -> Vec<StepRecord> {
+        let mut running: JoinSet<StepRecord> = JoinSet::new();
+        loop {
+            while running.len() < self.threads {
+                let Some(name) = self.next_ready() else { break };
+                let execution = Arc::clone(execution);
+                running.spawn(async move { execution.step(&name).await });
+            }
+            match running.join_next().await {
+                Some(Ok(record)) => self.finish(record, execution),
+                // A task that panicked is a bug; its step counts as failed because no record of it comes back.
+                Some(Err(_)) => {}
+                None => break,
+            }
+        }
+        for waiting in std::mem::take(&mut self.waiting) {
+            let record = execution.not_run(&waiting.name, "the run stopped before it");
+            self.finished.insert(waiting.name, record);
+        }
+        let finished = &mut self.finished;
+        let record = |name: &String| finished.remove(name).unwrap_or_else(|| execution.lost(name));
+        self.order.iter().map(record).collect()
+    }
+
+    fn next_ready(&mut self) -> Option<String> {
+        let stop = self.fail_fast && self.finished.values().any(|record| record.status != StepStatus::Done);
+        let ready = |waiting: &Waiting| waiting.inputs.iter().all(|input| self.done.contains(input));
+        let index = if stop { None } else { self.waiting.iter().position(ready) }?;
+        Some(self.waiting.remove(index).name)
+    }
+
+    fn finish(&mut self, record: StepRecord, execution: &Execution) {
+        let name = record.step.clone();
+        execution.observer.event(&Event::StepFinished { record: &record });
+        if record.status == StepStatus::Done {
+            self.done.insert(name.clone());
+        } else {
+            self.give_up_readers(&name, execution);
+        }
+        self.finished.insert(name, record);
+    }
+
+    /// Everything that reads `name`, also by way of others, does not run.
+    fn give_up_readers(&mut self, name: &str, execution: &Execution) {
+        let mut lost = vec![name.to_owned()];
+        while let Some(input) = lost.pop() {
+            let (gone, waiting) =
+                std::mem::take(&mut self.waiting).into_iter().partition(|waiting| waiting.inputs.contains(&input));
+            self.waiting = waiting;
+            let gone: Vec<Waiting> = gone;
+            for waiting in gone {
+                let record = execution.not_run(&waiting.name, &format!("it reads `{input}`, which did not succeed"));
+                execution.observer.event(&Event::StepFinished { record: &record });
+                lost.push(waiting.name.clone());
+                self.finished.insert(waiting.name, record);
+            }
+        }
+    }
+}
+
+/// How often progress is told.
+pub(crate) const TICK: Duration = Duration::from_millis(200);

@@ -1,0 +1,62 @@
+//! DataFusion sessions with Throughline's functions and operator, bounded memory and spilling.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use datafusion::execution::SessionStateBuilder;
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::prelude::{SessionConfig, SessionContext};
+
+use throughline_journeys::MatchQueryPlanner;
+
+use crate::failure::EngineError;
+
+/// How many of the largest consumers an out-of-memory message names.
+const NAMED_CONSUMERS: usize = 5;
+
+/// Resources of a session.
+#[derive(Debug, Clone, Default)]
+pub struct SessionOptions {
+    /// Bytes the operators may hold before they spill; unlimited when absent.
+    pub memory_limit: Option<usize>,
+    /// Partitions worked on side by side; the machine's cores when absent.
+    pub partitions: Option<usize>,
+    /// Where spilled rows go; the system's temporary folder when absent.
+    pub spill_folder: Option<PathBuf>,
+}
+
+/// The runtime that a program's sessions share: one memory budget, one set of object stores.
+pub fn new_runtime(options: &SessionOptions) -> Result<Arc<RuntimeEnv>, EngineError> {
+    let mut builder = RuntimeEnvBuilder::new();
+    if let Some(limit) = options.memory_limit {
+        let names = std::num::NonZeroUsize::new(NAMED_CONSUMERS).unwrap_or(std::num::NonZeroUsize::MIN);
+        builder = builder.with_memory_pool(Arc::new(TrackConsumersPool::new(FairSpillPool::new(limit), names)));
+    }
+    if let Some(folder) = &options.spill_folder {
+        let mode = DiskManagerMode::Directories(vec![folder.clone()]);
+        builder = builder.with_disk_manager_builder(DiskManagerBuilder::default().with_mode(mode));
+    }
+    builder.build_arc().map_err(EngineError::from)
+}
+
+/// A session over `runtime` with the statistics functions registered and the matcher plannable.
+pub fn new_session(options: &SessionOptions, runtime: &Arc<RuntimeEnv>) -> Result<SessionContext, EngineError> {
+    let mut config = SessionConfig::new().with_information_schema(true);
+    if let Some(partitions) = options.partitions {
+        config = config.with_target_partitions(partitions);
+    }
+    let settings = config.options_mut();
+    settings.sql_parser.collect_spans = true;
+    settings.execution.parquet.pushdown_filters = false;
+    let state = SessionStateBuilder::new()
+        .with_config(config)
+        .with_runtime_env(Arc::clone(runtime))
+        .with_default_features()
+        .with_query_planner(Arc::new(MatchQueryPlanner))
+        .build();
+    let session = SessionContext::new_with_state(state);
+    throughline_statistics::register(&session);
+    Ok(session)
+}
