@@ -1,0 +1,174 @@
+//! A block of customers: the unit that is simulated, spoiled and written at a time.
+
+use crate::calendar::{DAY, Time};
+use crate::catalogue::Journey;
+use crate::dice::Dice;
+use crate::everyday;
+use crate::identity::WebTruth;
+use crate::landmark::Tally;
+use crate::opinions;
+use crate::person::Person;
+use crate::satisfaction::{OnboardingTally, RatingTally};
+use crate::script::Script;
+use crate::spell::{self, Stage};
+use crate::tables::{Feedback, Ids, Rows};
+
+/// Customers of a block: few enough that a small sample has several files, many enough that columns compress.
+pub(crate) const BLOCK: u64 = 500;
+
+/// Share of the customers who were there before the sample begins.
+const EXISTING: f64 = 0.55;
+/// Share of those who leave that come back.
+const REJOIN: f64 = 0.06;
+/// Web visitors that are nobody's customer, for each customer.
+const STRANGERS: f64 = 0.15;
+
+/// What a block adds to the truth.
+#[derive(Default)]
+pub(crate) struct BlockTruth {
+    pub(crate) spells: u64,
+    pub(crate) churned: u64,
+    pub(crate) lost: u64,
+    pub(crate) rejoined: u64,
+    pub(crate) null_segments: u64,
+    pub(crate) stray_answers: u64,
+    pub(crate) instances: [u64; 8],
+    pub(crate) multichannel_instances: [u64; 8],
+    pub(crate) web: WebTruth,
+}
+
+impl BlockTruth {
+    pub(crate) fn add(&mut self, other: &BlockTruth) {
+        self.spells += other.spells;
+        self.churned += other.churned;
+        self.lost += other.lost;
+        self.rejoined += other.rejoined;
+        self.null_segments += other.null_segments;
+        self.stray_answers += other.stray_answers;
+        for journey in 0..self.instances.len() {
+            self.instances[journey] += other.instances[journey];
+            self.multichannel_instances[journey] += other.multichannel_instances[journey];
+        }
+        self.web.add(&other.web);
+    }
+}
+
+/// Simulates customers `first..first + count` (from 0).
+pub(crate) fn simulate(
+    stage: &Stage<'_>,
+    first: u64,
+    count: u64,
+    dice: &mut Dice,
+    ids: &mut Ids,
+    tallies: &mut Tallies,
+) -> (Rows, BlockTruth) {
+    let mut rows = Rows::default();
+    let mut truth = BlockTruth::default();
+    for number in first + 1..=first + count {
+        let person = Person::draw(number, dice);
+        let mut joined_at = Some(joining(stage, dice));
+        let mut spells = 0;
+        while let Some(from) = joined_at.take() {
+            spells += 1;
+            let churned_at = one_spell(stage, &person, from, (dice, ids), tallies, (&mut rows, &mut truth));
+            // Long enough that no exposure window sees both spells.
+            joined_at = churned_at
+                .filter(|_| dice.chance(REJOIN))
+                .map(|at| at + dice.between(120, 300) * DAY)
+                .filter(|at| *at < stage.end);
+        }
+        truth.rejoined += u64::from(spells > 1);
+        if dice.chance(STRANGERS) {
+            stranger(stage, dice, ids, &mut rows);
+        }
+    }
+    feedback(stage, count, dice, ids, &mut rows);
+    truth.web = WebTruth::of(&rows.web_events);
+    tallies.ratings.count(&rows);
+    (rows, truth)
+}
+
+/// What is counted over all blocks.
+pub(crate) struct Tallies {
+    /// By landmark, then journey.
+    pub(crate) landmarks: Vec<[Tally; 8]>,
+    pub(crate) ratings: RatingTally,
+    pub(crate) onboarding: OnboardingTally,
+}
+
+fn joining(stage: &Stage<'_>, dice: &mut Dice) -> Time {
+    if dice.chance(EXISTING) {
+        let years = dice.unit();
+        stage.start - (1 + (years * years * 2_900.0) as i64) * DAY
+    } else {
+        stage.start + dice.between(0, (stage.end - stage.start) / DAY - 1) * DAY
+    }
+}
+
+fn one_spell(
+    stage: &Stage<'_>,
+    person: &Person,
+    joined_at: Time,
+    (dice, ids): (&mut Dice, &mut Ids),
+    tallies: &mut Tallies,
+    (rows, truth): (&mut Rows, &mut BlockTruth),
+) -> Option<Time> {
+    let (mut spell_rows, end) = spell::live(stage, person, joined_at, dice, ids, &mut tallies.landmarks);
+    truth.spells += 1;
+    truth.churned += u64::from(end.churned_at.is_some());
+    truth.lost += u64::from(end.lost_at.is_some());
+    truth.null_segments += u64::from(person.segment_name().is_none());
+    for instance in &end.instances {
+        truth.instances[instance.journey as usize] += 1;
+        truth.multichannel_instances[instance.journey as usize] += u64::from(instance.multichannel);
+        if instance.journey == Journey::Onboarding && instance.last_at() < end.cut {
+            tallies.onboarding.count(person.segment, instance, &spell_rows.surveys);
+        }
+    }
+    let begin = joined_at.max(stage.start);
+    let never_moved = end.instances.iter().all(|instance| instance.journey != Journey::MovingHouse);
+    if never_moved && end.cut - begin > 20 * DAY && dice.chance(0.004) {
+        let mut script = Script::new(dice, ids, &mut spell_rows, person);
+        opinions::on_a_journey_never_made(&mut script, Journey::MovingHouse, begin + 5 * DAY);
+        truth.stray_answers += 1;
+    }
+    rows.absorb(spell_rows, end.cut);
+    end.churned_at
+}
+
+/// A visitor who looks around and never logs in.
+fn stranger(stage: &Stage<'_>, dice: &mut Dice, ids: &mut Ids, rows: &mut Rows) {
+    let nobody = Person::draw(0, dice);
+    let mut at = stage.start + dice.days(0.0, ((stage.end - stage.start) / DAY - 1) as f64);
+    let mut script = Script::new(dice, ids, rows, &nobody);
+    script.until = stage.end;
+    for _ in 0..script.dice.between(1, 3) {
+        everyday::look_around(&mut script, at);
+        at += script.dice.days(0.5, 9.0);
+    }
+}
+
+/// What the departments say about the journeys they work in.
+fn feedback(stage: &Stage<'_>, customers: u64, dice: &mut Dice, ids: &mut Ids, rows: &mut Rows) {
+    const VOICES: [(&str, &str, f64); 6] = [
+        ("sales", "onboarding", 3.9),
+        ("field-service", "onboarding", 2.6),
+        ("billing", "billing_dispute", 2.4),
+        ("technical", "technical_repair", 3.1),
+        ("customer-operations", "moving_house", 2.2),
+        ("retention", "contract_renewal", 3.8),
+    ];
+    const THEMES: [&str; 5] = ["hand-over", "tools", "targets", "missing_information", "staffing"];
+    for _ in 0..customers.div_ceil(25) {
+        let (department, journey, mean) = dice.pick(&VOICES);
+        let row = Feedback {
+            id: ids.next(),
+            department,
+            journey,
+            submitted_at: stage.start + dice.days(0.0, ((stage.end - stage.start) / DAY) as f64),
+            score: (mean + dice.bell() * 0.8).round().clamp(1.0, 5.0),
+            theme: dice.pick(&THEMES),
+        };
+        rows.employee_feedback.push(row);
+    }
+}

@@ -1,0 +1,152 @@
+//! Block by block: simulate, spoil, write; then the truths.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use chrono::Datelike;
+
+use crate::block::{self, BLOCK, BlockTruth, Tallies};
+use crate::calendar::{Quarter, Span, day_text};
+use crate::catalogue::JOURNEYS;
+use crate::defects::{TableTruth, deliver};
+use crate::dice::Dice;
+use crate::lake::{Staging, TableWriter};
+use crate::landmark::{Landmark, Tally, matured};
+use crate::satisfaction::{OnboardingTally, RatingTally};
+use crate::spell::Stage;
+use crate::tables::{
+    Call, Customer, Feedback, Ids, Invoice, Message, RawRow, Rows, Subscription, Survey, Ticket, Visit, WebEvent,
+};
+use crate::truth::{ChurnModel, Truth, journey_truth};
+use crate::{Progress, SampleError, SampleOptions};
+
+pub(crate) fn generate(options: &SampleOptions, progress: &mut dyn FnMut(Progress)) -> Result<Truth, SampleError> {
+    let within_reason = (1900..=2100).contains(&options.end.year()) && options.months <= 1_200;
+    let span = Span::before(options.end, options.months).filter(|span| within_reason && span.start < span.end);
+    let span = span.filter(|_| options.customers > 0).ok_or(SampleError::NothingToWrite)?;
+    let staging = Staging::open(&options.out)?;
+    let quarters = span.quarters();
+    let landmarks = matured(span, &quarters);
+    let truth = write_blocks(options, span, (&quarters, &landmarks), staging.folder(), progress)?;
+    staging.finish(&serde_json::to_vec_pretty(&truth)?)?;
+    Ok(truth)
+}
+
+fn write_blocks(
+    options: &SampleOptions,
+    span: Span,
+    (quarters, landmarks): (&[Quarter], &[Landmark]),
+    lake: &Path,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Truth, SampleError> {
+    let stage = Stage { quarters, landmarks, start: span.start, end: span.end };
+    let blocks = options.customers.div_ceil(BLOCK);
+    let mut lake = Lake::create(lake, (blocks / 4).clamp(1, 64))?;
+    let mut tallies = Tallies {
+        landmarks: landmarks.iter().map(|_| <[Tally; 8]>::default()).collect(),
+        ratings: RatingTally::default(),
+        onboarding: OnboardingTally::default(),
+    };
+    let mut total = BlockTruth::default();
+    let mut touchpoints = 0;
+    let mut written = Progress { customers: 0, of: options.customers, rows: 0 };
+    for block in 0..blocks {
+        let first = block * BLOCK;
+        let count = BLOCK.min(options.customers - first);
+        let (mut dice, mut ids) = (Dice::new(options.seed, block), Ids::of_block(block));
+        let (rows, truth) = block::simulate(&stage, first, count, &mut dice, &mut ids, &mut tallies);
+        touchpoints += rows.touchpoints() + truth.web.linked;
+        total.add(&truth);
+        lake.write(rows, count, &mut dice, &mut ids)?;
+        written.customers += count;
+        written.rows = lake.truths.values().map(|table| table.rows).sum();
+        progress(written);
+    }
+    Ok(Truth {
+        format: 1,
+        seed: options.seed,
+        customers: options.customers,
+        months: options.months,
+        start: day_text(span.start),
+        end: day_text(span.end),
+        spells: total.spells,
+        churned_spells: total.churned,
+        lost_spells: total.lost,
+        rejoined_customers: total.rejoined,
+        null_segments: total.null_segments,
+        touchpoints,
+        stray_journey_answers: total.stray_answers,
+        tables: lake.close()?,
+        web: total.web,
+        touchpoint_satisfaction: tallies.ratings.truth(),
+        onboarding_relationship: tallies.onboarding.truth(),
+        churn_model: ChurnModel::planted(),
+        journeys: (0..JOURNEYS.len())
+            .map(|index| {
+                let instances = (total.instances[index], total.multichannel_instances[index]);
+                journey_truth(index, landmarks, &tallies.landmarks, instances)
+            })
+            .collect(),
+    })
+}
+
+/// The open files of all tables and what was written to each.
+struct Lake {
+    writers: BTreeMap<&'static str, TableWriter>,
+    truths: BTreeMap<String, TableTruth>,
+}
+
+impl Lake {
+    fn create(folder: &Path, blocks_per_file: u64) -> Result<Self, SampleError> {
+        let tables = [
+            Customer::TABLE,
+            Subscription::TABLE,
+            Invoice::TABLE,
+            Call::TABLE,
+            Visit::TABLE,
+            WebEvent::TABLE,
+            Message::TABLE,
+            Ticket::TABLE,
+            Survey::TABLE,
+            Feedback::TABLE,
+        ];
+        let writer = |table| Ok((table, TableWriter::create(folder, table, blocks_per_file)?));
+        let writers = tables.into_iter().map(writer).collect::<Result<_, SampleError>>()?;
+        Ok(Lake { writers, truths: BTreeMap::new() })
+    }
+
+    fn write(&mut self, rows: Rows, customers: u64, dice: &mut Dice, ids: &mut Ids) -> Result<(), SampleError> {
+        self.table(rows.customers, customers, dice, ids)?;
+        self.table(rows.subscriptions, customers, dice, ids)?;
+        self.table(rows.invoices, customers, dice, ids)?;
+        self.table(rows.calls, customers, dice, ids)?;
+        self.table(rows.visits, customers, dice, ids)?;
+        self.table(rows.web_events, customers, dice, ids)?;
+        self.table(rows.messages, customers, dice, ids)?;
+        self.table(rows.tickets, customers, dice, ids)?;
+        self.table(rows.surveys, customers, dice, ids)?;
+        self.table(rows.employee_feedback, customers, dice, ids)
+    }
+
+    fn table<R: RawRow>(
+        &mut self,
+        rows: Vec<R>,
+        customers: u64,
+        dice: &mut Dice,
+        ids: &mut Ids,
+    ) -> Result<(), SampleError> {
+        let delivered = deliver(rows, customers, dice, ids);
+        if let Some(writer) = self.writers.get_mut(R::TABLE) {
+            writer.write(&R::batch(&delivered.on_time)?, &R::batch(&delivered.late)?)?;
+        }
+        self.truths.entry(R::TABLE.to_owned()).or_default().add(&delivered.truth);
+        Ok(())
+    }
+
+    fn close(self) -> Result<BTreeMap<String, TableTruth>, SampleError> {
+        for writer in self.writers.into_values() {
+            writer.close()?;
+        }
+        Ok(self.truths)
+    }
+}

@@ -1,0 +1,62 @@
+//! Who the customers are: what stays the same over a customer's spells.
+
+use crate::calendar::{DAY, Time};
+use crate::catalogue::{ANNUAL_BILLING, SEGMENTS, UNKNOWN};
+use crate::dice::Dice;
+
+const REGIONS: [&str; 5] = ["north", "east", "south", "west", "centre"];
+const ACQUISITION: [&str; 5] = ["store", "web", "phone", "partner", "door_to_door"];
+const PRICES: [f64; 5] = [24.0, 39.0, 69.0, 99.0, 35.0];
+/// A browser's cookie and an app's installation live this long; then the visitor is another one.
+const VISITOR_LIFE_DAYS: i64 = 180;
+
+/// One customer.
+#[derive(Debug, Clone)]
+pub(crate) struct Person {
+    pub(crate) number: u64,
+    pub(crate) segment: usize,
+    pub(crate) region: &'static str,
+    pub(crate) acquisition_channel: &'static str,
+    pub(crate) birth_year: Option<i32>,
+    /// Billed once a year.
+    pub(crate) annual: bool,
+    pub(crate) monthly_price: f64,
+    pub(crate) device: &'static str,
+    secret: u64,
+}
+
+impl Person {
+    pub(crate) fn draw(number: u64, dice: &mut Dice) -> Self {
+        let segment = dice.weighted(SEGMENTS.map(|(_, share)| share));
+        Person {
+            number,
+            segment,
+            region: dice.pick(&REGIONS),
+            acquisition_channel: dice.pick(&ACQUISITION),
+            birth_year: dice.chance(0.93).then_some(()).map(|()| dice.between(1940, 2004) as i32),
+            annual: dice.chance(ANNUAL_BILLING[segment]),
+            monthly_price: PRICES[segment] + dice.between(0, 4) as f64 * 2.5,
+            device: if dice.chance(0.55) { "web" } else { "app" },
+            secret: dice.bits(),
+        }
+    }
+
+    /// The segment as the register holds it.
+    pub(crate) fn segment_name(&self) -> Option<&'static str> {
+        (self.segment != UNKNOWN).then(|| SEGMENTS[self.segment].0)
+    }
+
+    /// The visitor the web site sees on a device at a time.
+    pub(crate) fn visitor(&self, device: &str, time: Time) -> u64 {
+        let life = time.div_euclid(VISITOR_LIFE_DAYS * DAY) as u64;
+        scramble(self.secret ^ (life << 1) ^ u64::from(device == "app"))
+    }
+}
+
+/// Steele, Lea and Flood's SplitMix64 finalizer (2014): neighbouring numbers become unlike ones.
+fn scramble(bits: u64) -> u64 {
+    let mut z = bits.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
