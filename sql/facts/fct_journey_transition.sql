@@ -44,9 +44,9 @@ counted AS (
         bool_or(is_end) AS is_end,
         count(*) AS transitions,
         count(DISTINCT journey_id) AS instances,
-        count(DISTINCT journey_id) FILTER (WHERE status <> 'open') AS closed_instances,
-        count(DISTINCT journey_id) FILTER (WHERE status = 'completed') AS completed_instances,
-        count(DISTINCT journey_id) FILTER (WHERE status IN ('abandoned', 'expired')) AS failed_instances,
+        count(*) FILTER (WHERE status <> 'open') AS closed_transitions,
+        count(*) FILTER (WHERE status = 'completed') AS completed_transitions,
+        count(*) FILTER (WHERE status IN ('abandoned', 'expired')) AS failed_transitions,
         median(seconds_between) AS median_seconds_between
     FROM transition
     GROUP BY journey, from_event, from_channel, to_event, to_channel
@@ -64,11 +64,11 @@ SELECT
     CAST(transitions AS DOUBLE) / sum(transitions) OVER (PARTITION BY journey, from_event, from_channel)
         AS share_of_transitions_from,
     instances,
-    closed_instances,
-    completed_instances,
-    CAST(completed_instances AS DOUBLE) / nullif(closed_instances, 0) AS completed_share,
-    failed_instances,
-    CAST(failed_instances AS DOUBLE) / nullif(closed_instances, 0) AS failed_share,
+    closed_transitions,
+    completed_transitions,
+    CAST(completed_transitions AS DOUBLE) / nullif(closed_transitions, 0) AS completed_share,
+    failed_transitions,
+    CAST(failed_transitions AS DOUBLE) / nullif(closed_transitions, 0) AS failed_share,
     median_seconds_between
 FROM counted
 ORDER BY journey, from_event, from_channel, to_event, to_channel
