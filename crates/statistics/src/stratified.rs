@@ -170,7 +170,13 @@ fn breslow_day_term(cells: &Cells, odds_ratio: f64) -> f64 {
     let b = expected_cell(n1, m0, n, 1.0 / odds_ratio);
     let c = expected_cell(n0, m1, n, 1.0 / odds_ratio);
     let d = expected_cell(n0, m0, n, odds_ratio);
-    let deviation = cells.a - a;
+    // The four deviations are equal but for their sign; the smallest cell is the one whose difference keeps its digits.
+    let observed_and_expected = [(cells.a, a), (cells.b, b), (cells.c, c), (cells.d, d)];
+    let (observed, expected) = observed_and_expected
+        .into_iter()
+        .min_by(|left, right| left.0.max(left.1).total_cmp(&right.0.max(right.1)))
+        .unwrap_or((cells.a, a));
+    let deviation = observed - expected;
     deviation * deviation * (1.0 / a + 1.0 / b + 1.0 / c + 1.0 / d)
 }
 

@@ -95,7 +95,10 @@ pub fn phi(cells: &Cells, confidence: Confidence) -> Option<Estimate> {
     let correlation = cells.cross_difference() / (n1.sqrt() * n0.sqrt()) / (m1.sqrt() * m0.sqrt());
     let factor = (n1 / m1).sqrt() * (n0 / m0).sqrt();
     let difference = risk_difference(cells, confidence)?;
-    Estimate::finite(correlation.clamp(-1.0, 1.0), difference.lower * factor, difference.upper * factor)
+    let correlation = correlation.clamp(-1.0, 1.0);
+    // Both come from the same difference, but round apart where it is next to nothing.
+    let (lower, upper) = (difference.lower * factor, difference.upper * factor);
+    Estimate::finite(correlation, lower.min(correlation), upper.max(correlation))
 }
 
 /// ad/(bc) with the Wald interval on the log scale (Woolf 1955), SE √(1/a + 1/b + 1/c + 1/d).

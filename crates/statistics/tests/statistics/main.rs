@@ -1,0 +1,11 @@
+//! The statistics as a whole: against other programs' figures, under any split of the rows, and as SQL.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::print_stdout, reason = "the number of figures compared is part of the result")]
+
+mod reference;
+
+mod properties;
+
+mod partial_states;
+
+mod sql;
