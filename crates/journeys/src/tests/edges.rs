@@ -119,8 +119,10 @@ fn limits_are_strict() {
     assert_eq!(instances_of(idle(3), &touchpoints, 11), ["j/t00 expired 1..7 ended 7 members 3"]);
     assert_eq!(instances_of(idle(2), &touchpoints, 10), ["j/t00 expired 1..1 ended 1 members 1"]);
     // One microsecond more than the limit.
-    let just = JourneyDefinition { within: Some(Duration(3 * DAY - 1)), ..full(None, None) };
-    assert_eq!(instances_of(just, &touchpoints[..2], 4), ["j/t00 open 1..1 ended - members 1"]);
+    let just = |limit| JourneyDefinition { within: Some(Duration(limit)), ..full(None, None) };
+    assert_eq!(instances_of(just(3 * DAY - 1), &touchpoints[..2], 5), ["j/t00 expired 1..1 ended 1 members 1"]);
+    assert_eq!(instances_of(just(3 * DAY), &touchpoints[..2], 5), ["j/t00 expired 1..4 ended 4 members 2"]);
+    assert_eq!(instances_of(just(3 * DAY), &touchpoints[..1], 4), ["j/t00 open 1..1 ended - members 1"]);
 }
 
 #[test]

@@ -235,17 +235,15 @@ pub(super) fn operator(
     Arc::new(exec.expect("the parts fit"))
 }
 
-/// Larger inputs under a memory limit that the sort can only keep by spilling.
+/// Larger inputs under a memory limit that the sort can only keep by spilling. Ids are plain text: views count with
+/// blocks of up to a megabyte each, too much for a limit small enough to make little data spill.
 #[test]
 fn with_a_sort_that_spills() {
     use datafusion::execution::memory_pool::FairSpillPool;
     use datafusion::execution::runtime_env::RuntimeEnvBuilder;
-    let strategy = (
-        proptest::collection::vec(touchpoints(IdType::Utf8View, 80), 40..60),
-        proptest::collection::vec(journey(), 1..4),
-    );
+    let strategy =
+        (proptest::collection::vec(touchpoints(IdType::Utf8, 80), 40..60), proptest::collection::vec(journey(), 1..4));
     let mut runner = TestRunner::new(Config { cases: cases(4).cases.min(50), max_shrink_iters: 0, ..cases(4) });
-    let mut spilled = 0;
     let spills = std::cell::Cell::new(0);
     let result = runner.run(&strategy, |(parts, mut journeys)| {
         let mut touchpoints: Vec<Touchpoint> = parts.into_iter().flatten().collect();
@@ -254,14 +252,14 @@ fn with_a_sort_that_spills() {
             .flat_map(|copy| touchpoints.iter().cloned().map(move |touchpoint| (copy, touchpoint)))
             .enumerate()
             .map(|(number, (copy, touchpoint))| Touchpoint {
-                id: touchpoint.id.map(|_| IdType::Utf8View.id(number as i64)),
+                id: touchpoint.id.map(|_| IdType::Utf8.id(number as i64)),
                 customer: touchpoint.customer.map(|customer| Id::Text(format!("{customer}-{copy}"))),
                 ..touchpoint
             })
             .collect();
         journeys.iter_mut().enumerate().for_each(|(index, journey)| journey.name = format!("journey_{index}"));
         let case = Case {
-            ids: IdType::Utf8View,
+            ids: IdType::Utf8,
             touchpoints,
             journeys,
             as_of: 20,
@@ -270,7 +268,7 @@ fn with_a_sort_that_spills() {
             partitions: 2,
         };
         let runtime = RuntimeEnvBuilder::new()
-            .with_memory_pool(Arc::new(FairSpillPool::new(5 << 20)))
+            .with_memory_pool(Arc::new(FairSpillPool::new(6 << 20)))
             .build_arc()
             .expect("a runtime");
         let mut config = config(case.batch_size, case.partitions);
@@ -282,7 +280,9 @@ fn with_a_sort_that_spills() {
             .with_query_planner(Arc::new(MatchQueryPlanner))
             .build();
         let context = SessionContext::new_with_state(state);
-        register(&context, touchpoint_schema(case.ids), vec![cut(&batch(case.ids, &case.touchpoints), &case.cuts)]);
+        // Batches of their own: slices would each count with all of the memory they are cut from.
+        let batches = case.touchpoints.chunks(500).map(|touchpoints| batch(case.ids, touchpoints)).collect();
+        register(&context, touchpoint_schema(case.ids), vec![batches]);
         let definitions: Vec<JourneyDefinition> = case.journeys.iter().map(JourneyDefinition::from).collect();
         block_on(async {
             let plan = match_plan(&context, &definitions, case.as_of).await;
@@ -294,8 +294,7 @@ fn with_a_sort_that_spills() {
         Ok(())
     });
     result.unwrap_or_else(|failure| panic!("{failure}"));
-    spilled += spills.get();
-    assert!(spilled > 0, "no sort spilled, so the test shows nothing");
+    assert!(spills.get() > 0, "no sort spilled, so the test shows nothing");
 }
 
 fn spill_count(plan: &dyn ExecutionPlan) -> usize {
