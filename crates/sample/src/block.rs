@@ -33,7 +33,6 @@ pub(crate) struct BlockTruth {
     pub(crate) null_segments: u64,
     pub(crate) stray_answers: u64,
     pub(crate) instances: [u64; 8],
-    pub(crate) multichannel_instances: [u64; 8],
     pub(crate) web: WebTruth,
 }
 
@@ -47,7 +46,6 @@ impl BlockTruth {
         self.stray_answers += other.stray_answers;
         for journey in 0..self.instances.len() {
             self.instances[journey] += other.instances[journey];
-            self.multichannel_instances[journey] += other.multichannel_instances[journey];
         }
         self.web.add(&other.web);
     }
@@ -84,7 +82,7 @@ pub(crate) fn simulate(
     }
     feedback(stage, count, dice, ids, &mut rows);
     truth.web = WebTruth::of(&rows.web_events);
-    tallies.ratings.count(&rows);
+    tallies.ratings.settle(&mut rows);
     (rows, truth)
 }
 
@@ -120,7 +118,6 @@ fn one_spell(
     truth.null_segments += u64::from(person.segment_name().is_none());
     for instance in &end.instances {
         truth.instances[instance.journey as usize] += 1;
-        truth.multichannel_instances[instance.journey as usize] += u64::from(instance.multichannel);
         if instance.journey == Journey::Onboarding && instance.last_at() < end.cut {
             tallies.onboarding.count(person.segment, instance, &spell_rows.surveys);
         }

@@ -21,7 +21,7 @@ pub(crate) struct JourneyPlan {
     pub(crate) journey: Journey,
     /// Its name in the pipeline.
     pub(crate) name: &'static str,
-    /// Conditional odds ratio of churn in the 90 days after a landmark, for an instance of ordinary experience.
+    /// Conditional odds ratio of churn in the 90 days after a landmark, over all experiences.
     pub(crate) odds_ratio: f64,
     /// The odds ratio when an exposed customer's instance used several channels, where it differs.
     pub(crate) multichannel_odds_ratio: f64,
@@ -77,7 +77,7 @@ pub(crate) const JOURNEYS: [JourneyPlan; 8] = [
     JourneyPlan {
         satisfaction: 0.80,
         experience_matters: false,
-        ..plan(Journey::PlanUpgrade, "plan_upgrade", 1.0, [0.24, 0.06, 0.025, 0.02, 0.10], 15)
+        ..plan(Journey::PlanUpgrade, "plan_upgrade", 1.0, [0.30, 0.05, 0.02, 0.015, 0.10], 15)
     },
     JourneyPlan {
         satisfaction: 0.78,
@@ -108,14 +108,14 @@ pub(crate) const ANNUAL_BILLING: [f64; 5] = [0.25, 0.30, 0.35, 0.40, 0.30];
 
 /// Tenure bands of SEMANTICS 5, lower limits in days.
 pub(crate) const BANDS: [i64; 5] = [0, 30, 90, 365, 1095];
-pub(crate) const BAND_NAMES: [&str; 5] = ["[0, 30)", "[30, 90)", "[90, 365)", "[365, 1095)", "[1095, inf)"];
 
 /// Chance of churn in 90 days without any journey, by segment, for a tenure of one to three years.
-pub(crate) const BASE_CHURN: [f64; 5] = [0.080, 0.055, 0.042, 0.040, 0.060];
+pub(crate) const BASE_CHURN: [f64; 5] = [0.090, 0.050, 0.036, 0.034, 0.060];
 /// Factor on the odds by tenure band.
 pub(crate) const TENURE_ODDS: [f64; 5] = [1.25, 1.2, 1.1, 1.0, 0.8];
-/// Factor on the odds by experience level, best to worst: 1.45 to the power −2..2.
-pub(crate) const EXPERIENCE_ODDS: [f64; 5] = [0.4756, 0.6897, 1.0, 1.45, 2.1025];
+/// Factor on the odds by experience level, best to worst: 1.45 to the power −2..2, scaled so that its mean over
+/// [`EXPERIENCE_SHARE`] is one and the journey's odds ratio is what all its exposed show together.
+pub(crate) const EXPERIENCE_ODDS: [f64; 5] = [0.4317, 0.6260, 0.9077, 1.3162, 1.9085];
 /// How often each experience level occurs.
 pub(crate) const EXPERIENCE_SHARE: [f64; 5] = [0.12, 0.23, 0.30, 0.23, 0.12];
 /// By how much one experience level lowers journey satisfaction.
@@ -151,6 +151,12 @@ mod tests {
 
     #[test]
     fn no_exposure_leaves_the_base_rate() {
-        assert!((churn_probability(0, 3, 1.0) - 0.080).abs() < 1e-12);
+        assert!((churn_probability(0, 3, 1.0) - 0.090).abs() < 1e-12);
+    }
+
+    #[test]
+    fn experience_leaves_the_mean_odds_alone() {
+        let mean: f64 = EXPERIENCE_ODDS.iter().zip(EXPERIENCE_SHARE).map(|(odds, share)| odds * share).sum();
+        assert!((mean - 1.0).abs() < 1e-3, "{mean}");
     }
 }

@@ -82,10 +82,7 @@ fn write_blocks(
         onboarding_relationship: tallies.onboarding.truth(),
         churn_model: ChurnModel::planted(),
         journeys: (0..JOURNEYS.len())
-            .map(|index| {
-                let instances = (total.instances[index], total.multichannel_instances[index]);
-                journey_truth(index, landmarks, &tallies.landmarks, instances)
-            })
+            .map(|index| journey_truth(index, landmarks, &tallies.landmarks, total.instances[index]))
             .collect(),
     })
 }

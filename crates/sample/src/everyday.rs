@@ -21,7 +21,7 @@ pub(crate) fn everyday(script: &mut Script<'_>, from: Time, to: Time) {
         let at = from + script.dice.days(0.0, length);
         script.message(at, "email", "newsletter", Some("programme"), "marketing");
     }
-    for chance in [0.60, 0.35] {
+    for chance in [0.45, 0.20] {
         if script.dice.chance(chance * part) {
             let at = from + script.dice.days(0.0, length);
             browse(script, at);

@@ -7,7 +7,7 @@ use crate::script::Instance;
 /// Exposure and outcome window, in days.
 pub(crate) const WINDOW_DAYS: i64 = 90;
 
-/// A landmark of the pipeline with its place in the tally.
+/// A matured landmark, as the pipeline sees it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Landmark {
     pub(crate) at: Time,
@@ -143,7 +143,7 @@ mod tests {
     fn the_window_decides_between_exposed_carried_over_and_unexposed() {
         let landmark = 1_000 * DAY;
         let of = |members: &[i64]| exposures(&[instance(Journey::MovingHouse, members)], 0, landmark)[3];
-        assert_eq!(of(&[910, 950]), Exposure::Exposed { multichannel: false, odds: 3.5 });
+        assert_eq!(of(&[910, 950]), Exposure::Exposed { multichannel: false, odds: 3.5 * EXPERIENCE_ODDS[2] });
         assert_eq!(of(&[909, 950]), Exposure::CarriedOver);
         assert_eq!(of(&[800, 909]), Exposure::Unexposed);
         assert_eq!(of(&[1_000]), Exposure::Unexposed);

@@ -28,6 +28,9 @@ mod spell;
 mod tables;
 mod truth;
 
+#[cfg(test)]
+mod tests;
+
 use std::path::PathBuf;
 
 use chrono::NaiveDate;

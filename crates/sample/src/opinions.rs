@@ -8,11 +8,15 @@ use crate::satisfaction::kept;
 use crate::script::{Instance, Script};
 use crate::tables::Survey;
 
+/// Share of the surveys after a journey that say which; the others only ask how it went.
+const NAMED: f64 = 0.98;
+
 /// The survey after a journey, when it is answered.
 pub(crate) fn on_journey(script: &mut Script<'_>, instance: &Instance) {
     let plan = instance.journey.plan();
     if script.dice.chance(plan.response) {
-        ask(script, instance, instance.last_at());
+        let names_it = script.dice.chance(NAMED);
+        ask(script, instance, instance.last_at(), names_it);
     }
 }
 
@@ -23,7 +27,7 @@ pub(crate) fn on_onboarding(script: &mut Script<'_>, instance: &Instance, closin
     if script.dice.chance(instance.journey.plan().response) {
         let pulse = started + script.dice.days(15.0, 40.0);
         if let Some(latest) = instance.members.iter().copied().filter(|at| *at <= pulse).max() {
-            ask(script, instance, latest);
+            ask(script, instance, latest, true);
         }
     }
     on_journey(script, instance);
@@ -43,10 +47,10 @@ pub(crate) fn on_onboarding(script: &mut Script<'_>, instance: &Instance, closin
 /// An answer that belongs to no instance: the customer was never on that journey.
 pub(crate) fn on_a_journey_never_made(script: &mut Script<'_>, journey: Journey, at: Time) {
     let stray = Instance { journey, members: vec![daytime(at)], multichannel: false, level: 2 };
-    ask(script, &stray, daytime(at));
+    ask(script, &stray, daytime(at), true);
 }
 
-fn ask(script: &mut Script<'_>, instance: &Instance, after: Time) {
+fn ask(script: &mut Script<'_>, instance: &Instance, after: Time, names_it: bool) {
     let plan = instance.journey.plan();
     let channels = if instance.multichannel { MULTICHANNEL_PENALTY } else { 0.0 };
     let level = (2.0 - instance.level as f64) * EXPERIENCE_STEP;
@@ -59,7 +63,7 @@ fn ask(script: &mut Script<'_>, instance: &Instance, after: Time) {
         id: script.ids.next(),
         customer: Some(script.person.number),
         kind: "journey",
-        journey: Some(plan.name),
+        journey: names_it.then_some(plan.name),
         ticket: None,
         asked_at,
         answered_at: asked_at + script.dice.between(DAY / 48, 5 * DAY),

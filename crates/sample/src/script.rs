@@ -143,7 +143,8 @@ impl<'a> Script<'a> {
             return;
         }
         let sent_at = daytime(at);
-        let response = if medium == "chat" { 0.40 } else { 0.03 };
+        // Only a conversation asks for stars.
+        let response = if medium == "chat" { 0.40 } else { 0.0 };
         let row = Message {
             id: self.ids.next(),
             customer: Some(self.person.number),

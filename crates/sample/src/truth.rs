@@ -81,7 +81,7 @@ impl ChurnModel {
 pub struct JourneyTruth {
     /// Its name.
     pub journey: String,
-    /// Conditional odds ratio at ordinary experience, single-channel where that matters.
+    /// Conditional odds ratio over all experiences, single-channel where that matters.
     pub odds_ratio: f64,
     /// The same for exposed customers with a multi-channel instance.
     pub multichannel_odds_ratio: f64,
@@ -93,8 +93,6 @@ pub struct JourneyTruth {
     pub multichannel_satisfaction: f64,
     /// Instances that start within the sample.
     pub instances: u64,
-    /// Those with more than one channel.
-    pub multichannel_instances: u64,
     /// Every matured landmark.
     pub landmarks: Vec<LandmarkTruth>,
     /// All matured landmarks together; the strata are landmark × segment × tenure band.
@@ -139,7 +137,7 @@ pub(crate) fn journey_truth(
     index: usize,
     landmarks: &[Landmark],
     tallies: &[[Tally; 8]],
-    (instances, multichannel_instances): (u64, u64),
+    instances: u64,
 ) -> JourneyTruth {
     let plan: &JourneyPlan = &JOURNEYS[index];
     let of_journey: Vec<&Tally> = tallies.iter().map(|tally| &tally[index]).collect();
@@ -153,7 +151,6 @@ pub(crate) fn journey_truth(
         single_channel_satisfaction: plan.satisfaction,
         multichannel_satisfaction: plan.satisfaction - crate::catalogue::MULTICHANNEL_PENALTY,
         instances,
-        multichannel_instances,
         landmarks: each.collect(),
         all_landmarks: landmark_truth("all".to_owned(), &of_journey),
     }

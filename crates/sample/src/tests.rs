@@ -1,0 +1,260 @@
+//! Whole samples: their bytes, their truths read back from the files, and what becomes of folders.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::{self, File};
+use std::path::Path;
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::{Float64Type, Int32Type, Int64Type, TimestampMicrosecondType};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use sha2::{Digest, Sha256};
+
+use crate::block::BLOCK;
+use crate::{SampleError, SampleOptions, Truth, generate};
+
+fn options(out: &Path, customers: u64, seed: u64) -> SampleOptions {
+    SampleOptions { customers, seed, ..SampleOptions::new(out) }
+}
+
+fn sample(out: &Path, customers: u64, seed: u64) -> Truth {
+    generate(&options(out, customers, seed), &mut |_| ()).expect("a sample")
+}
+
+/// Path below the lake and hash of each file.
+fn hashes(lake: &Path) -> BTreeMap<String, String> {
+    let mut hashes = BTreeMap::new();
+    for entry in fs::read_dir(lake).expect("the lake") {
+        let path = entry.expect("an entry").path();
+        let files = if path.is_dir() {
+            fs::read_dir(&path).expect("a table").map(|file| file.expect("a file").path()).collect()
+        } else {
+            vec![path]
+        };
+        for file in files {
+            let digest = Sha256::digest(fs::read(&file).expect("a file"));
+            hashes.insert(file.strip_prefix(lake).expect("below").display().to_string(), format!("{digest:x}"));
+        }
+    }
+    hashes
+}
+
+fn read(lake: &Path, table: &str, prefix: &str) -> Vec<RecordBatch> {
+    let mut paths: Vec<_> =
+        fs::read_dir(lake.join(table)).expect("a table").map(|entry| entry.expect("a file").path()).collect();
+    paths.sort();
+    paths.retain(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(prefix)));
+    let reader = |path| ParquetRecordBatchReaderBuilder::try_new(File::open(path).expect("open")).expect("Parquet");
+    paths
+        .into_iter()
+        .flat_map(|path| reader(path).build().expect("a reader").map(|batch| batch.expect("rows")))
+        .collect()
+}
+
+fn rows(batches: &[RecordBatch]) -> u64 {
+    batches.iter().map(|batch| batch.num_rows() as u64).sum()
+}
+
+/// How many rows satisfy a condition on the row's position in its batch.
+fn count(batches: &[RecordBatch], keep: impl Fn(&RecordBatch, usize) -> bool) -> u64 {
+    let of = |batch: &RecordBatch| (0..batch.num_rows()).filter(|row| keep(batch, *row)).count() as u64;
+    batches.iter().map(of).sum()
+}
+
+fn time(batch: &RecordBatch, column: &str, row: usize) -> i64 {
+    batch[column].as_primitive::<TimestampMicrosecondType>().value(row)
+}
+
+#[test]
+fn a_seed_gives_the_same_bytes_and_another_seed_others() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let truth = sample(&folder.path().join("a"), 700, 5);
+    assert_eq!(sample(&folder.path().join("b"), 700, 5), truth);
+    sample(&folder.path().join("c"), 700, 6);
+    let [a, b, c] = ["a", "b", "c"].map(|name| hashes(&folder.path().join(name)));
+    assert_eq!(a, b);
+    assert_eq!(a.keys().collect::<Vec<_>>(), c.keys().collect::<Vec<_>>());
+    assert!(
+        a.iter().all(|(file, hash)| c[file] != *hash || file.contains("late")),
+        "a file does not depend on the seed"
+    );
+}
+
+#[test]
+fn a_larger_sample_begins_with_the_smaller_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    sample(&folder.path().join("small"), 2 * BLOCK, 5);
+    sample(&folder.path().join("large"), 3 * BLOCK, 5);
+    let [small, large] = ["small", "large"].map(|name| hashes(&folder.path().join(name)));
+    for part in ["calls/part-00000.parquet", "web_events/part-00001.parquet"] {
+        assert_eq!(small[part], large[part]);
+    }
+}
+
+#[test]
+fn customers_are_written_block_by_block() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().join("lake");
+    let mut steps = Vec::new();
+    let truth = generate(&options(&out, 4 * BLOCK + 1, 1), &mut |progress| steps.push(progress)).expect("a sample");
+    assert_eq!(steps.len(), 5);
+    assert_eq!(steps[1].customers, 2 * BLOCK);
+    assert_eq!(steps[4].customers, steps[4].of);
+    assert!(steps.windows(2).all(|pair| pair[0].rows < pair[1].rows));
+    assert_eq!(steps[4].rows, truth.tables.values().map(|table| table.rows).sum::<u64>());
+    assert!(rows(&read(&out, "calls", "part-00004")) > 0, "one file a block in a small sample");
+}
+
+#[test]
+fn broken_rows_are_there_in_the_numbers_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let truth = sample(folder.path(), 1_200, 3);
+    for (table, told) in &truth.tables {
+        assert_eq!(rows(&read(folder.path(), table, "")), told.rows, "{table}");
+        assert_eq!(rows(&read(folder.path(), table, "late")), told.late, "{table}");
+        let broken: u64 = told.malformed.values().sum();
+        assert_eq!(told.rows, told.kept + told.identical_copies + 2 * told.contradicting_ids + broken, "{table}");
+    }
+    let calls = read(folder.path(), "calls", "");
+    let told = &truth.tables["calls"];
+    let nine = count(&calls, |batch, row| {
+        let ratings = batch["rating"].as_primitive::<Int32Type>();
+        ratings.is_valid(row) && ratings.value(row) == 9
+    });
+    assert_eq!(nine, told.malformed["rating_9"]);
+    assert_eq!(count(&calls, |batch, row| batch["customer_id"].is_null(row)), told.malformed["null_customer"]);
+    let backwards = count(&calls, |batch, row| time(batch, "ended_at", row) < time(batch, "started_at", row));
+    assert_eq!(backwards, told.malformed["ends_before_start"]);
+    assert_eq!(
+        count(&calls, |batch, row| time(batch, "started_at", row) < 86_400_000_000),
+        told.malformed["year_1970"]
+    );
+    let far = 4_102_444_800_000_000;
+    assert_eq!(count(&calls, |batch, row| time(batch, "started_at", row) > far), told.malformed["year_2199"]);
+    let mut ids: HashMap<i64, u64> = HashMap::new();
+    for batch in &calls {
+        for id in batch["call_id"].as_primitive::<Int64Type>().values() {
+            *ids.entry(*id).or_default() += 1;
+        }
+    }
+    let doubled = ids.values().filter(|copies| **copies == 2).count() as u64;
+    assert_eq!(doubled, told.identical_copies + told.contradicting_ids);
+}
+
+#[test]
+fn every_kind_of_touchpoint_is_nine_of_ten_satisfied_while_onboarding_cools() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let truth = sample(folder.path(), 6_000, 9);
+    for kind in &truth.touchpoint_satisfaction {
+        assert!(kind.satisfied * 10 >= kind.answers * 9, "{kind:?}");
+    }
+    for segment in truth.onboarding_relationship.iter().filter(|segment| segment.segment != "unknown") {
+        let start = segment.start_satisfaction.expect("answers at the start");
+        let end = segment.end_satisfaction.expect("answers at the end");
+        assert!((end / start - 1.0 - segment.planted_change).abs() < 0.06, "{segment:?}");
+    }
+    let surveys = read(folder.path(), "surveys", "");
+    let scores = |journey: &str| {
+        let mut values = Vec::new();
+        for batch in &surveys {
+            let (journeys, score) = (batch["journey"].as_string::<i32>(), batch["score"].as_primitive::<Float64Type>());
+            values.extend(
+                (0..batch.num_rows()).filter(|row| journeys.value(*row) == journey).map(|row| score.value(row)),
+            );
+        }
+        values.iter().sum::<f64>() / values.len() as f64
+    };
+    assert!(scores("onboarding") < 6.0, "the journey is felt to be worse than its touchpoints");
+}
+
+#[test]
+fn nothing_happens_after_a_customer_left_or_the_sample_ended() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let truth = sample(folder.path(), 1_500, 4);
+    let mut left: HashMap<String, Vec<(i64, i64)>> = HashMap::new();
+    for batch in read(folder.path(), "customers", "") {
+        let (customers, churned) = (batch["customer_id"].as_string::<i32>(), &batch["churned_at"]);
+        let churned = churned.as_primitive::<TimestampMicrosecondType>();
+        for row in (0..batch.num_rows()).filter(|row| customers.is_valid(*row)) {
+            let until = if churned.is_valid(row) { churned.value(row) } else { i64::MAX };
+            left.entry(customers.value(row).to_owned()).or_default().push((time(&batch, "joined_at", row), until));
+        }
+    }
+    let end = crate::calendar::midnight(options(folder.path(), 1, 1).end);
+    let calls = read(folder.path(), "calls", "");
+    let outside = count(&calls, |batch, row| {
+        let (customers, at) = (batch["customer_id"].as_string::<i32>(), time(batch, "started_at", row));
+        let inside = |(from, until): &(i64, i64)| (*from..*until).contains(&at) && at < end;
+        customers.is_valid(row) && !left[customers.value(row)].iter().any(inside)
+    });
+    let broken = &truth.tables["calls"].malformed;
+    assert_eq!(outside, broken["year_1970"] + broken["year_2199"]);
+}
+
+#[test]
+fn planted_odds_ratios_are_where_an_analysis_would_look() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let truth = sample(folder.path(), 20_000, 11);
+    let of = |name: &str| truth.journeys.iter().find(|journey| journey.journey == name).expect("a journey");
+    let adjusted = |name: &str| of(name).all_landmarks.expected_adjusted_odds_ratio.expect("a ratio");
+    for (name, low, high) in [
+        ("onboarding", 1.65, 1.95),
+        ("billing_dispute", 2.0, 2.4),
+        ("technical_repair", 1.45, 1.75),
+        ("moving_house", 3.1, 3.8),
+        ("paying_a_bill", 0.95, 1.05),
+        ("plan_upgrade", 0.93, 1.05),
+        ("contract_renewal", 0.55, 0.66),
+        ("finding_help", 1.15, 1.45),
+    ] {
+        assert!((low..high).contains(&adjusted(name)), "{name}: {}", adjusted(name));
+    }
+    assert!(of("plan_upgrade").all_landmarks.expected_crude_odds_ratio.expect("a ratio") > 1.3);
+    let help = &of("finding_help").all_landmarks;
+    assert!(help.expected_multichannel_rate > help.expected_single_channel_rate);
+    let moving = &of("moving_house").all_landmarks;
+    let (exposed, all) = (moving.a + moving.b, moving.a + moving.b + moving.c + moving.d);
+    assert!((0.011..0.019).contains(&(exposed as f64 / all as f64)));
+    assert_eq!(of("onboarding").landmarks.len(), 7);
+}
+
+#[test]
+fn folders_of_others_are_left_alone_and_older_samples_replaced() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().join("lake");
+    fs::create_dir(&out).expect("a folder");
+    fs::write(out.join("thesis.txt"), "years of work").expect("a file");
+    let refused = generate(&options(&out, 10, 1), &mut |_| ());
+    assert!(matches!(refused, Err(SampleError::NotASample { .. })), "{refused:?}");
+    assert!(out.join("thesis.txt").is_file());
+
+    let lake = folder.path().join("other");
+    sample(&lake, 600, 1);
+    fs::write(lake.join("stale.txt"), "").expect("a file");
+    sample(&lake, 10, 2);
+    assert!(!lake.join("stale.txt").exists() && lake.join("_truth.json").is_file());
+    let mut left: Vec<_> =
+        fs::read_dir(folder.path()).expect("entries").map(|entry| entry.expect("entry").file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["lake", "other"]);
+}
+
+#[test]
+fn what_a_killed_run_left_is_cleared_away_and_nothing_else() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().join("lake");
+    let partial = folder.path().join("lake.partial");
+    fs::create_dir(&partial).expect("a folder");
+    fs::write(partial.join("mine.txt"), "").expect("a file");
+    assert!(matches!(generate(&options(&out, 10, 1), &mut |_| ()), Err(SampleError::NotASample { .. })));
+    fs::write(partial.join("_unfinished"), "").expect("a file");
+    sample(&out, 10, 1);
+    assert!(!partial.exists() && out.join("_truth.json").is_file());
+}
+
+#[test]
+fn an_empty_sample_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let none = SampleOptions { months: 0, ..options(&folder.path().join("lake"), 10, 1) };
+    assert!(matches!(generate(&none, &mut |_| ()), Err(SampleError::NothingToWrite)));
+    assert!(matches!(generate(&options(folder.path(), 0, 1), &mut |_| ()), Err(SampleError::NothingToWrite)));
+}
