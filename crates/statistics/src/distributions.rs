@@ -46,8 +46,8 @@ pub fn normal_quantile(p: f64) -> Option<f64> {
     if !(p > 0.0 && p < 1.0) {
         return None;
     }
-    // 2p is exact, so neither tail loses a digit.
-    Some(-SQRT_2 * erfc_inv(2.0 * p)).filter(|quantile| quantile.is_finite())
+    // 2p is exact, so neither tail loses a digit. Taken from 0 so that the median is 0 and not −0.
+    Some(0.0 - SQRT_2 * erfc_inv(2.0 * p)).filter(|quantile| quantile.is_finite())
 }
 
 /// P(X ≥ statistic) for a χ² variable with `df` degrees of freedom.

@@ -89,7 +89,7 @@ pub fn excess_churners(strata: &[Cells], confidence: Confidence) -> ExcessChurne
         }
         variance += (n1 / n0) * (n1 / n0) * cells.c * (cells.d / n0);
     }
-    let churners: f64 = used.iter().map(Cells::churned).sum();
+    let churners = total(&used, Cells::churned);
     let reach = confidence.z() * variance.sqrt();
     let excess = if used.is_empty() { None } else { Estimate::finite(excess, excess - reach, excess + reach) };
     ExcessChurners {
@@ -99,8 +99,13 @@ pub fn excess_churners(strata: &[Cells], confidence: Confidence) -> ExcessChurne
             .map(|excess| excess.estimate / churners)
             .filter(|share| churners > 0.0 && share.is_finite()),
         left_out_strata: left_out.len() as u64,
-        left_out_exposed: left_out.iter().map(Cells::exposed).sum(),
+        left_out_exposed: total(&left_out, Cells::exposed),
     }
+}
+
+/// The sum of a margin over strata; the standard sum of no floats is −0.
+fn total(strata: &[Cells], margin: fn(&Cells) -> f64) -> f64 {
+    strata.iter().fold(0.0, |sum, cells| sum + margin(cells))
 }
 
 /// The strata in the order of their cells.
