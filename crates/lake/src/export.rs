@@ -1,7 +1,7 @@
 //! Rows for people and other programs: CSV, JSON or Parquet into any writer.
 
 use std::io::Write;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringBuilder};
 use arrow::compute::cast;
@@ -56,9 +56,24 @@ pub enum ExportError {
 /// Writes all rows of a stream and returns how many there were. Times are ISO 8601 with a Z in text formats; nested
 /// values are JSON text in CSV.
 pub async fn export(
-    mut rows: SendableRecordBatchStream,
+    rows: SendableRecordBatchStream,
     format: ExportFormat,
     output: &mut (dyn Write + Send),
+) -> Result<u64, ExportError> {
+    let failure = Arc::new(Mutex::new(None));
+    let output = Output { inner: output, failure: Arc::clone(&failure) };
+    let outcome = write_all(rows, format, output).await;
+    let failure = failure.lock().unwrap_or_else(PoisonError::into_inner).take();
+    match (outcome, failure) {
+        (Err(_), Some(error)) => Err(ExportError::Write(error)),
+        (outcome, _) => outcome,
+    }
+}
+
+async fn write_all(
+    mut rows: SendableRecordBatchStream,
+    format: ExportFormat,
+    output: Output<'_>,
 ) -> Result<u64, ExportError> {
     let schema = rows.schema();
     let mut writer = Writer::new(format, &schema, output)?;
@@ -72,17 +87,45 @@ pub async fn export(
     Ok(count)
 }
 
+/// Keeps the writer's own error, which the encoders turn into text: a closed pipe must stay a closed pipe.
+struct Output<'a> {
+    inner: &'a mut (dyn Write + Send),
+    failure: Arc<Mutex<Option<std::io::Error>>>,
+}
+
+impl Output<'_> {
+    fn keep<T>(&self, outcome: std::io::Result<T>) -> std::io::Result<T> {
+        outcome.map_err(|error| {
+            let copy = std::io::Error::new(error.kind(), error.to_string());
+            *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+            copy
+        })
+    }
+}
+
+impl Write for Output<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let outcome = self.inner.write(bytes);
+        self.keep(outcome)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        let outcome = self.inner.flush();
+        self.keep(outcome)
+    }
+}
+
 enum Writer<'a> {
-    Csv(Box<arrow::csv::Writer<&'a mut (dyn Write + Send)>>),
-    Json(Box<LineDelimitedWriter<&'a mut (dyn Write + Send)>>),
-    Parquet(Box<ArrowWriter<&'a mut (dyn Write + Send)>>),
+    Csv(Box<arrow::csv::Writer<Output<'a>>>),
+    Json(Box<LineDelimitedWriter<Output<'a>>>),
+    Parquet(Box<ArrowWriter<Output<'a>>>),
 }
 
 impl<'a> Writer<'a> {
     fn new(
         format: ExportFormat,
         schema: &arrow::datatypes::SchemaRef,
-        output: &'a mut (dyn Write + Send),
+        output: Output<'a>,
     ) -> Result<Self, ExportError> {
         Ok(match format {
             ExportFormat::Csv => {
@@ -128,15 +171,7 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// An error of an encoder; a writer's own error stays what it is, so that a closed pipe can be told.
-fn encoding(error: impl std::error::Error + 'static) -> ExportError {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
-    while let Some(current) = cause {
-        if let Some(io) = current.downcast_ref::<std::io::Error>() {
-            return ExportError::Write(std::io::Error::new(io.kind(), io.to_string()));
-        }
-        cause = current.source();
-    }
+fn encoding(error: impl std::fmt::Display) -> ExportError {
     ExportError::Encode(error.to_string())
 }
 
