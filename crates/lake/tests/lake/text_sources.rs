@@ -181,8 +181,8 @@ async fn json_lines_are_read_with_the_same_care() {
     source.format = Format::Json;
     let table = rows(&workspace, &source, "SELECT call_id, customer_id, started_at, __problem FROM t").await;
     for expected in [
-        "| 1       | C1                     | 2026-01-31T11:00:00Z | ",
-        r#"| 2       | {"tenant":"a","n":7}   |                      | "#,
+        "| 1       | C1                   | 2026-01-31T11:00:00Z | ",
+        r#"| 2       | {"tenant":"a","n":7} |                      | "#,
         "line 4: not valid JSON: EOF while parsing a value, at character",
         "line 5: not a JSON object",
         "line 6, column call_id: '2.5' is not a whole number; column rating: 'good' is not a number",
