@@ -65,13 +65,14 @@ fn texts(batches: &[RecordBatch]) -> Result<Vec<Vec<String>>, ArrowError> {
         .with_timestamp_format(Some("%Y-%m-%d %H:%M:%S"));
     let mut rows = Vec::new();
     for batch in batches {
+        let schema = batch.schema();
         let formatters = batch
             .columns()
             .iter()
             .map(|column| ArrayFormatter::try_new(column.as_ref(), &options))
             .collect::<Result<Vec<_>, _>>()?;
         for row in 0..batch.num_rows() {
-            let cells = formatters.iter().zip(batch.schema().fields().iter()).map(|(formatter, field)| {
+            let cells = formatters.iter().zip(schema.fields()).map(|(formatter, field)| {
                 let text = formatter.value(row).to_string();
                 match field.data_type() {
                     DataType::Float64 | DataType::Float32 => rounded(&text),

@@ -79,7 +79,8 @@ pub(super) fn journeys(
 fn matching(glob: &Located<String>, workspace: &Workspace) -> Result<Vec<PathBuf>, Diagnostic> {
     let at = |finding: Diagnostic| finding.at(glob.place.clone());
     inside(glob).map_err(at)?;
-    let folder = workspace.root.join("pipelines");
+    // The resolved root: the glob library drops a leading `./`, and with it the prefix to take off again.
+    let folder = workspace.resolved.join("pipelines");
     let pattern = format!("{}/{}", Pattern::escape(&folder.to_string_lossy()), glob.value);
     let paths = glob::glob(&pattern).map_err(|error| {
         at(Diagnostic::error("bad-glob", format!("`{}` is no glob: {}", glob.value, error.msg))
@@ -88,7 +89,7 @@ fn matching(glob: &Located<String>, workspace: &Workspace) -> Result<Vec<PathBuf
     let files: Vec<PathBuf> = paths
         .filter_map(Result::ok)
         .filter(|path| path.is_file())
-        .filter_map(|path| path.strip_prefix(&workspace.root).map(Path::to_owned).ok())
+        .filter_map(|path| path.strip_prefix(&workspace.resolved).map(Path::to_owned).ok())
         .collect();
     if files.is_empty() {
         return Err(at(Diagnostic::error("empty-glob", format!("no file matches `{}`", glob.value)).help(

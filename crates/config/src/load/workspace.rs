@@ -14,7 +14,7 @@ pub(super) struct Workspace {
     /// As the user gave it; for joining.
     pub(super) root: PathBuf,
     /// With links resolved; for telling what lies inside.
-    resolved: PathBuf,
+    pub(super) resolved: PathBuf,
 }
 
 impl Workspace {
