@@ -17,7 +17,10 @@ pub(crate) struct Exit {
 enum Message {
     /// Already said, or nothing to say.
     None,
-    Words { message: String, help: String },
+    Words {
+        message: String,
+        help: String,
+    },
     Findings(Diagnostics),
 }
 
@@ -99,9 +102,4 @@ pub(crate) fn print_findings(findings: &Diagnostics) {
 /// Colour only on a terminal, and never against `NO_COLOR` (https://no-color.org).
 pub(crate) fn stderr_has_colour() -> bool {
     std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
-}
-
-/// The same for standard output.
-pub(crate) fn stdout_has_colour() -> bool {
-    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

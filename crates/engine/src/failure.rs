@@ -43,7 +43,9 @@ impl EngineError {
     pub fn help(&self) -> Option<&str> {
         match self {
             Self::Configuration(_) => None,
-            Self::Refused { help, .. } | Self::Failed { help, .. } => Some(help).filter(|help| !help.is_empty()).map(String::as_str),
+            Self::Refused { help, .. } | Self::Failed { help, .. } => {
+                Some(help).filter(|help| !help.is_empty()).map(String::as_str)
+            }
         }
     }
 }

@@ -116,11 +116,7 @@ pub(crate) async fn take_in(
         }
     };
     counts.kept = counts.read - counts.after_as_of - counts.collapsed - counts.rejected_rows();
-    Ok(Intake {
-        kept: kept.into_unoptimized_plan(),
-        rejected: rejected.map(DataFrame::into_unoptimized_plan),
-        counts,
-    })
+    Ok(Intake { kept: kept.into_unoptimized_plan(), rejected: rejected.map(DataFrame::into_unoptimized_plan), counts })
 }
 
 fn contradiction(key: &[String]) -> String {
@@ -182,8 +178,7 @@ fn verdict(rows: &DataFrame, rules: &IntakeRules, as_of: Timestamp) -> Result<Ex
 
 async fn count_verdicts(rows: &DataFrame, verdict: &Expr) -> Result<IntakeCounts, EngineError> {
     let verdicts = rows.clone().select(vec![verdict.clone().alias(VERDICT)])?;
-    let batches =
-        verdicts.aggregate(vec![named(VERDICT)], vec![count(lit(1_i64)).alias(COPIES)])?.collect().await?;
+    let batches = verdicts.aggregate(vec![named(VERDICT)], vec![count(lit(1_i64)).alias(COPIES)])?.collect().await?;
     let mut counts = IntakeCounts::default();
     for batch in &batches {
         let reasons = arrow::compute::cast(batch.column(0), &arrow::datatypes::DataType::Utf8)
@@ -251,7 +246,10 @@ impl SharedKeys {
         let batch = concat_batches(&schema, &batches).map_err(datafusion::error::DataFusionError::from)?;
         if batch.num_rows() > MOST_SHARED_KEYS {
             return Err(EngineError::refused(
-                format!("`{}` is no key of `{name}`: more than {MOST_SHARED_KEYS} values occur in several rows", key.join(", ")),
+                format!(
+                    "`{}` is no key of `{name}`: more than {MOST_SHARED_KEYS} values occur in several rows",
+                    key.join(", ")
+                ),
                 format!("name the columns that identify a row under `key:` of `{name}`, or leave `key:` out"),
             ));
         }
@@ -304,7 +302,8 @@ impl SharedKeys {
         shown.push(variants_of_key.alias(VERDICT));
         let variants = variants.window(vec![])?.select(shown)?;
         let schema: SchemaRef = Arc::new(variants.schema().as_arrow().clone());
-        let batch = concat_batches(&schema, &variants.collect().await?).map_err(datafusion::error::DataFusionError::from)?;
+        let batch =
+            concat_batches(&schema, &variants.collect().await?).map_err(datafusion::error::DataFusionError::from)?;
         Ok(Copies::of(batch, names))
     }
 }

@@ -22,7 +22,7 @@ mod usage;
 pub use event::{Event, Observer, Silent};
 pub use failure::EngineError;
 pub use intake::IntakeCounts;
-pub use prepare::{Prepared, PrepareOptions, prepare};
+pub use prepare::{PrepareOptions, Prepared, prepare};
 pub use published::{Published, past_runs, show};
 pub use run::{RunOptions, needed_steps, run};
 pub use run_record::{ConservationRow, RunRecord, RunStatus, StepRecord, StepStatus, TestRecord};

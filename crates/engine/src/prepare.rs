@@ -98,9 +98,8 @@ pub async fn prepare(options: PrepareOptions) -> Result<Prepared, EngineError> {
 
 pub(crate) fn open_warehouse(pipeline: &Pipeline, stores: &Arc<Stores>) -> Result<Warehouse, EngineError> {
     Warehouse::open(&pipeline.warehouse.value, stores).map_err(|error| {
-        let finding = Diagnostic::error("warehouse", error.to_string())
-            .at(pipeline.warehouse.place.clone())
-            .help(error.help());
+        let finding =
+            Diagnostic::error("warehouse", error.to_string()).at(pipeline.warehouse.place.clone()).help(error.help());
         EngineError::Configuration(finding.into())
     })
 }
@@ -138,8 +137,7 @@ async fn open_sources(
                 sources.insert(source.name.value.clone(), open);
             }
             Err(error) => {
-                let mut finding =
-                    Diagnostic::error(error.code(), error.to_string()).at(source.path.place.clone());
+                let mut finding = Diagnostic::error(error.code(), error.to_string()).at(source.path.place.clone());
                 for line in error.help().lines() {
                     finding = finding.help(line);
                 }

@@ -106,8 +106,7 @@ impl Execution {
     /// Holds a source's rows against its contract and registers those that keep it.
     async fn source(&self, step: &Step, record: &mut StepRecord) -> Result<(), EngineError> {
         let plan = &self.prepared.plan;
-        let (Some(source), Some(open)) =
-            (plan.pipeline.sources.get(&step.name), self.prepared.sources.get(&step.name))
+        let (Some(source), Some(open)) = (plan.pipeline.sources.get(&step.name), self.prepared.sources.get(&step.name))
         else {
             return Err(EngineError::failed(format!("the source `{}` was not opened", step.name), ""));
         };
@@ -144,9 +143,13 @@ impl Execution {
     /// id or time, and no two touchpoints under one id.
     async fn view(&self, step: &Step, record: &mut StepRecord) -> Result<(), EngineError> {
         let rows = self.logical_plan(step).await?;
-        let matched = self.prepared.plan.pipeline.models.values().any(
-            |model| matches!(&model.kind, ModelKind::Match { input } if input.value == step.name),
-        );
+        let matched = self
+            .prepared
+            .plan
+            .pipeline
+            .models
+            .values()
+            .any(|model| matches!(&model.kind, ModelKind::Match { input } if input.value == step.name));
         if !matched {
             return self.register(&step.name, Arc::new(ViewTable::new(rows, None)));
         }
@@ -256,9 +259,10 @@ impl Execution {
 
     async fn test(&self, test: &PlannedTest) -> Result<TestRecord, EngineError> {
         let batches = self.session.execute_logical_plan(test.query.clone()).await?.collect().await?;
-        let count = batches.iter().find(|batch| batch.num_rows() > 0).and_then(|batch| {
-            batch.column(0).as_primitive_opt::<Int64Type>().map(|numbers| numbers.value(0))
-        });
+        let count = batches
+            .iter()
+            .find(|batch| batch.num_rows() > 0)
+            .and_then(|batch| batch.column(0).as_primitive_opt::<Int64Type>().map(|numbers| numbers.value(0)));
         let Some(count) = count else {
             return Err(EngineError::failed(format!("the test `{}` returned no number", test.name), ""));
         };

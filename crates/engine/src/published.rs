@@ -55,9 +55,7 @@ impl Published {
     pub async fn open(options: PrepareOptions) -> Result<Self, EngineError> {
         let (pipeline, warehouse, runtime) = located(&options)?;
         match Self::latest(&warehouse, &pipeline.name).await? {
-            Some(published) => {
-                Ok(Self { session_options: options.session, runtime: Some(runtime), ..published })
-            }
+            Some(published) => Ok(Self { session_options: options.session, runtime: Some(runtime), ..published }),
             None => Err(EngineError::refused(
                 format!("nothing is published yet in {}", warehouse.location()),
                 "make the tables first: throughline run",

@@ -116,7 +116,10 @@ pub(crate) fn column_named(name: &Located<String>, schema: &DFSchema) -> Result<
 }
 
 /// Qualified schema of a registered relation.
-pub(crate) fn schema_of(relation: &str, schema: &datafusion::arrow::datatypes::SchemaRef) -> Result<Arc<DFSchema>, Diagnostics> {
+pub(crate) fn schema_of(
+    relation: &str,
+    schema: &datafusion::arrow::datatypes::SchemaRef,
+) -> Result<Arc<DFSchema>, Diagnostics> {
     DFSchema::try_from_qualified_schema(relation, schema)
         .map(Arc::new)
         .map_err(|error| Diagnostic::error("duplicate-column", error.strip_backtrace()).into())

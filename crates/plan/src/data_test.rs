@@ -53,10 +53,7 @@ pub async fn planned_tests(
 fn grain_tests(model: &Model) -> Vec<DataTest> {
     let Some(first) = model.grain.first() else { return Vec::new() };
     let test = |kind| DataTest { kind, severity: Severity::Error, place: first.place.clone() };
-    vec![
-        test(TestKind::Rows(RowRule::NotNull(model.grain.clone()))),
-        test(TestKind::Unique(model.grain.clone())),
-    ]
+    vec![test(TestKind::Rows(RowRule::NotNull(model.grain.clone()))), test(TestKind::Unique(model.grain.clone()))]
 }
 
 async fn plan_test(
@@ -86,7 +83,8 @@ async fn plan_test(
         }
         TestKind::Unique(columns) => {
             let frame = rows().await?;
-            let key = columns.iter().map(|column| column_named(column, frame.schema())).collect::<Result<Vec<_>, _>>()?;
+            let key =
+                columns.iter().map(|column| column_named(column, frame.schema())).collect::<Result<Vec<_>, _>>()?;
             let names = columns.iter().map(|column| column.value.as_str()).collect::<Vec<_>>().join(", ");
             let query = repeated(frame, key).map_err(at)?;
             Ok(vec![one(format!("({names}) is unique"), query, 0..=0)])

@@ -137,9 +137,12 @@ fn schema_finding(error: &SchemaError, span: Option<Range<usize>>, origin: &Text
             let place = span
                 .or_else(|| only_occurrence(origin.text(), &field.name))
                 .map_or_else(|| origin.whole(), |range| origin.within(range));
-            Diagnostic::error("ambiguous-column", format!("column `{}` could be meant of several relations", field.name))
-                .at(place)
-                .help(format!("write `relation.{}`", field.name))
+            Diagnostic::error(
+                "ambiguous-column",
+                format!("column `{}` could be meant of several relations", field.name),
+            )
+            .at(place)
+            .help(format!("write `relation.{}`", field.name))
         }
         other => Diagnostic::error("duplicate-column", other.to_string())
             .at(span.map_or_else(|| origin.whole(), |range| origin.within(range)))

@@ -133,8 +133,7 @@ fn unknown_relation(name: &str, place: &Place, pipeline: &Pipeline) -> Option<Di
         return None;
     }
     let known = || pipeline.sources.keys().chain(pipeline.models.keys()).map(String::as_str);
-    let finding =
-        Diagnostic::error("unknown-relation", format!("no source, seed or model `{name}`")).at(place.clone());
+    let finding = Diagnostic::error("unknown-relation", format!("no source, seed or model `{name}`")).at(place.clone());
     Some(match closest(name, known()) {
         Some(near) => finding.label(format!("did you mean `{near}`?")),
         None => finding.help(format!("declare it under `sources:` or `models:` of {}", pipeline.file.path.display())),

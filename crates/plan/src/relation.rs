@@ -73,9 +73,7 @@ pub(crate) async fn select(
 /// The plan of a relation that the session has under the name written in YAML.
 async fn registered(name: &Located<String>, session: &SessionContext) -> Result<LogicalPlan, Diagnostics> {
     let frame = session.table(name.value.as_str()).await;
-    frame
-        .map(|frame| frame.into_unoptimized_plan())
-        .map_err(|error| diagnose(&error, &TextOrigin::Value(name.clone())))
+    frame.map(|frame| frame.into_unoptimized_plan()).map_err(|error| diagnose(&error, &TextOrigin::Value(name.clone())))
 }
 
 /// One branch a journey: the rows for which it is eligible, `journey` in front, all branches side by side.

@@ -242,9 +242,7 @@ impl Checker<'_> {
         let name = model.name.value.as_str();
         let registered = match model.materialized {
             Materialization::View => self.session.register_table(name, Arc::new(ViewTable::new(plan, None))),
-            Materialization::Table => {
-                self.session.register_table(name, Arc::new(EmptyTable::new(Arc::clone(schema))))
-            }
+            Materialization::Table => self.session.register_table(name, Arc::new(EmptyTable::new(Arc::clone(schema)))),
         };
         registered.map(|_| ()).map_err(|error| diagnose(&error, &origin))
     }

@@ -25,7 +25,8 @@ pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &RunsArgument
         };
         let rows: u64 = record.steps.iter().filter(|step| step.version.is_some()).filter_map(|step| step.rows).sum();
         let made = record.steps.iter().filter(|step| step.version.is_some()).count();
-        let rejected: u64 = record.steps.iter().filter_map(|step| step.intake.as_ref()).map(|intake| intake.rejected_rows()).sum();
+        let rejected: u64 =
+            record.steps.iter().filter_map(|step| step.intake.as_ref()).map(|intake| intake.rejected_rows()).sum();
         let failed = record.steps.iter().flat_map(|step| &step.tests).filter(|test| !test.passed).count();
         table.add_row([
             record.run_id.clone(),

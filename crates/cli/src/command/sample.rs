@@ -46,7 +46,9 @@ fn bar(customers: u64) -> ProgressBar {
         return ProgressBar::hidden();
     }
     let bar = ProgressBar::new(customers);
-    if let Ok(style) = ProgressStyle::with_template("  {bar:40} {human_pos}/{human_len} customers · {msg} rows · {eta} left") {
+    if let Ok(style) =
+        ProgressStyle::with_template("  {bar:40} {human_pos}/{human_len} customers · {msg} rows · {eta} left")
+    {
         bar.set_style(style);
     }
     bar

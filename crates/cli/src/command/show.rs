@@ -1,6 +1,5 @@
 //! `throughline show MODEL`.
 
-
 use crate::arguments::{ShowArguments, WorkspaceArguments};
 use crate::command::options;
 use crate::exit::Exit;

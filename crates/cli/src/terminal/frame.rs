@@ -33,7 +33,10 @@ pub(crate) async fn write_frame(frame: DataFrame, output: &OutputArguments) -> R
             say(&format!("{rows} rows in {}", path.display()));
         }
         None if format == ExportFormat::Parquet && std::io::stdout().is_terminal() => {
-            return Err(Exit::refused("Parquet is not for a terminal", "add --output FILE, or redirect standard output"));
+            return Err(Exit::refused(
+                "Parquet is not for a terminal",
+                "add --output FILE, or redirect standard output",
+            ));
         }
         None => {
             let mut stdout = BufWriter::new(std::io::stdout());

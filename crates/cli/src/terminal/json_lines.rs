@@ -17,7 +17,9 @@ impl Observer for JsonLines {
             Event::StepProgress { .. } => return,
             Event::StepFinished { record } => ("step_finished", json!({ "record": record })),
             Event::Warning { message } => ("warning", json!({ "message": message })),
-            Event::RunFinished { record } => ("run_finished", json!({ "run_id": record.run_id, "status": record.status, "seconds": record.seconds })),
+            Event::RunFinished { record } => {
+                ("run_finished", json!({ "run_id": record.run_id, "status": record.status, "seconds": record.seconds }))
+            }
         };
         let mut line = json!({ "time": Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true), "event": name });
         if let (Value::Object(line), Value::Object(fields)) = (&mut line, fields) {

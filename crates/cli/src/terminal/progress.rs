@@ -53,7 +53,12 @@ impl Progress {
         self.tell(&line(record, stderr_has_colour()));
         for test in record.tests.iter().filter(|test| !test.passed) {
             let word = if test.severity == "error" { "test failed" } else { "test warns" };
-            self.tell(&format!("      {word}: {} ({} rows), {}", test.test, count(test.count.unsigned_abs()), test.place));
+            self.tell(&format!(
+                "      {word}: {} ({} rows), {}",
+                test.test,
+                count(test.count.unsigned_abs()),
+                test.place
+            ));
         }
         if let Some(error) = &record.error {
             self.tell(&format!("      {error}"));

@@ -1,5 +1,7 @@
 //! The ranked journeys at the end of a run: who leaves more, how sure that is, and how many customers it is about.
 
+use std::collections::BTreeMap;
+
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use throughline_engine::{EngineError, Published};
@@ -48,21 +50,40 @@ pub(crate) async fn print_ranking(published: &Published) -> Result<(), EngineErr
     }
     let mut table = framed();
     table.set_header([
-        "#", "journey", "exposed", "churned", "others", "adjusted odds ratio (95 %)", "¼ ······ 1 ······ 4", "excess churners (95 %)", "q", "status",
+        "#",
+        "journey",
+        "exposed",
+        "churned",
+        "others",
+        "odds ratio [95 %]",
+        "¼ · · · · 1 · · · · 4",
+        "excess [95 %]",
+        "q",
+        "status",
     ]);
     let mut landmark = String::new();
+    let mut reasons: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for batch in &batches {
         let batch = plain_text(batch)?;
         for row in 0..batch.num_rows() {
             let ranked = Ranked::of(&batch, row);
             landmark.clone_from(&ranked.landmark);
+            if ranked.status != "ok" {
+                reasons.entry(ranked.reason.clone()).or_default().push(ranked.journey.clone());
+            }
             table.add_row(ranked.cells());
         }
     }
     right_align(&mut table, 2..5);
-    say(&format!("\nKey journeys at landmark {landmark}, all segments; churn within the horizon after it, adjusted by segment × tenure"));
+    say(&format!(
+        "\nKey journeys at landmark {landmark}, all segments: who was on a journey before it, and who left after it"
+    ));
     say(&table.to_string());
-    say("excess churners: exposed churners beyond the rate of the unexposed of the same stratum, if causal; ranked by their lower limit");
+    say("churned, others: churn of the exposed and of the unexposed · odds ratio: adjusted by segment × tenure band");
+    say("excess: churners beyond the rate of the unexposed of the same stratum, if causal; ranked by its lower limit");
+    for (reason, journeys) in &reasons {
+        say(&format!("not ranked, {reason}: {}", journeys.join(", ")));
+    }
     Ok(())
 }
 
@@ -126,7 +147,7 @@ impl Ranked {
         let percent = |rate: Option<f64>| rate.map_or_else(|| "·".to_owned(), |rate| format!("{:.1} %", rate * 100.0));
         let interval = |[estimate, lower, upper]: [Option<f64>; 3], decimals: usize| match (estimate, lower, upper) {
             (Some(estimate), Some(lower), Some(upper)) => {
-                format!("{estimate:.decimals$} ({lower:.decimals$} to {upper:.decimals$})")
+                format!("{estimate:.decimals$} [{lower:.decimals$}, {upper:.decimals$}]")
             }
             _ => "·".to_owned(),
         };
@@ -139,15 +160,16 @@ impl Ranked {
             interval(self.odds_ratio, 2),
             bar(self.odds_ratio),
             interval(self.excess, 0),
-            self.q_value.map_or_else(|| "·".to_owned(), |q| if q < 0.0005 { "<0.001".to_owned() } else { format!("{q:.3}") }),
-            if self.status == "ok" { self.status.clone() } else { format!("{}: {}", self.status, self.reason) },
+            self.q_value
+                .map_or_else(|| "·".to_owned(), |q| if q < 0.0005 { "<0.001".to_owned() } else { format!("{q:.3}") }),
+            self.status.clone(),
         ]
     }
 }
 
-/// The interval of an odds ratio on a logarithmic line from a quarter to four, 19 characters, 1 in the middle.
+/// The interval of an odds ratio on a logarithmic line from a quarter to four, 21 characters, 1 in the middle.
 fn bar([estimate, lower, upper]: [Option<f64>; 3]) -> String {
-    const WIDTH: usize = 19;
+    const WIDTH: usize = 21;
     let (Some(estimate), Some(lower), Some(upper)) = (estimate, lower, upper) else { return String::new() };
     let column = |ratio: f64| {
         let share = (ratio.max(1e-6).log2() + 2.0) / 4.0;
@@ -170,8 +192,8 @@ mod tests {
 
     #[test]
     fn a_bar_shows_interval_estimate_and_the_line_of_no_effect() {
-        assert_eq!(bar([Some(1.0), Some(0.5), Some(2.0)]), "     ────●────     ");
-        assert_eq!(bar([Some(4.0), Some(2.0), Some(99.0)]), "         │    ────●");
+        assert_eq!(bar([Some(1.0), Some(0.5), Some(2.0)]), "     ─────●─────     ");
+        assert_eq!(bar([Some(4.0), Some(2.0), Some(99.0)]), "          │    ─────●");
         assert_eq!(bar([None, None, None]), "");
     }
 }

@@ -4,7 +4,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::{CellAlignment, ContentArrangement, Table, TableComponent, presets};
 
 /// Width used where standard output is no terminal.
 const WIDTH_ELSEWHERE: usize = 120;
@@ -12,7 +12,8 @@ const WIDTH_ELSEWHERE: usize = 120;
 /// A table with our lines and the terminal's width.
 pub(crate) fn framed() -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_style(TableComponent::HeaderLines, '─').set_style(TableComponent::MiddleHeaderIntersections, '─');
     if table.width().is_none() {
         table.set_width(u16::try_from(WIDTH_ELSEWHERE).unwrap_or(u16::MAX));
     }
@@ -49,7 +50,11 @@ pub(crate) fn print_batches(batches: &[RecordBatch]) -> Result<(), ArrowError> {
     } else {
         let longest = header.iter().map(|name| name.chars().count()).max().unwrap_or(0);
         for (index, row) in rows.iter().enumerate() {
-            println!("── row {} {}", index + 1, "─".repeat(available.saturating_sub(12 + index.to_string().len()).min(60)));
+            println!(
+                "── row {} {}",
+                index + 1,
+                "─".repeat(available.saturating_sub(12 + index.to_string().len()).min(60))
+            );
             for (name, value) in header.iter().zip(row) {
                 println!("{name:>longest$}  {value}");
             }

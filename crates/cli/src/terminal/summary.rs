@@ -14,7 +14,10 @@ pub(crate) fn print_summary(record: &RunRecord, prepared: &Prepared) {
     }
     let conservation: Vec<&ConservationRow> = record.steps.iter().flat_map(|step| &step.conservation).collect();
     if !conservation.is_empty() {
-        say(&format!("\nTouchpoints by journey: read = members + others + set aside + at or after as_of\n{}", conservation_table(&conservation)));
+        say(&format!(
+            "\nTouchpoints by journey: read = members + others + set aside + at or after as_of\n{}",
+            conservation_table(&conservation)
+        ));
         for row in conservation.iter().filter(|row| !row.holds()) {
             say(&format!("warning: the touchpoints of `{}` do not add up; please report this", row.journey));
         }
@@ -24,24 +27,34 @@ pub(crate) fn print_summary(record: &RunRecord, prepared: &Prepared) {
 
 fn rejected_rows(steps: &[StepRecord]) -> Option<Table> {
     let mut table = framed();
-    table.set_header(["relation", "reason", "rows", "of"]);
+    table.set_header(["relation", "rows", "of", "reasons"]);
     let mut any = false;
     for step in steps {
-        let Some(intake) = &step.intake else { continue };
-        for (reason, rows) in &intake.rejected {
-            table.add_row([&step.step, reason, &count(*rows), &count(intake.read)]);
-            any = true;
-        }
+        let Some(intake) = step.intake.as_ref().filter(|intake| intake.rejected_rows() > 0) else { continue };
+        let reasons: Vec<String> =
+            intake.rejected.iter().map(|(reason, rows)| format!("{} {reason}", count(*rows))).collect();
+        table.add_row([&step.step, &count(intake.rejected_rows()), &count(intake.read), &reasons.join(" · ")]);
+        any = true;
     }
-    right_align(&mut table, 2..4);
+    right_align(&mut table, 1..3);
     any.then_some(table)
 }
 
 fn conservation_table(rows: &[&ConservationRow]) -> Table {
     let mut table = framed();
     table.set_header([
-        "journey", "read", "members", "others", "set aside", "later", "instances", "completed", "abandoned", "expired",
-        "restarted", "open",
+        "journey",
+        "read",
+        "members",
+        "others",
+        "aside",
+        "later",
+        "instances",
+        "completed",
+        "abandoned",
+        "expired",
+        "restarted",
+        "open",
     ]);
     for row in rows {
         let instances = |status: &str| row.instances.get(status).copied().unwrap_or(0);
@@ -82,7 +95,8 @@ fn last_line(record: &RunRecord, prepared: &Prepared) -> String {
     let size: u64 = tables.iter().filter_map(|step| step.bytes).sum();
     let read: u64 = record.steps.iter().map(|step| step.usage.bytes_read).sum();
     let spilled: u64 = record.steps.iter().map(|step| step.usage.bytes_spilled).sum();
-    let rejected: u64 = record.steps.iter().filter_map(|step| step.intake.as_ref()).map(|intake| intake.rejected_rows()).sum();
+    let rejected: u64 =
+        record.steps.iter().filter_map(|step| step.intake.as_ref()).map(|intake| intake.rejected_rows()).sum();
     let word = match record.status {
         RunStatus::Done => "done",
         RunStatus::Failed => "FAILED",
