@@ -1,6 +1,6 @@
 # `make` alone lists what there is. Every target works on a machine with only a Rust toolchain.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-retail test check fmt
+.PHONY: help demo demo-retail test check bench fmt
 
 # `--workspace` everywhere: it makes the demo, the tests and the lints share what was compiled.
 BUILD := cargo build --locked --workspace
@@ -30,6 +30,9 @@ check: ## Formatting, lints and documentation, without warnings
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --quiet
+
+bench: ## Matcher rows a second with 1, 8 and 32 definitions
+	cargo bench --locked --workspace --profile dev --bench matcher
 
 fmt: ## Formats the code
 	cargo fmt --all

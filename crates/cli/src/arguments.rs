@@ -89,7 +89,7 @@ pub(crate) struct SampleArguments {
     #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u32).range(6..=120))]
     pub(crate) months: u32,
     /// The same seed gives the same bytes.
-    #[arg(long, default_value_t = 7)]
+    #[arg(long, default_value_t = 42)]
     pub(crate) seed: u64,
     /// The folder to write; an older sample there is replaced.
     #[arg(long, default_value = "data/lake", value_name = "DIR")]

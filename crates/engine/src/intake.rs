@@ -95,7 +95,7 @@ pub(crate) async fn take_in(
 
     let shared = match rules.key.is_empty() {
         true => None,
-        false => SharedKeys::find(name, &passed, &rules.key, session).await?,
+        false => SharedKeys::find(name, &passed, &rules.key).await?,
     };
     let kept = passed.clone().select(columns.clone())?;
     let (kept, rejected) = match shared {
@@ -107,7 +107,7 @@ pub(crate) async fn take_in(
                 counts.rejected.insert(contradiction(&rules.key), copies.contradicting_rows);
             }
             let rejected = match (any_rejected, copies.contradicting_rows > 0) {
-                (_, true) => Some(union_by_name(set_aside, copies.contradicting(&rules.key, session)?)?),
+                (_, true) => Some(set_aside.union_by_name(copies.contradicting(&rules.key, session)?)?),
                 (true, false) => Some(set_aside),
                 (false, false) => None,
             };
@@ -215,11 +215,6 @@ fn set_aside(rows: &DataFrame, verdict: &Expr, columns: &[Expr]) -> Result<DataF
     Ok(rows.clone().filter(is_rejected)?.select(shown)?)
 }
 
-/// `left` and `right` one after the other; a column that only `left` has is null in `right`.
-fn union_by_name(left: DataFrame, right: DataFrame) -> Result<DataFrame, EngineError> {
-    Ok(left.union_by_name(right)?)
-}
-
 /// Keys that more than one row has.
 struct SharedKeys {
     key: Vec<String>,
@@ -227,13 +222,7 @@ struct SharedKeys {
 }
 
 impl SharedKeys {
-    async fn find(
-        name: &str,
-        passed: &DataFrame,
-        key: &[String],
-        session: &SessionContext,
-    ) -> Result<Option<Self>, EngineError> {
-        let _ = session;
+    async fn find(name: &str, passed: &DataFrame, key: &[String]) -> Result<Option<Self>, EngineError> {
         let columns: Vec<Expr> = key.iter().map(|column| named(column)).collect();
         let shared = passed
             .clone()
