@@ -1,7 +1,8 @@
 -- One row: a customer with members of a journey in a landmark's exposure window. From: landmark,
 -- fct_journey_touchpoint.
 -- Key: landmark, journey, customer_id. exposed: an instance started in the window; carried_over: members but no start,
--- so neither exposed nor unexposed. Only members before the landmark count.
+-- so neither exposed nor unexposed. Only members known before the landmark count: a web event whose visitor logs in
+-- later was nobody's then. Where such an event is an instance's first member, those after it are carried_over.
 SELECT
     landmark.landmark,
     member.journey,
@@ -13,4 +14,5 @@ FROM fct_journey_touchpoint AS member
 INNER JOIN landmark
     ON member.occurred_at >= landmark.exposure_from
     AND member.occurred_at < landmark.landmark
+    AND member.known_at < landmark.landmark
 GROUP BY landmark.landmark, member.journey, member.customer_id

@@ -7,6 +7,7 @@ WITH started AS (
     INNER JOIN landmark
         ON member.started_at >= landmark.exposure_from
         AND member.started_at < landmark.landmark
+        AND member.known_at < landmark.landmark
     WHERE member.step = 1
 ),
 
@@ -24,21 +25,24 @@ journey_score AS (
     GROUP BY started.landmark, started.journey, started.customer_id
 ),
 
--- A touchpoint's score counts from its answer on, where a survey says when that was.
+-- A touchpoint's score counts from its answer on, where a survey says when that was; of several answers the latest
+-- one is the touchpoint's.
 touchpoint_answer AS (
-    SELECT touchpoint_id, min(answered_at) AS answered_at
+    SELECT touchpoint_id, customer_id, max(answered_at) AS answered_at
     FROM survey_answers
     WHERE kind = 'transaction' AND touchpoint_id IS NOT NULL
-    GROUP BY touchpoint_id
+    GROUP BY touchpoint_id, customer_id
 ),
 
 scored_member AS (
     SELECT
         member.journey_id,
         member.satisfaction,
-        greatest(member.occurred_at, coalesce(touchpoint_answer.answered_at, member.occurred_at)) AS known_at
+        greatest(member.known_at, coalesce(touchpoint_answer.answered_at, member.known_at)) AS known_at
     FROM fct_journey_touchpoint AS member
-    LEFT JOIN touchpoint_answer ON touchpoint_answer.touchpoint_id = member.touchpoint_id
+    LEFT JOIN touchpoint_answer
+        ON touchpoint_answer.touchpoint_id = member.touchpoint_id
+        AND touchpoint_answer.customer_id = member.customer_id
     WHERE member.satisfaction IS NOT NULL
 ),
 

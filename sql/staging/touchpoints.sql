@@ -1,6 +1,8 @@
 -- One row: a touchpoint, an interaction of a customer with the company, whatever system recorded it (SEMANTICS 1).
 -- From: calls, visits, messages, tickets, surveys (about tickets), invoices, web_events through identity_links.
 -- Key: touchpoint_id, prefixed by its source.
+-- known_at: from when on it is known whose touchpoint it is; for a web event the login that ties its visitor to the
+-- customer. At a landmark only touchpoints known before it count (SEMANTICS 5).
 -- A ticket or an invoice is one touchpoint for each thing that happened to it, each at its own time; what happens at or
 -- after $as_of has not happened yet. Every branch is a projection, so rows stream through; the two joins build on the
 -- small side, logins and ticket surveys.
@@ -8,6 +10,7 @@ SELECT
     'call-' || CAST(call_id AS VARCHAR) AS touchpoint_id,
     customer_id,
     started_at AS occurred_at,
+    started_at AS known_at,
     'phone' AS channel,
     disposition AS event,
     topic,
@@ -25,6 +28,7 @@ SELECT
     'visit-' || visit_id,
     customer_id,
     started_at,
+    started_at AS known_at,
     'field',
     outcome,
     CASE visit_type WHEN 'repair' THEN 'repair' WHEN 'move' THEN 'move' ELSE 'installation' END,
@@ -43,6 +47,7 @@ SELECT
     'web-' || CAST(event.event_id AS VARCHAR),
     link.customer_id,
     event.occurred_at,
+    link.linked_at AS known_at,
     event.device,
     event.action,
     event.topic,
@@ -65,6 +70,7 @@ SELECT
     'message-' || message_id,
     customer_id,
     sent_at,
+    sent_at AS known_at,
     medium,
     template,
     topic,
@@ -83,6 +89,7 @@ SELECT
     'ticket-' || ticket_id || '-opened',
     customer_id,
     opened_at,
+    opened_at AS known_at,
     'email',
     opened_event,
     category,
@@ -100,6 +107,7 @@ SELECT
     'ticket-' || ticket.ticket_id || '-closed',
     ticket.customer_id,
     ticket.closed_at,
+    ticket.closed_at AS known_at,
     'email',
     ticket.closed_event,
     ticket.category,
@@ -130,6 +138,7 @@ SELECT
     'ticket-' || ticket_id || '-reopened',
     customer_id,
     reopened_at,
+    reopened_at AS known_at,
     'email',
     'ticket_reopened',
     category,
@@ -148,6 +157,7 @@ SELECT
     'invoice-' || invoice_id || '-issued',
     customer_id,
     issued_at,
+    issued_at AS known_at,
     'mail',
     'bill_issued',
     'bill',
@@ -165,6 +175,7 @@ SELECT
     'invoice-' || invoice_id || '-paid',
     customer_id,
     paid_at,
+    paid_at AS known_at,
     'web',
     'bill_paid',
     'payment',
