@@ -12,9 +12,23 @@ use clap::Parser;
 use crate::arguments::{Arguments, Command};
 use crate::exit::Exit;
 
+/// Stack of each thread. The planner and the expressions of a long `a OR b OR …` recurse once a term, and the default of
+/// 2 MiB ends the process at some two thousand terms. Memory is taken only as far as it is used.
+const STACK_BYTES: usize = 128 * 1024 * 1024;
+
 fn main() -> std::process::ExitCode {
     let arguments = Arguments::parse();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let started = std::thread::Builder::new().name("main".to_owned()).stack_size(STACK_BYTES).spawn(|| carry_out(arguments));
+    match started.map(std::thread::JoinHandle::join) {
+        Ok(Ok(code)) => code,
+        // The panic has been told on standard error.
+        Ok(Err(_)) => std::process::ExitCode::from(101),
+        Err(error) => Exit::failed(format!("no thread can be started: {error}"), "").report(),
+    }
+}
+
+fn carry_out(arguments: Arguments) -> std::process::ExitCode {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().thread_stack_size(STACK_BYTES).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return Exit::failed(format!("the asynchronous runtime does not start: {error}"), "").report(),
     };

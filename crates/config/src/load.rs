@@ -74,7 +74,6 @@ pub fn pipeline_names(project: &Path) -> Result<Vec<String>, Diagnostics> {
     let entries = std::fs::read_dir(&folder).map_err(|error| {
         Diagnostic::error("no-workspace", format!("no workspace in `{}`: {error}", project.display()))
             .help("a workspace is a folder that holds `pipelines/`; point to it with `--project DIR`")
-            .help("`throughline init DIR` makes a new one")
     })?;
     let mut names: Vec<String> = entries
         .filter_map(Result::ok)
@@ -112,7 +111,7 @@ fn pick(names: &[String], wanted: Option<&str>) -> Result<String, Diagnostic> {
             "no-pipeline",
             "the workspace has no pipeline: `pipelines/` holds no `.yaml` file",
         )
-        .help("`throughline init DIR` makes a workspace with a small working pipeline"));
+        .help("a pipeline is a file such as `pipelines/key_journeys.yaml`; the README shows one"));
     }
     match wanted {
         Some(wanted) if names.iter().any(|name| name == wanted) => Ok(wanted.to_owned()),

@@ -48,10 +48,13 @@ pub async fn run(
     let selected = options.selection.models(&plan.pipeline, &plan.graph)?;
     let published = Published::latest(&prepared.warehouse, &plan.pipeline.name).await?;
     refuse_older_cut(plan, published.as_ref(), options.full_refresh)?;
-    prepared.warehouse.verify_writable().await?;
     let session = prepared.session()?;
     let steps = needed_steps(plan, &selected);
+    if steps.is_empty() {
+        return Err(EngineError::refused("nothing is selected", "`--exclude` takes away all that `--select` names"));
+    }
     register_unselected(plan, &steps, published.as_ref(), &session).await?;
+    prepared.warehouse.verify_writable().await?;
 
     let run_id = new_run_id(started_at);
     let names: Vec<String> = steps.iter().map(|step| step.name.clone()).collect();
@@ -90,10 +93,11 @@ pub(crate) fn rfc3339(instant: i64) -> String {
     }
 }
 
-/// Sorts by time; the random end keeps two runs of one second apart.
+/// Sorts by time, to the microsecond, because the newest id names the newest run; the random end keeps two runs of one
+/// instant apart.
 fn new_run_id(started_at: DateTime<Utc>) -> String {
     let random = uuid::Uuid::new_v4().simple().to_string();
-    format!("{}-{}", started_at.format("%Y%m%dT%H%M%SZ"), &random[..8])
+    format!("{}-{}", started_at.format("%Y%m%dT%H%M%S%6fZ"), &random[..8])
 }
 
 fn refuse_older_cut(plan: &Plan, published: Option<&Published>, full_refresh: bool) -> Result<(), EngineError> {
@@ -161,8 +165,16 @@ fn versions(published: Option<&Published>, steps: &[StepRecord]) -> BTreeMap<Str
         if let Some(version) = step.version {
             tables.insert(step.step.clone(), version);
         }
-        if let Some(version) = step.rejected_version {
-            tables.insert(format!("{}__rejected", step.step), version);
+        let rejected = format!("{}__rejected", step.step);
+        match (step.rejected_version, &step.intake) {
+            (Some(version), _) => {
+                tables.insert(rejected, version);
+            }
+            // All rows kept their contract this time: an older run's rejected rows are no part of this one.
+            (None, Some(_)) => {
+                tables.remove(&rejected);
+            }
+            (None, None) => {}
         }
     }
     tables

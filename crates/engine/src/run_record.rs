@@ -36,7 +36,7 @@ pub enum StepStatus {
 /// A run, as stored beside the tables.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RunRecord {
-    /// Sorts by time: `20261124T065003Z-1f2e3d4c`.
+    /// Sorts by time: `20261124T065003123456Z-1f2e3d4c`.
     pub run_id: String,
     /// The pipeline's name.
     pub pipeline: String,

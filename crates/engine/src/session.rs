@@ -16,6 +16,11 @@ use crate::failure::EngineError;
 /// How many of the largest consumers an out-of-memory message names.
 const NAMED_CONSUMERS: usize = 5;
 
+/// Sorts that may set memory aside at the same time, with room left for what they hold.
+const SORTS_AT_ONCE: usize = 512;
+
+const MIB: usize = 1024 * 1024;
+
 /// Resources of a session.
 #[derive(Debug, Clone, Default)]
 pub struct SessionOptions {
@@ -52,6 +57,11 @@ pub fn new_session(options: &SessionOptions, runtime: &Arc<RuntimeEnv>) -> Resul
     // The facts' windows and groupings follow the matcher's order by customer; at the default of 4 that order is given
     // up for more parallelism and paid for with a sort.
     settings.optimizer.subset_repartition_threshold = 1;
+    if let Some(limit) = options.memory_limit {
+        // Every sort of a plan sets this much aside for its merge, and a plan has dozens of sorts: at the default of
+        // 10 MiB each, limits of some hundred MiB are used up before a single row is read.
+        settings.execution.sort_spill_reservation_bytes = (limit / SORTS_AT_ONCE).min(10 * MIB);
+    }
     let state = SessionStateBuilder::new()
         .with_config(config)
         .with_runtime_env(Arc::clone(runtime))

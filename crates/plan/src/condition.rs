@@ -87,8 +87,7 @@ pub fn row_rule(
                     outside = outside.or(condition(&text, schema, parameters, state)?);
                 }
             }
-            let shown = |bound: &Option<Located<String>>| bound.as_ref().map_or("", |b| b.value.as_str()).to_owned();
-            let reason = format!("`{name}` is out of range {} .. {}", shown(min), shown(max));
+            let reason = format!("`{name}` is out of range{}", shown_bounds(min.as_ref(), max.as_ref()));
             Ok(vec![BrokenRule { broken: outside, reason }])
         }
         RowRule::Expression(text) => {
@@ -96,6 +95,18 @@ pub fn row_rule(
             Ok(vec![BrokenRule { broken: holds.is_not_true(), reason: format!("not true: {}", text.value) }])
         }
     }
+}
+
+/// Bounds that are short enough to read at a glance; a reason is shown beside many others.
+fn shown_bounds(min: Option<&Located<String>>, max: Option<&Located<String>>) -> String {
+    const GLANCE: usize = 24;
+    let text = match (min, max) {
+        (Some(min), Some(max)) => format!(" {} .. {}", min.value, max.value),
+        (Some(min), None) => format!(", below {}", min.value),
+        (None, Some(max)) => format!(", above {}", max.value),
+        (None, None) => String::new(),
+    };
+    if text.chars().count() <= GLANCE { text } else { String::new() }
 }
 
 /// A column by its exact name.

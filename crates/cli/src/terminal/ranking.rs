@@ -55,9 +55,9 @@ pub(crate) async fn print_ranking(published: &Published) -> Result<(), EngineErr
         "exposed",
         "churned",
         "others",
-        "odds ratio [95 %]",
+        "odds ratio",
         "¼ · · · · 1 · · · · 4",
-        "excess [95 %]",
+        "excess",
         "q",
         "status",
     ]);
@@ -79,8 +79,11 @@ pub(crate) async fn print_ranking(published: &Published) -> Result<(), EngineErr
         "\nKey journeys at landmark {landmark}, all segments: who was on a journey before it, and who left after it"
     ));
     say(&table.to_string());
-    say("churned, others: churn of the exposed and of the unexposed · odds ratio: adjusted by segment × tenure band");
-    say("excess: churners beyond the rate of the unexposed of the same stratum, if causal; ranked by its lower limit");
+    say(
+        "churned, others: share of the exposed and of the unexposed who left · odds ratio: adjusted by segment × tenure",
+    );
+    say("excess: churners beyond the rate of the unexposed of the same stratum, if causal · brackets: 95 % intervals");
+    say("#: the rank of the excess's lower limit, weighed with expert judgement where there is any");
     for (reason, journeys) in &reasons {
         say(&format!("not ranked, {reason}: {}", journeys.join(", ")));
     }

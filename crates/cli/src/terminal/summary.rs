@@ -14,10 +14,8 @@ pub(crate) fn print_summary(record: &RunRecord, prepared: &Prepared) {
     }
     let conservation: Vec<&ConservationRow> = record.steps.iter().flat_map(|step| &step.conservation).collect();
     if !conservation.is_empty() {
-        say(&format!(
-            "\nTouchpoints by journey: read = members + others + set aside + at or after as_of\n{}",
-            conservation_table(&conservation)
-        ));
+        say("\nTouchpoints by journey: read = members + others + aside (set aside) + later (at or after as_of)");
+        say(&conservation_table(&conservation).to_string());
         for row in conservation.iter().filter(|row| !row.holds()) {
             say(&format!("warning: the touchpoints of `{}` do not add up; please report this", row.journey));
         }

@@ -16,7 +16,6 @@ fn workspaces_without_the_pipeline() {
     error[no-workspace]: no workspace in `FOLDER`: No such file or directory (os error 2)
      |
      = help: a workspace is a folder that holds `pipelines/`; point to it with `--project DIR`
-     = help: `throughline init DIR` makes a new one
     ");
     assert_snapshot!(shown(&LoadOptions { project: folder.path().join("none"), ..options(&folder) }), @"
     error[no-workspace]: no workspace in `FOLDER`: No such file or directory (os error 2)
@@ -27,7 +26,7 @@ fn workspaces_without_the_pipeline() {
     assert_snapshot!(shown(&options(&folder)), @"
     error[no-pipeline]: the workspace has no pipeline: `pipelines/` holds no `.yaml` file
      |
-     = help: `throughline init DIR` makes a workspace with a small working pipeline
+     = help: a pipeline is a file such as `pipelines/key_journeys.yaml`; the README shows one
     ");
 
     let folder =
