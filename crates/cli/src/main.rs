@@ -18,7 +18,8 @@ const STACK_BYTES: usize = 128 * 1024 * 1024;
 
 fn main() -> std::process::ExitCode {
     let arguments = Arguments::parse();
-    let started = std::thread::Builder::new().name("main".to_owned()).stack_size(STACK_BYTES).spawn(|| carry_out(arguments));
+    let started =
+        std::thread::Builder::new().name("main".to_owned()).stack_size(STACK_BYTES).spawn(|| carry_out(arguments));
     match started.map(std::thread::JoinHandle::join) {
         Ok(Ok(code)) => code,
         // The panic has been told on standard error.
@@ -28,7 +29,8 @@ fn main() -> std::process::ExitCode {
 }
 
 fn carry_out(arguments: Arguments) -> std::process::ExitCode {
-    let runtime = match tokio::runtime::Builder::new_multi_thread().thread_stack_size(STACK_BYTES).enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().thread_stack_size(STACK_BYTES).enable_all().build()
+    {
         Ok(runtime) => runtime,
         Err(error) => return Exit::failed(format!("the asynchronous runtime does not start: {error}"), "").report(),
     };

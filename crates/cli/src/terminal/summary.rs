@@ -14,7 +14,7 @@ pub(crate) fn print_summary(record: &RunRecord, prepared: &Prepared) {
     }
     let conservation: Vec<&ConservationRow> = record.steps.iter().flat_map(|step| &step.conservation).collect();
     if !conservation.is_empty() {
-        say("\nTouchpoints by journey: read = members + others + aside (set aside) + later (at or after as_of)");
+        say(&format!("\n{}", conservation_title(&conservation)));
         say(&conservation_table(&conservation).to_string());
         for row in conservation.iter().filter(|row| !row.holds()) {
             say(&format!("warning: the touchpoints of `{}` do not add up; please report this", row.journey));
@@ -38,32 +38,32 @@ fn rejected_rows(steps: &[StepRecord]) -> Option<Table> {
     any.then_some(table)
 }
 
+/// Every definition reads the same touchpoints, unless several relations are matched.
+fn conservation_title(rows: &[&ConservationRow]) -> String {
+    let read: Vec<u64> = rows.iter().map(|row| row.read).collect();
+    let touchpoints = match (read.iter().min(), read.iter().max()) {
+        (Some(least), Some(most)) if least == most => count(*most),
+        (Some(least), Some(most)) => format!("{} to {}", count(*least), count(*most)),
+        _ => count(0),
+    };
+    format!(
+        "{touchpoints} touchpoints read; for each journey they are its members, others, aside (set aside) \
+         or later (at or after as_of)"
+    )
+}
+
 fn conservation_table(rows: &[&ConservationRow]) -> Table {
+    const STATUSES: [&str; 5] = ["completed", "abandoned", "expired", "restarted", "open"];
     let mut table = framed();
-    table.set_header([
-        "journey",
-        "read",
-        "members",
-        "others",
-        "aside",
-        "later",
-        "instances",
-        "completed",
-        "abandoned",
-        "expired",
-        "restarted",
-        "open",
-    ]);
+    table.set_header(["journey", "members", "others", "aside", "later", "instances"].into_iter().chain(STATUSES));
     for row in rows {
-        let instances = |status: &str| row.instances.get(status).copied().unwrap_or(0);
-        let all: u64 = row.instances.values().sum();
+        let instances = STATUSES.map(|status| row.instances.get(status).copied().unwrap_or(0));
         let set_aside: u64 = row.set_aside.values().sum();
-        let numbers = [row.read, row.members, row.non_members, set_aside, row.after_as_of, all]
-            .into_iter()
-            .chain(["completed", "abandoned", "expired", "restarted", "open"].map(instances));
-        table.add_row(std::iter::once(row.journey.clone()).chain(numbers.map(count)));
+        let numbers = [row.members, row.non_members, set_aside, row.after_as_of, row.instances.values().sum()];
+        let cells = numbers.into_iter().chain(instances).map(count);
+        table.add_row(std::iter::once(row.journey.clone()).chain(cells));
     }
-    right_align(&mut table, 1..12);
+    right_align(&mut table, 1..11);
     table
 }
 
