@@ -146,7 +146,7 @@ pub struct Freshness {
     pub column: Located<String>,
     /// Older than this: a warning.
     pub warn_after: Option<Duration>,
-    /// Older than this: the run stops before anything is written.
+    /// Older than this: the source fails, and what reads it does not run.
     pub error_after: Option<Duration>,
 }
 

@@ -4,15 +4,17 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use arrow::array::AsArray;
-use arrow::datatypes::{Int64Type, Schema, SchemaRef};
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::{DataType, Int64Type, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType};
 use datafusion::datasource::{TableProvider, ViewTable};
+use datafusion::error::DataFusionError;
 use datafusion::execution::TaskContext;
+use datafusion::functions_aggregate::expr_fn::max;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, execute_stream_partitioned};
-use datafusion::prelude::SessionContext;
-use throughline_config::{ModelKind, Severity};
+use datafusion::prelude::{SessionContext, ident};
+use throughline_config::{Freshness, ModelKind, Severity};
 use throughline_journeys::match_counts;
 use throughline_lake::{CommitDetails, SortColumn, StagedTable, TableSpec};
 use throughline_plan::{BrokenRule, PlannedTest, Step, StepKind, planned_tests, relation, row_rule};
@@ -22,7 +24,7 @@ use crate::failure::EngineError;
 use crate::intake::{Intake, IntakeRules, take_in};
 use crate::matching::{Matcher, conservation};
 use crate::prepare::Prepared;
-use crate::run::TICK;
+use crate::run::{TICK, rfc3339};
 use crate::run_record::{StepRecord, StepStatus, TestRecord};
 use crate::usage::StepUsage;
 
@@ -120,7 +122,33 @@ impl Execution {
             rules.broken.extend(row_rule(rule, rows.schema(), &plan.parameters, &self.session.state())?);
         }
         let intake = take_in(&step.name, rows, &rules, plan.parameters.as_of(), &self.session).await?;
-        self.admit(step, intake, record).await
+        self.admit(step, intake, record).await?;
+        match &source.freshness {
+            Some(freshness) => self.hold_fresh(&step.name, freshness).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Compares the newest kept row's time with `as_of`: too old is a warning or an error, as the source says.
+    async fn hold_fresh(&self, name: &str, freshness: &Freshness) -> Result<(), EngineError> {
+        let column = freshness.column.value.as_str();
+        let rows = self.session.table(name).await?;
+        let newest = rows.aggregate(vec![], vec![max(ident(column))])?.collect().await?;
+        let newest = newest.first().map(|batch| newest_instant(batch)).transpose()?.flatten();
+        let as_of = self.prepared.plan.parameters.as_of();
+        let (age, shown) = match newest {
+            Some(instant) => (as_of.saturating_sub(instant), format!("its newest `{column}` is {}", rfc3339(instant))),
+            None => (i64::MAX, "it has no row".to_owned()),
+        };
+        let over = |limit: Option<throughline_config::Duration>| limit.is_some_and(|limit| age > limit.0);
+        let message = format!("the source `{name}` is stale as of {}: {shown}", rfc3339(as_of));
+        if over(freshness.error_after) {
+            return Err(EngineError::failed(message, "see whether its system still delivers, or raise `error_after`"));
+        }
+        if over(freshness.warn_after) {
+            self.observer.event(&Event::Warning { message: &message });
+        }
+        Ok(())
     }
 
     /// Registers the kept rows under the relation's name and publishes those set aside.
@@ -285,6 +313,14 @@ impl Execution {
             extra: serde_json::Map::new(),
         }
     }
+}
+
+/// Microseconds of the one time in a batch of one row, whatever its unit or zone; a date is its midnight.
+fn newest_instant(batch: &RecordBatch) -> Result<Option<i64>, EngineError> {
+    let time = DataType::Timestamp(TimeUnit::Microsecond, None);
+    let instants = arrow::compute::cast(batch.column(0), &time).map_err(DataFusionError::from)?;
+    let instants = instants.as_primitive::<TimestampMicrosecondType>();
+    Ok((instants.len() == 1 && instants.is_valid(0)).then(|| instants.value(0)))
 }
 
 /// The order that each partition's rows have, as far as it is one of plain columns.
