@@ -11,6 +11,7 @@ mod event;
 mod failure;
 mod intake;
 mod matching;
+mod memory;
 mod prepare;
 mod publish;
 mod published;

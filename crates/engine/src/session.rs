@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
-use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
+use datafusion::execution::memory_pool::TrackConsumersPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::prelude::{SessionConfig, SessionContext};
 
 use throughline_journeys::MatchQueryPlanner;
 
 use crate::failure::EngineError;
+use crate::memory::HolderSharePool;
 
 /// How many of the largest consumers an out-of-memory message names.
 const NAMED_CONSUMERS: usize = 5;
@@ -37,7 +38,7 @@ pub(crate) fn new_runtime(options: &SessionOptions) -> Result<Arc<RuntimeEnv>, E
     let mut builder = RuntimeEnvBuilder::new();
     if let Some(limit) = options.memory_limit {
         let names = std::num::NonZeroUsize::new(NAMED_CONSUMERS).unwrap_or(std::num::NonZeroUsize::MIN);
-        builder = builder.with_memory_pool(Arc::new(TrackConsumersPool::new(FairSpillPool::new(limit), names)));
+        builder = builder.with_memory_pool(Arc::new(TrackConsumersPool::new(HolderSharePool::new(limit), names)));
     }
     if let Some(folder) = &options.spill_folder {
         let mode = DiskManagerMode::Directories(vec![folder.clone()]);
@@ -57,6 +58,12 @@ pub fn new_session(options: &SessionOptions, runtime: &Arc<RuntimeEnv>) -> Resul
     // The facts' windows and groupings follow the matcher's order by customer; at the default of 4 that order is given
     // up for more parallelism and paid for with a sort.
     settings.optimizer.subset_repartition_threshold = 1;
+    // Rows that come in an order are merged in it by the exchange instead of sorted again after it.
+    settings.optimizer.prefer_existing_sort = true;
+    // What a spilling sort sets aside for its merge comes out of a limit that several sorts share.
+    if let Some(limit) = options.memory_limit {
+        settings.execution.sort_spill_reservation_bytes = (limit / 64).clamp(64 << 10, 10 << 20);
+    }
     if let Some(limit) = options.memory_limit {
         // Every sort of a plan sets this much aside for its merge, and a plan has dozens of sorts: at the default of
         // 10 MiB each, limits of some hundred MiB are used up before a single row is read.
