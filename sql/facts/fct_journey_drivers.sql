@@ -3,7 +3,8 @@
 -- Four logistic models on the same customers, exposed with both scores: segment and tenure alone, with the touchpoint
 -- score, with the journey score, with both. AUCs are in-sample. Which one wins is computed, never assumed.
 WITH responder AS (
-    SELECT landmark, journey, customer_id, segment, tenure_band, churned, touchpoint_satisfaction, journey_satisfaction
+    SELECT landmark, journey, customer_id, joined_at, segment, tenure_band, churned, touchpoint_satisfaction,
+        journey_satisfaction
     FROM journey_responder
     WHERE churned IS NOT NULL AND touchpoint_satisfaction IS NOT NULL AND journey_satisfaction IS NOT NULL
 ),
@@ -34,6 +35,7 @@ dummy AS (
         responder.landmark,
         responder.journey,
         responder.customer_id,
+        responder.joined_at,
         level.control,
         level.value,
         CASE
@@ -48,9 +50,9 @@ dummy AS (
 
 -- One list of 0/1 a customer, in the same order for all.
 control AS (
-    SELECT landmark, journey, customer_id, array_agg(indicator ORDER BY control, value) AS indicators
+    SELECT landmark, journey, customer_id, joined_at, array_agg(indicator ORDER BY control, value) AS indicators
     FROM dummy
-    GROUP BY landmark, journey, customer_id
+    GROUP BY landmark, journey, customer_id, joined_at
 ),
 
 observation AS (
@@ -67,6 +69,7 @@ observation AS (
         ON control.landmark = responder.landmark
         AND control.journey = responder.journey
         AND control.customer_id = responder.customer_id
+        AND control.joined_at = responder.joined_at
 ),
 
 fitted AS (

@@ -42,7 +42,14 @@ pooled AS (
     GROUP BY landmark, journey, segment
 ),
 
--- Every journey at every landmark, also one nobody was on; segments as far as somebody was eligible.
+-- Every journey at every landmark, also one nobody was on; segments as far as somebody was eligible or started an
+-- instance, so that the instances of the segments add up to those of all.
+segment_scope AS (
+    SELECT landmark, journey, segment FROM pooled
+    UNION
+    SELECT landmark, journey, segment FROM key_journey_volume
+),
+
 scope AS (
     SELECT landmark.landmark, landmark.landmark_period, landmark.is_matured, dim_journey.journey,
         dim_journey.importance, 'all' AS segment
@@ -50,11 +57,11 @@ scope AS (
     CROSS JOIN dim_journey
     UNION ALL
     SELECT landmark.landmark, landmark.landmark_period, landmark.is_matured, dim_journey.journey,
-        dim_journey.importance, pooled.segment
-    FROM pooled
-    INNER JOIN landmark ON landmark.landmark = pooled.landmark
-    INNER JOIN dim_journey ON dim_journey.journey = pooled.journey
-    WHERE pooled.segment <> 'all'
+        dim_journey.importance, segment_scope.segment
+    FROM segment_scope
+    INNER JOIN landmark ON landmark.landmark = segment_scope.landmark
+    INNER JOIN dim_journey ON dim_journey.journey = segment_scope.journey
+    WHERE segment_scope.segment <> 'all'
 ),
 
 satisfaction_link AS (

@@ -1,6 +1,6 @@
--- One row: an exposed customer who answered about a journey before the landmark, with the mean scores given.
+-- One row: an exposed spell whose customer answered about a journey before the landmark, with the mean scores given.
 -- From: key_journey_customer, journey_answer, fct_journey_touchpoint, landmark, survey_answers.
--- Key: landmark, journey, customer_id. Only instances that started in the exposure window, only answers before t0.
+-- Key: landmark, journey, customer_id, joined_at. Only instances that started in the exposure window, only answers before t0.
 WITH started AS (
     SELECT landmark.landmark, landmark.exposure_from, member.journey, member.journey_id, member.customer_id
     FROM fct_journey_touchpoint AS member
@@ -64,6 +64,7 @@ SELECT
     customer.landmark,
     customer.journey,
     customer.customer_id,
+    customer.joined_at,
     customer.segment,
     customer.tenure_band,
     customer.churned,
