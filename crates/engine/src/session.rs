@@ -8,7 +8,6 @@ use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::TrackConsumersPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::prelude::{SessionConfig, SessionContext};
-
 use throughline_journeys::MatchQueryPlanner;
 
 use crate::failure::EngineError;
@@ -19,6 +18,12 @@ const NAMED_CONSUMERS: usize = 5;
 
 /// Sorts that may set memory aside at the same time, with room left for what they hold.
 const SORTS_AT_ONCE: usize = 512;
+
+/// Bytes of the limit for each row of a batch: a hundred operators share it, at a few hundred bytes a row, twice over.
+const BYTES_A_ROW: usize = 128 * 1024;
+const FEWEST_ROWS: usize = 256;
+/// DataFusion's own size of a batch.
+const MOST_ROWS: usize = 8192;
 
 const MIB: usize = 1024 * 1024;
 
@@ -53,6 +58,10 @@ pub fn new_session(options: &SessionOptions, runtime: &Arc<RuntimeEnv>) -> Resul
     if let Some(partitions) = options.partitions {
         config = config.with_target_partitions(partitions);
     }
+    if let Some(limit) = options.memory_limit {
+        // A sort needs room for two batches at least, and dozens of operators share the limit.
+        config = config.with_batch_size((limit / BYTES_A_ROW).clamp(FEWEST_ROWS, MOST_ROWS));
+    }
     let settings = config.options_mut();
     settings.sql_parser.collect_spans = true;
     // The facts' windows and groupings follow the matcher's order by customer; at the default of 4 that order is given
@@ -60,14 +69,12 @@ pub fn new_session(options: &SessionOptions, runtime: &Arc<RuntimeEnv>) -> Resul
     settings.optimizer.subset_repartition_threshold = 1;
     // Rows that come in an order are merged in it by the exchange instead of sorted again after it.
     settings.optimizer.prefer_existing_sort = true;
-    // What a spilling sort sets aside for its merge comes out of a limit that several sorts share.
     if let Some(limit) = options.memory_limit {
-        settings.execution.sort_spill_reservation_bytes = (limit / 64).clamp(64 << 10, 10 << 20);
-    }
-    if let Some(limit) = options.memory_limit {
-        // Every sort of a plan sets this much aside for its merge, and a plan has dozens of sorts: at the default of
-        // 10 MiB each, limits of some hundred MiB are used up before a single row is read.
+        // Every sort of a plan sets this much aside for its merge: at the default of 10 MiB each, a limit of some
+        // hundred MiB is used up before a single row is read.
         settings.execution.sort_spill_reservation_bytes = (limit / SORTS_AT_ONCE).min(10 * MIB);
+        // A hash join holds one side and cannot spill it; a merge join sorts both, and sorts spill.
+        settings.optimizer.prefer_hash_join = false;
     }
     let state = SessionStateBuilder::new()
         .with_config(config)

@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn two_years_are_eight_quarters() {
-        let span = Span::before(NaiveDate::from_ymd_opt(2026, 10, 1).unwrap(), 24).unwrap();
+        let span = Span::before(NaiveDate::from_ymd_opt(2026, 10, 1).expect("a day"), 24).expect("a span");
         let quarters = span.quarters();
         assert_eq!(quarters.len(), 8);
         assert_eq!(day_text(quarters[0].begin), "2024-10-01");
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn a_span_may_begin_inside_a_quarter() {
-        let span = Span::before(NaiveDate::from_ymd_opt(2026, 6, 15).unwrap(), 1).unwrap();
+        let span = Span::before(NaiveDate::from_ymd_opt(2026, 6, 15).expect("a day"), 1).expect("a span");
         let quarters = span.quarters();
         assert_eq!(quarters.len(), 1);
         assert_eq!(day_text(quarters[0].begin), "2026-04-01");

@@ -93,11 +93,11 @@ impl Course {
         let paid = issued + script.dice.days(12.0, 24.0);
         course.next_bill = issued + between_bills;
         course.instances.extend(bill(script, Bill { issued, paid: Some(paid) }, stage.end));
-        if script.dice.chance(WITH_ONBOARDING) {
-            if let Some(instance) = scripts::onboarding(script, joined_at, paid, stage.end) {
-                opinions::on_onboarding(script, &instance, paid);
-                course.instances.push(instance);
-            }
+        if script.dice.chance(WITH_ONBOARDING)
+            && let Some(instance) = scripts::onboarding(script, joined_at, paid, stage.end)
+        {
+            opinions::on_onboarding(script, &instance, paid);
+            course.instances.push(instance);
         }
         course
     }
