@@ -11,33 +11,63 @@ WITH revenue AS (
         ON billing.billed_at >= landmark.exposure_from
         AND billing.billed_at < landmark.landmark
     GROUP BY landmark.landmark, billing.customer_id
+),
+
+-- The joins hold their first relation in memory and let the second stream by: a row a spell, not one a journey.
+spell AS (
+    SELECT
+        outcome.landmark,
+        outcome.customer_id,
+        outcome.joined_at,
+        outcome.churned,
+        outcome.churned_early,
+        outcome.censored,
+        outcome.followed_s,
+        revenue.revenue
+    FROM revenue
+    RIGHT JOIN outcome_at_landmark AS outcome
+        ON outcome.landmark = revenue.landmark
+        AND outcome.customer_id = revenue.customer_id
+),
+
+candidate AS (
+    SELECT
+        population.journey,
+        population.landmark,
+        population.customer_id,
+        population.joined_at,
+        population.segment,
+        population.tenure_band,
+        spell.churned,
+        spell.churned_early,
+        spell.censored,
+        spell.followed_s,
+        spell.revenue
+    FROM spell
+    INNER JOIN key_journey_population AS population
+        ON population.landmark = spell.landmark
+        AND population.customer_id = spell.customer_id
+        AND population.joined_at = spell.joined_at
 )
 
 SELECT
-    population.journey,
-    population.landmark,
-    population.customer_id,
-    population.joined_at,
-    population.segment,
-    population.tenure_band,
+    candidate.journey,
+    candidate.landmark,
+    candidate.customer_id,
+    candidate.joined_at,
+    candidate.segment,
+    candidate.tenure_band,
     coalesce(journey_exposure.exposure, 'unexposed') AS exposure,
-    outcome.churned,
-    outcome.churned_early,
-    outcome.censored,
-    outcome.followed_s,
+    candidate.churned,
+    candidate.churned_early,
+    candidate.censored,
+    candidate.followed_s,
     -- Who counts in the cells: followed to the end of the window, or the window is not over for anyone.
-    coalesce(journey_exposure.exposure, 'unexposed') <> 'carried_over' AND NOT coalesce(outcome.censored, FALSE)
+    coalesce(journey_exposure.exposure, 'unexposed') <> 'carried_over' AND NOT coalesce(candidate.censored, FALSE)
         AS is_counted,
-    CAST(coalesce(revenue.revenue, 0) AS DOUBLE) AS revenue
-FROM key_journey_population AS population
-INNER JOIN outcome_at_landmark AS outcome
-    ON outcome.landmark = population.landmark
-    AND outcome.customer_id = population.customer_id
-    AND outcome.joined_at = population.joined_at
-LEFT JOIN journey_exposure
-    ON journey_exposure.landmark = population.landmark
-    AND journey_exposure.journey = population.journey
-    AND journey_exposure.customer_id = population.customer_id
-LEFT JOIN revenue
-    ON revenue.landmark = population.landmark
-    AND revenue.customer_id = population.customer_id
+    CAST(coalesce(candidate.revenue, 0) AS DOUBLE) AS revenue
+FROM journey_exposure
+RIGHT JOIN candidate
+    ON candidate.landmark = journey_exposure.landmark
+    AND candidate.journey = journey_exposure.journey
+    AND candidate.customer_id = journey_exposure.customer_id
