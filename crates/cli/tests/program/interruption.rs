@@ -1,0 +1,93 @@
+//! Runs that are killed or interrupted leave the last complete run in place, and the next run finishes.
+
+use std::io::{BufRead, BufReader};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::workspace::Workspace;
+
+const KILLS: u32 = 12;
+const FIRST: &str = "run --as-of 2026-04-01";
+const SECOND: &str = "run --as-of 2026-10-01";
+
+/// The sample company with three hundred customers.
+fn company() -> Workspace {
+    let workspace = Workspace::of_the_repository();
+    workspace.run("sample --customers 300 --out data/lake").ends_with(0);
+    workspace
+}
+
+/// Numbers that look random and are the same in every run of the test (splitmix64, Steele, Lea and Flood 2014).
+struct Dice(u64);
+
+impl Dice {
+    /// From 0 to 1.
+    fn throw(&mut self) -> f64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) as f64 / u64::MAX as f64
+    }
+}
+
+#[test]
+fn killed_runs_show_the_last_complete_one_and_the_next_run_finishes() {
+    let workspace = company();
+    let elsewhere = |arguments: &str, warehouse| {
+        let arguments: Vec<&str> = arguments.split(' ').collect();
+        workspace.run_with(&arguments, &[("WAREHOUSE", warehouse)]).ends_with(0)
+    };
+    elsewhere(FIRST, "clean-first");
+    let began = Instant::now();
+    elsewhere(SECOND, "clean-second");
+    let whole = began.elapsed();
+    let (first, second) = (workspace.fingerprints("clean-first"), workspace.fingerprints("clean-second"));
+    assert_ne!(first, second, "the two cuts must differ for this test to see anything");
+
+    let mut dice = Dice(20_261_001);
+    let kill = |arguments: &str, fraction: f64| {
+        let mut child = workspace.start(arguments);
+        std::thread::sleep(Duration::from_secs_f64(whole.as_secs_f64() * fraction));
+        child.kill().expect("the run can be killed");
+        child.wait().expect("the run ends");
+    };
+    // Before anything is published.
+    for _ in 0..KILLS / 4 {
+        kill(FIRST, dice.throw() * 0.8);
+        let answer = workspace.query("SELECT count(*) AS n FROM fct_journey");
+        if answer.code != Some(0) {
+            assert!(answer.code == Some(2) && answer.stderr.contains("nothing is published yet"), "{answer}");
+        }
+    }
+    workspace.run(FIRST).ends_with(0);
+    assert_eq!(workspace.fingerprints("data/warehouse"), first);
+    // While a newer run replaces what is published.
+    for _ in KILLS / 4..KILLS {
+        kill(SECOND, dice.throw());
+        let now = workspace.fingerprints("data/warehouse");
+        assert!(now == first || now == second, "a mixture of two runs is shown");
+    }
+    workspace.run(SECOND).ends_with(0);
+    assert_eq!(workspace.fingerprints("data/warehouse"), second);
+}
+
+#[test]
+fn an_interrupted_run_says_so_and_ends_with_130() {
+    let workspace = company();
+    let mut child = workspace.start(SECOND);
+    let mut told = BufReader::new(child.stderr.take().expect("standard error is piped"));
+    let mut text = String::new();
+    while !text.contains(" steps\n") {
+        assert!(told.read_line(&mut text).expect("it tells") > 0, "the run ended before it began: {text}");
+    }
+    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("`kill` runs");
+    assert!(sent.success());
+    std::io::Read::read_to_string(&mut told, &mut text).expect("it tells");
+    let status = child.wait().expect("it ends");
+    assert_eq!(status.code(), Some(130), "{text}");
+    assert!(text.contains("interrupted") && !text.contains("panicked"), "{text}");
+    let answer = workspace.query("SELECT 1 AS one").ends_with(2);
+    assert!(answer.stderr.contains("nothing is published yet"), "{answer}");
+    workspace.run(SECOND).ends_with(0);
+}

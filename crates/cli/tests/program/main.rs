@@ -1,0 +1,14 @@
+//! The program as a whole: the real binary in small workspaces, its exit code, standard output and standard error.
+
+#![allow(missing_docs)]
+
+mod bad_input;
+mod hostile;
+mod interruption;
+mod publishing;
+mod readme;
+mod refusals;
+mod sample;
+mod tiny;
+mod whole;
+mod workspace;
