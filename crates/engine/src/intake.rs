@@ -314,10 +314,8 @@ impl Copies {
             let variants = batch.column(last - 1).as_primitive::<Int64Type>();
             for row in 0..batch.num_rows() {
                 let number = u64::try_from(copies.value(row)).unwrap_or(0);
-                match variants.value(row) {
-                    1 => collapsed += number.saturating_sub(1),
-                    _ => contradicting_rows += number,
-                }
+                collapsed += number.saturating_sub(1);
+                contradicting_rows += u64::from(variants.value(row) != 1);
             }
         }
         Self { batch, names, collapsed, contradicting_rows }

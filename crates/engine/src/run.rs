@@ -236,6 +236,7 @@ impl Scheduler {
         }
         for waiting in std::mem::take(&mut self.waiting) {
             let record = execution.not_run(&waiting.name, "the run stopped before it");
+            execution.observer.event(&Event::StepFinished { record: &record });
             self.finished.insert(waiting.name, record);
         }
         let finished = &mut self.finished;
