@@ -99,7 +99,7 @@ pub(crate) fn print_findings(findings: &Diagnostics) {
     }
 }
 
-/// Colour only on a terminal, and never against `NO_COLOR` (https://no-color.org).
+/// Colour only on a terminal, and never against `NO_COLOR` (<https://no-color.org>).
 pub(crate) fn stderr_has_colour() -> bool {
     std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

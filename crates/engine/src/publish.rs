@@ -134,7 +134,7 @@ impl Execution {
         let column = freshness.column.value.as_str();
         let rows = self.session.table(name).await?;
         let newest = rows.aggregate(vec![], vec![max(ident(column))])?.collect().await?;
-        let newest = newest.first().map(|batch| newest_instant(batch)).transpose()?.flatten();
+        let newest = newest.first().map(newest_instant).transpose()?.flatten();
         let as_of = self.prepared.plan.parameters.as_of();
         let (age, shown) = match newest {
             Some(instant) => (as_of.saturating_sub(instant), format!("its newest `{column}` is {}", rfc3339(instant))),
