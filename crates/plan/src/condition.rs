@@ -37,7 +37,7 @@ fn expression(
     Ok(expr)
 }
 
-/// A condition written in YAML: as [`expression`], and boolean.
+/// A condition written in YAML, planned over `schema`, parameters bound: boolean, and of types that can be compared.
 pub fn condition(
     text: &Located<String>,
     schema: &DFSchema,
