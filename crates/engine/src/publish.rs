@@ -278,7 +278,12 @@ impl Execution {
     /// The schema with each column's comment, which readers of the table see.
     fn commented(&self, table: &str, schema: &SchemaRef) -> SchemaRef {
         let fields = schema.fields().iter().map(|field| {
-            let comment = self.prepared.plan.column_comment(table, field.name());
+            let own = match field.name().as_str() {
+                "rejected_reason" => Some("Why the row was set aside"),
+                "rejected_origin" => Some("File and line the row was read from"),
+                _ => None,
+            };
+            let comment = own.or_else(|| self.prepared.plan.column_comment(table, field.name()));
             let metadata = comment.map(|comment| HashMap::from([("comment".to_owned(), comment.to_owned())]));
             field.as_ref().clone().with_metadata(metadata.unwrap_or_default())
         });
