@@ -51,9 +51,10 @@ SELECT
     fct_journey.satisfaction_end,
     fct_journey.satisfaction_points,
     fct_journey.satisfaction_change
-FROM fct_journey
-INNER JOIN dim_journey ON dim_journey.journey = fct_journey.journey
-LEFT JOIN dim_customer AS spell
+FROM dim_customer AS spell
+-- The join holds its first relation in memory and lets the second stream by.
+RIGHT JOIN fct_journey
     ON spell.customer_id = fct_journey.customer_id
     AND (spell.valid_from IS NULL OR fct_journey.started_at >= spell.valid_from)
     AND (spell.valid_until IS NULL OR fct_journey.started_at < spell.valid_until)
+INNER JOIN dim_journey ON dim_journey.journey = fct_journey.journey
