@@ -166,6 +166,7 @@ pub(crate) struct RowLimit(pub(crate) Option<usize>);
 #[derive(Debug, Args)]
 pub(crate) struct QueryArguments {
     /// One SELECT over the published tables; `-` reads it from standard input.
+    #[arg(allow_hyphen_values = true)]
     pub(crate) sql: String,
     #[command(flatten)]
     pub(crate) output: OutputArguments,

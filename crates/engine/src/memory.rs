@@ -14,8 +14,8 @@ const SPILLABLE_PERCENT: usize = 60;
 ///
 /// DataFusion's fair pool divides by all operators that could spill, most of which hold nothing, so the one sort that
 /// needs memory gets a fiftieth of it. Its greedy pool lets the first take everything, so the second cannot even
-/// begin. Here an operator that can spill is refused, and so spills, as soon as it holds more than an equal share
-/// among those that hold any. One that cannot spill, or holds nothing that it could, may use all that is left.
+/// begin. Here an operator that can spill is refused, and so spills, when what spills is used up and it holds an equal
+/// share among those that hold any. One that cannot spill, or holds nothing that it could, may use all that is left.
 #[derive(Debug)]
 pub(crate) struct HolderSharePool {
     limit: usize,
@@ -66,8 +66,10 @@ impl State {
         }
         // Who holds nothing has nothing to spill: its first batch has to fit into what is left, or the plan fails.
         let Some(held) = self.holders.get(&reservation.consumer().id()) else { return left };
-        let share = limit / 100 * SPILLABLE_PERCENT / self.holders.len();
-        share.saturating_sub(*held).min(left)
+        let spillable = limit / 100 * SPILLABLE_PERCENT;
+        let unheld = spillable.saturating_sub(self.holders.values().sum());
+        let share = spillable / self.holders.len();
+        share.saturating_sub(*held).max(unheld).min(left)
     }
 }
 

@@ -67,8 +67,6 @@ pub fn new_session(options: &SessionOptions, runtime: &Arc<RuntimeEnv>) -> Resul
     // The facts' windows and groupings follow the matcher's order by customer; at the default of 4 that order is given
     // up for more parallelism and paid for with a sort.
     settings.optimizer.subset_repartition_threshold = 1;
-    // Rows that come in an order are merged in it by the exchange instead of sorted again after it.
-    settings.optimizer.prefer_existing_sort = true;
     if let Some(limit) = options.memory_limit {
         // Every sort of a plan sets this much aside for its merge: at the default of 10 MiB each, a limit of some
         // hundred MiB is used up before a single row is read.

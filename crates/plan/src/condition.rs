@@ -114,7 +114,9 @@ pub(crate) fn column_named(name: &Located<String>, schema: &DFSchema) -> Result<
     match schema.qualified_field_with_unqualified_name(name) {
         Ok((qualifier, field)) => Ok(Expr::Column(Column::new(qualifier.cloned(), field.name()))),
         Err(_) => {
-            let known: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+            // Columns with two underscores are the program's own.
+            let names = schema.fields().iter().map(|field| field.name().as_str());
+            let known: Vec<&str> = names.filter(|name| !name.starts_with("__")).collect();
             let mut finding = Diagnostic::error("unknown-column", format!("no column `{}`", name.value))
                 .at(name.place.clone())
                 .help(format!("columns here: {}", known.join(", ")));

@@ -166,6 +166,9 @@ fn plain_message(error: &DataFusionError) -> String {
     for prefix in ["Error during planning: ", "SQL error: ", "This feature is not implemented: ", "Execution error: "] {
         text = text.strip_prefix(prefix).unwrap_or(text);
     }
+    // The engine calls some mistakes of the writer bugs of its own and asks for a report; neither helps.
+    let text = text.split("This issue was likely caused by a bug in").next().unwrap_or(text).trim_end();
+    let text = text.strip_prefix("Internal error: ").unwrap_or(text);
     let text = text.strip_prefix("ParserError(\"").and_then(|inner| inner.strip_suffix("\")")).unwrap_or(text);
     let text = text.strip_prefix("TokenizerError(\"").and_then(|inner| inner.strip_suffix("\")")).unwrap_or(text);
     text.trim().trim_end_matches('.').to_owned()

@@ -7,14 +7,18 @@ use std::sync::Arc;
 use datafusion::common::DataFusionError;
 use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::resolve::resolve_table_references;
-use datafusion::sql::sqlparser::ast::{ObjectName, Spanned, Statement as SqlStatement, Visit, Visitor};
+use datafusion::sql::sqlparser::ast::{ObjectName, SetExpr, Spanned, Statement as SqlStatement, Visit, Visitor};
 use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::tokenizer::Tokenizer;
 use throughline_config::{Diagnostic, Diagnostics, Place, SourceFile};
 
 use crate::error_place::{TextOrigin, diagnose, span_to_bytes};
 
 /// Deepest nesting the parser follows; past it a statement is refused instead of exhausting the stack.
 const RECURSION_LIMIT: usize = 50;
+
+/// Longest statement, blanks and comments included.
+const MOST_TOKENS: usize = 20_000;
 
 /// A parsed SELECT.
 #[derive(Debug, Clone)]
@@ -33,6 +37,7 @@ impl SqlText {
     /// Refused, with the place: text that is no SQL, several statements, none, and anything that is not a query.
     pub fn parse(file: &Arc<SourceFile>) -> Result<Self, Diagnostics> {
         let origin = TextOrigin::File(Arc::clone(file));
+        bounded(&origin)?;
         let mut statements = DFParserBuilder::new(file.text.as_str())
             .with_dialect(&GenericDialect {})
             .with_recursion_limit(RECURSION_LIMIT)
@@ -43,12 +48,41 @@ impl SqlText {
         if !statements.is_empty() {
             return Err(one_select(&origin, "holds several statements").into());
         }
-        if !matches!(&statement, Statement::Statement(inner) if matches!(inner.as_ref(), SqlStatement::Query(_))) {
+        let query = match &statement {
+            Statement::Statement(inner) => match inner.as_ref() {
+                SqlStatement::Query(query) => Some(query),
+                _ => None,
+            },
+            _ => None,
+        };
+        if query.is_none_or(|query| writes_into(&query.body)) {
             return Err(one_select(&origin, "is not a query").into());
         }
         let references = references(&statement, file).map_err(|error| diagnose(&error, &origin))?;
         Ok(Self { file: Arc::clone(file), statement, references })
     }
+}
+
+/// Whether a SELECT, or one branch of a UNION, says `INTO`.
+fn writes_into(body: &SetExpr) -> bool {
+    match body {
+        SetExpr::Select(select) => select.into.is_some(),
+        SetExpr::Query(query) => writes_into(&query.body),
+        SetExpr::SetOperation { left, right, .. } => writes_into(left) || writes_into(right),
+        _ => false,
+    }
+}
+
+/// Planning time grows faster than a statement's length; nobody writes one that long by hand.
+fn bounded(origin: &TextOrigin) -> Result<(), Diagnostics> {
+    let tokens = Tokenizer::new(&GenericDialect {}, origin.text()).tokenize().map_or(0, |tokens| tokens.len());
+    if tokens <= MOST_TOKENS {
+        return Ok(());
+    }
+    Err(Diagnostic::error("too-long", format!("the statement has {tokens} words and signs, {MOST_TOKENS} at most"))
+        .at(origin.whole())
+        .help("read long lists from a seed and join them")
+        .into())
 }
 
 fn one_select(origin: &TextOrigin, what: &str) -> Diagnostic {

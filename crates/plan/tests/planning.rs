@@ -221,9 +221,16 @@ fn text_that_is_no_sql_is_shown_where_it_breaks() {
 
 #[test]
 fn deep_nesting_is_refused_and_not_followed() {
-    let text = format!("SELECT {}1{} AS one", "(".repeat(20_000), ")".repeat(20_000));
+    let text = format!("SELECT {}1{} AS one", "(".repeat(5_000), ")".repeat(5_000));
     let found = refusal("  m: { sql: sql/m.sql }\n", &[("m", &text)]);
     assert!(found.to_lowercase().contains("recursion"), "{}", &found[..found.len().min(400)]);
+}
+
+#[test]
+fn a_statement_no_hand_wrote_is_refused() {
+    let text = format!("SELECT amount IN (1{}) AS listed FROM orders", ", 1".repeat(20_000));
+    let found = refusal("  m: { sql: sql/m.sql }\n", &[("m", &text)]);
+    assert!(found.contains("error[too-long]") && found.contains("20000 at most"), "{}", &found[..found.len().min(400)]);
 }
 
 #[test]

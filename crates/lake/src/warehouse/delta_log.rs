@@ -17,14 +17,25 @@ use crate::stores::Location;
 
 const LOG_FOLDER: &str = "_delta_log";
 
-/// Whether a Delta log lies in this folder.
+/// Whether a Delta log lies in this folder: an entry or a checkpoint of some version. A writer that was killed may have
+/// left the unfinished file of an entry there, which is none.
 pub(crate) async fn exists(table: &Location) -> object_store::Result<bool> {
     let folder = table.prefix.clone().join(LOG_FOLDER);
-    match table.store.list(Some(&folder)).next().await {
-        None | Some(Err(object_store::Error::NotFound { .. })) => Ok(false),
-        Some(Err(error)) => Err(error),
-        Some(Ok(_)) => Ok(true),
+    let mut objects = table.store.list(Some(&folder));
+    while let Some(object) = objects.next().await {
+        match object {
+            Ok(object) if object.location.filename().is_some_and(names_a_version) => return Ok(true),
+            Ok(_) => {}
+            Err(object_store::Error::NotFound { .. }) => return Ok(false),
+            Err(error) => return Err(error),
+        }
     }
+    Ok(false)
+}
+
+/// `00000000000000000007.json`, `00000000000000000010.checkpoint.parquet`: twenty digits, then what it holds.
+fn names_a_version(file: &str) -> bool {
+    file.split_once('.').is_some_and(|(version, _)| version.len() == 20 && version.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// The table as its log describes it, at its newest version or at `version`.
