@@ -71,8 +71,6 @@ pub fn new_session(options: &SessionOptions, runtime: &Arc<RuntimeEnv>) -> Resul
         // Every sort of a plan sets this much aside for its merge: at the default of 10 MiB each, a limit of some
         // hundred MiB is used up before a single row is read.
         settings.execution.sort_spill_reservation_bytes = (limit / SORTS_AT_ONCE).min(10 * MIB);
-        // A hash join holds one side and cannot spill it; a merge join sorts both, and sorts spill.
-        settings.optimizer.prefer_hash_join = false;
     }
     let state = SessionStateBuilder::new()
         .with_config(config)
