@@ -24,7 +24,7 @@ use crate::failure::EngineError;
 use crate::intake::{Intake, IntakeRules, take_in};
 use crate::matching::{Matcher, conservation};
 use crate::prepare::Prepared;
-use crate::run::{TICK, rfc3339};
+use crate::run::{STUCK_AFTER, TICK, rfc3339};
 use crate::run_record::{StepRecord, StepStatus, TestRecord};
 use crate::usage::StepUsage;
 
@@ -262,17 +262,30 @@ impl Execution {
         let staging = self.prepared.warehouse.stage(spec, streams);
         let staged = tokio::select! {
             staged = staging => staged?,
-            never = self.tell_progress(step, &physical) => never,
+            stuck = self.tell_progress(step, &physical) => return Err(stuck),
         };
         Ok((staged, StepUsage::of(&physical), physical))
     }
 
-    async fn tell_progress<T>(&self, step: &str, physical: &Arc<dyn ExecutionPlan>) -> T {
-        loop {
+    /// Tells progress until the step ends; returns only when the plan is stuck. Operators that wait for each other's
+    /// memory can block for good (seen with DataFusion 55 where an exchange spills below a join), and a nightly run
+    /// that fails is better than one that never ends.
+    async fn tell_progress(&self, step: &str, physical: &Arc<dyn ExecutionPlan>) -> EngineError {
+        let mut activity = StepUsage::activity(physical);
+        let mut active = Instant::now();
+        while active.elapsed() < STUCK_AFTER {
             tokio::time::sleep(TICK).await;
             let rows = StepUsage::of(physical).rows_read;
             self.observer.event(&Event::StepProgress { step, rows });
+            let now = StepUsage::activity(physical);
+            if now != activity {
+                (activity, active) = (now, Instant::now());
+            }
         }
+        EngineError::failed(
+            format!("no operator of `{step}` has done anything for {} minutes", STUCK_AFTER.as_secs() / 60),
+            "under a memory limit, operators can wait for each other for good: raise --memory-limit or lower --partitions",
+        )
     }
 
     /// The schema with each column's comment, which readers of the table see.

@@ -282,3 +282,6 @@ impl Scheduler {
 
 /// How often progress is told.
 pub(crate) const TICK: Duration = Duration::from_millis(200);
+
+/// A step in which no operator computes and no row moves for so long is stuck.
+pub(crate) const STUCK_AFTER: Duration = Duration::from_secs(600);

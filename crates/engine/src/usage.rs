@@ -24,6 +24,15 @@ impl StepUsage {
         usage
     }
 
+    /// A number that changes while any operator of a running plan computes, hands on rows or spills.
+    pub(crate) fn activity(plan: &Arc<dyn ExecutionPlan>) -> u64 {
+        let own = plan.metrics().map_or(0, |metrics| {
+            let parts = [metrics.output_rows(), metrics.elapsed_compute(), metrics.spilled_bytes()];
+            parts.into_iter().flatten().map(|part| part as u64).sum()
+        });
+        plan.children().into_iter().map(Self::activity).fold(own, u64::wrapping_add)
+    }
+
     /// Adds what another part of the step cost.
     pub(crate) fn add_usage(&mut self, other: Self) {
         self.rows_read += other.rows_read;
