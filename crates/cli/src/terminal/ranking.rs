@@ -18,6 +18,7 @@ SELECT
     CAST(CAST(landmark AS DATE) AS VARCHAR) AS landmark,
     status,
     coalesce(reason, '') AS reason,
+    coalesce(flags, '') AS flags,
     CAST(priority_rank AS BIGINT) AS priority_rank,
     CAST(exposed AS BIGINT) AS exposed,
     CAST(unexposed AS BIGINT) AS unexposed,
@@ -59,7 +60,6 @@ pub(crate) async fn print_ranking(published: &Published) -> Result<(), EngineErr
         "¼ · · · · 1 · · · · 4",
         "excess",
         "q",
-        "status",
     ]);
     let mut landmark = String::new();
     let mut reasons: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -69,7 +69,11 @@ pub(crate) async fn print_ranking(published: &Published) -> Result<(), EngineErr
             let ranked = Ranked::of(&batch, row);
             landmark.clone_from(&ranked.landmark);
             if ranked.status != "ok" {
-                reasons.entry(ranked.reason.clone()).or_default().push(ranked.journey.clone());
+                let reason = format!("not ranked, {}", ranked.reason);
+                reasons.entry(reason).or_default().push(ranked.journey.clone());
+            }
+            if !ranked.flags.is_empty() {
+                reasons.entry(format!("flagged {}", ranked.flags)).or_default().push(ranked.journey.clone());
             }
             table.add_row(ranked.cells());
         }
@@ -85,7 +89,7 @@ pub(crate) async fn print_ranking(published: &Published) -> Result<(), EngineErr
     say("excess: churners beyond the rate of the unexposed of the same stratum, if causal · brackets: 95 % intervals");
     say("#: the rank of the excess's lower limit, weighed with expert judgement where there is any");
     for (reason, journeys) in &reasons {
-        say(&format!("not ranked, {reason}: {}", journeys.join(", ")));
+        say(&format!("{reason}: {}", journeys.join(", ")));
     }
     Ok(())
 }
@@ -108,6 +112,7 @@ struct Ranked {
     landmark: String,
     status: String,
     reason: String,
+    flags: String,
     rank: Option<i64>,
     exposed: Option<i64>,
     exposed_rate: Option<f64>,
@@ -136,6 +141,7 @@ impl Ranked {
             landmark: text("landmark"),
             status: text("status"),
             reason: text("reason"),
+            flags: text("flags"),
             rank: integer("priority_rank"),
             exposed: integer("exposed"),
             exposed_rate: float("exposed_churn_rate"),
@@ -165,7 +171,6 @@ impl Ranked {
             interval(self.excess, 0),
             self.q_value
                 .map_or_else(|| "·".to_owned(), |q| if q < 0.0005 { "<0.001".to_owned() } else { format!("{q:.3}") }),
-            self.status.clone(),
         ]
     }
 }
