@@ -18,13 +18,10 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit, when}
 use datafusion::prelude::SessionContext;
 use serde::{Deserialize, Serialize};
 use throughline_config::Timestamp;
+use throughline_lake::{ORIGIN_COLUMN, PROBLEM_COLUMN};
 use throughline_plan::BrokenRule;
 
 use crate::failure::EngineError;
-
-/// Hidden columns that text formats carry: what could not be read of a row, and where it stands.
-pub(crate) const PROBLEM: &str = "__problem";
-pub(crate) const ORIGIN: &str = "__origin";
 
 const VERDICT: &str = "__verdict";
 const COPIES: &str = "__copies";
@@ -129,7 +126,11 @@ fn has_column(rows: &DataFrame, name: &str) -> bool {
 
 /// The relation's own columns, under their own names.
 fn visible_columns(rows: &DataFrame) -> Vec<Expr> {
-    let columns = rows.schema().columns().into_iter().filter(|column| column.name != PROBLEM && column.name != ORIGIN);
+    let columns = rows
+        .schema()
+        .columns()
+        .into_iter()
+        .filter(|column| column.name != PROBLEM_COLUMN && column.name != ORIGIN_COLUMN);
     columns
         .map(|column| {
             let name = column.name.clone();
@@ -146,8 +147,8 @@ fn named(name: &str) -> Expr {
 /// time in 2199 is malformed, and the others after it, so that a row that is not there yet is not judged.
 fn verdict(rows: &DataFrame, rules: &IntakeRules, as_of: Timestamp) -> Result<Expr, EngineError> {
     let mut cases: Vec<(Expr, String)> = Vec::new();
-    if has_column(rows, PROBLEM) {
-        cases.push((named(PROBLEM).is_not_null(), UNREADABLE.to_owned()));
+    if has_column(rows, PROBLEM_COLUMN) {
+        cases.push((named(PROBLEM_COLUMN).is_not_null(), UNREADABLE.to_owned()));
     }
     let about_time = |rule: &&BrokenRule| {
         let columns = rule.broken.column_refs();
@@ -202,14 +203,14 @@ async fn count_verdicts(rows: &DataFrame, verdict: &Expr) -> Result<IntakeCounts
 
 /// Rows with a reason other than the cut, hidden columns turned into visible ones.
 fn set_aside(rows: &DataFrame, verdict: &Expr, columns: &[Expr]) -> Result<DataFrame, EngineError> {
-    let reason = match has_column(rows, PROBLEM) {
-        true => when(named(PROBLEM).is_not_null(), named(PROBLEM)).otherwise(verdict.clone())?,
+    let reason = match has_column(rows, PROBLEM_COLUMN) {
+        true => when(named(PROBLEM_COLUMN).is_not_null(), named(PROBLEM_COLUMN)).otherwise(verdict.clone())?,
         false => verdict.clone(),
     };
     let mut shown = columns.to_vec();
     shown.push(reason.alias("rejected_reason"));
-    if has_column(rows, ORIGIN) {
-        shown.push(named(ORIGIN).alias("rejected_origin"));
+    if has_column(rows, ORIGIN_COLUMN) {
+        shown.push(named(ORIGIN_COLUMN).alias("rejected_origin"));
     }
     let is_rejected = verdict.clone().is_not_null().and(verdict.clone().not_eq(lit(LATER)));
     Ok(rows.clone().filter(is_rejected)?.select(shown)?)

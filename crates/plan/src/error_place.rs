@@ -55,12 +55,10 @@ impl TextOrigin {
 
 /// Bytes of `text` that a span of the SQL parser covers; `None` for the parser's empty span or one outside the text.
 pub(crate) fn span_to_bytes(span: SqlSpan, text: &str) -> Option<Range<usize>> {
-    let start = byte_of(text, span.start.line, span.start.column)?;
-    let end = byte_of(text, span.end.line, span.end.column).unwrap_or(start).max(start);
-    Some(start..end)
+    bytes_of(Span::try_from_sqlparser_span(span)?, text)
 }
 
-fn datafusion_span_to_bytes(span: Span, text: &str) -> Option<Range<usize>> {
+fn bytes_of(span: Span, text: &str) -> Option<Range<usize>> {
     let start = byte_of(text, span.start.line, span.start.column)?;
     let end = byte_of(text, span.end.line, span.end.column).unwrap_or(start).max(start);
     Some(start..end)
@@ -88,10 +86,7 @@ pub fn diagnose(error: &DataFusionError, origin: &TextOrigin) -> Diagnostics {
 
 fn diagnose_one(error: &DataFusionError, origin: &TextOrigin) -> Diagnostic {
     let root = error.find_root();
-    let span = error
-        .diagnostic()
-        .and_then(|diagnostic| diagnostic.span)
-        .and_then(|span| datafusion_span_to_bytes(span, origin.text()));
+    let span = error.diagnostic().and_then(|diagnostic| diagnostic.span).and_then(|span| bytes_of(span, origin.text()));
     if let DataFusionError::SchemaError(schema_error, _) = root {
         return schema_finding(schema_error, span, origin);
     }
