@@ -249,16 +249,27 @@ pub struct Model {
 pub enum ModelKind {
     /// One SELECT in a file.
     Sql(Arc<SourceFile>),
-    /// The matcher over a relation of touchpoints: one row for each member of each instance.
+    /// The matcher over a relation of touchpoints.
     Match {
         /// The relation of touchpoints.
         input: Located<String>,
+        /// What one row is.
+        rows: MatchRows,
     },
     /// For every journey, the rows of a relation for which the journey's `eligible` holds.
     Eligible {
         /// A relation with the customer's columns and `landmark`.
         input: Located<String>,
     },
+}
+
+/// What a row of a `match` model is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MatchRows {
+    /// A member of an instance, with every column of the touchpoints.
+    Members,
+    /// An instance with its measures.
+    Instances,
 }
 
 /// Whether a model is stored.

@@ -1,10 +1,12 @@
 //! The matcher's place in the plan: its operator for the planner, its refusals as findings in the YAML.
 
+use arrow::datatypes::DataType;
+use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use indexmap::IndexMap;
-use throughline_config::{Diagnostic, Diagnostics, JourneyDefinition, Located, Place, closest};
-use throughline_journeys::{DefinitionCounts, Field, MatchError, MatchErrorKind, match_journeys};
+use throughline_config::{Diagnostic, Diagnostics, JourneyDefinition, Located, MatchRows, Place, closest};
+use throughline_journeys::{DefinitionCounts, Field, MatchError, MatchErrorKind, OutputRows, Score, match_journeys};
 use throughline_plan::{JourneyMatching, Parameters};
 
 use crate::run_record::ConservationRow;
@@ -16,15 +18,32 @@ impl JourneyMatching for Matcher {
     fn matching(
         &self,
         input: LogicalPlan,
+        rows: MatchRows,
         definitions: &IndexMap<String, JourneyDefinition>,
         parameters: &Parameters,
         state: &SessionState,
     ) -> Result<LogicalPlan, Diagnostics> {
         let variables = parameters.as_param_values();
-        match_journeys(input, definitions.values(), parameters.as_of(), Some(&variables), state).map_err(|errors| {
+        let rows = match rows {
+            MatchRows::Members => OutputRows::Members,
+            MatchRows::Instances => OutputRows::Instances { satisfied: satisfied(&variables) },
+        };
+        let journeys = definitions.values();
+        match_journeys(input, journeys, parameters.as_of(), Some(&variables), rows, state).map_err(|errors| {
             let findings = errors.iter().map(|error| finding(error, definitions));
             Diagnostics(findings.collect())
         })
+    }
+}
+
+/// The pipeline's variable `satisfied`, or 4 of 5 (SEMANTICS 1).
+fn satisfied(variables: &ParamValues) -> Score {
+    const FOUR_OF_FIVE: f64 = 0.75;
+    let value = variables.get_placeholders_with_values("$satisfied").ok();
+    let number = value.and_then(|value| value.value.cast_to(&DataType::Float64).ok());
+    match number {
+        Some(ScalarValue::Float64(Some(score))) => Score(score),
+        _ => Score(FOUR_OF_FIVE),
     }
 }
 
@@ -61,6 +80,11 @@ fn words(kind: &MatchErrorKind) -> (&'static str, String, String) {
             "matcher-input",
             none(),
             "the relation under `match:` needs customer_id and touchpoint_id (text or int64) and occurred_at (timestamp in microseconds, UTC)".to_owned(),
+        ),
+        MatchErrorKind::MissingMeasured { .. } | MatchErrorKind::MeasuredType { .. } => (
+            "matcher-input",
+            none(),
+            "instances are measured by channel, function and topic (text), resolved (boolean), satisfaction and cost (numbers); a source that has none of them says so, as in `CAST(NULL AS DOUBLE) AS cost`".to_owned(),
         ),
         MatchErrorKind::ColumnClash { name } => {
             ("column-clash", none(), format!("name the input's `{name}` otherwise; the matcher adds a column of that name"))

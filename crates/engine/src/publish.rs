@@ -177,7 +177,7 @@ impl Execution {
             .pipeline
             .models
             .values()
-            .any(|model| matches!(&model.kind, ModelKind::Match { input } if input.value == step.name));
+            .any(|model| matches!(&model.kind, ModelKind::Match { input, .. } if input.value == step.name));
         if !matched {
             return self.register(&step.name, Arc::new(ViewTable::new(rows, None)));
         }

@@ -14,7 +14,7 @@ use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 use futures::TryStreamExt;
 use throughline_config::{Duration, JourneyDefinition, Located, OnRestart, Place, SourceFile};
-use throughline_journeys::{MatchQueryPlanner, match_journeys};
+use throughline_journeys::{MatchQueryPlanner, OutputRows, match_journeys};
 
 const CUSTOMERS: usize = 20_000;
 const TOUCHPOINTS_EACH: usize = 50;
@@ -124,7 +124,7 @@ fn matcher(bencher: Bencher<'_, '_>, definitions: usize) {
     let plan = || -> Arc<dyn ExecutionPlan> {
         runtime.block_on(async {
             let input = context.table("touchpoints").await.expect("registered").into_unoptimized_plan();
-            let plan = match_journeys(input, &journeys, 1_000 * DAY, None, &context.state()).expect("they fit");
+            let plan = match_journeys(input, &journeys, 1_000 * DAY, None, OutputRows::Members, &context.state()).expect("they fit");
             context.state().create_physical_plan(&plan).await.expect("planned")
         })
     };

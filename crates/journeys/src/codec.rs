@@ -12,12 +12,12 @@ use datafusion_proto::physical_plan::{
 };
 use datafusion_proto::protobuf::PhysicalPlanNode;
 
-use crate::exec::MatchJourneysExec;
+use crate::exec::{Arrangement, MatchJourneysExec};
 use crate::parameters::MatchParameters;
 
 /// Encodes [`MatchJourneysExec`]. Functions in conditions travel by name and must be registered where they arrive.
 ///
-/// Layout: the parameters' length as little-endian `u64`, the parameters as JSON, then the conditions as a protobuf
+/// Layout: the parameters' length as little-endian `u64`, parameters and arrangement as JSON, then the conditions as a protobuf
 /// projection over an empty relation with the input's schema.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct MatchJourneysCodec;
@@ -38,7 +38,7 @@ impl PhysicalExtensionCodec for MatchJourneysCodec {
         let Some((parameters, conditions)) = length.and_then(|length| rest.split_at_checked(length)) else {
             return exec_err!("a matcher's bytes are cut short");
         };
-        let parameters: MatchParameters =
+        let (parameters, arrangement): (MatchParameters, Arrangement) =
             serde_json::from_slice(parameters).map_err(|error| DataFusionError::External(Box::new(error)))?;
         let node = PhysicalPlanNode::try_decode(conditions)?;
         let plan = converter.proto_to_execution_plan(&node, &PhysicalPlanDecodeContext::new(context, self))?;
@@ -46,7 +46,7 @@ impl PhysicalExtensionCodec for MatchJourneysCodec {
             return exec_err!("a matcher's bytes hold no conditions");
         };
         let conditions = projection.expr().iter().map(|projected| Arc::clone(&projected.expr)).collect();
-        Ok(Arc::new(MatchJourneysExec::try_new(Arc::clone(input), conditions, Arc::new(parameters))?))
+        Ok(Arc::new(MatchJourneysExec::try_new(Arc::clone(input), conditions, Arc::new(parameters), arrangement)?))
     }
 
     fn try_encode(
@@ -59,7 +59,7 @@ impl PhysicalExtensionCodec for MatchJourneysCodec {
             return internal_err!("the matcher's codec cannot encode {}", node.name());
         };
         let parameters =
-            serde_json::to_vec(matcher.parameters()).map_err(|error| DataFusionError::External(Box::new(error)))?;
+            serde_json::to_vec(&(matcher.parameters(), matcher.arrangement())).map_err(|error| DataFusionError::External(Box::new(error)))?;
         let conditions = matcher.conditions().iter().enumerate().map(|(index, condition)| ProjectionExpr {
             expr: Arc::clone(condition),
             alias: format!("condition {index}"),

@@ -138,7 +138,7 @@ pub(crate) struct Counters {
     instances: [Count; 5],
 }
 
-/// A batch's rows that no definition with the same key can place, and how many remain.
+/// What became of a batch's rows before any definition was applied; the remaining ones go on.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sorted {
     pub(crate) read: usize,
@@ -146,7 +146,8 @@ pub(crate) struct Sorted {
     pub(crate) null_id: usize,
     pub(crate) null_time: usize,
     pub(crate) after_as_of: usize,
-    pub(crate) valid: usize,
+    /// Rows for which no definition has any use.
+    pub(crate) idle: usize,
 }
 
 impl Counters {
@@ -166,18 +167,23 @@ impl Counters {
         }
     }
 
-    /// Adds a batch of which `members` rows became members.
-    pub(crate) fn add_batch(&self, rows: &Sorted, members: usize) {
-        debug_assert!(members <= rows.valid, "no touchpoint is a member twice");
-        let Sorted { read, null_key, null_id, null_time, after_as_of, valid } = *rows;
-        debug_assert_eq!(read, valid + null_key + null_id + null_time + after_as_of, "every row is accounted for");
+    /// Adds a batch that was read, with the rows that end here.
+    pub(crate) fn add_batch(&self, rows: &Sorted) {
+        let Sorted { read, null_key, null_id, null_time, after_as_of, idle } = *rows;
         self.read.add(read);
-        self.members.add(members);
-        self.non_members.add(valid.saturating_sub(members));
+        self.non_members.add(idle);
         self.null_key.add(null_key);
         self.null_id.add(null_id);
         self.null_time.add(null_time);
         self.after_as_of.add(after_as_of);
+    }
+
+    /// Adds rows that were matched, of which `members` became members. They are counted where they arrive, not where
+    /// they were read: a row lost on the way breaks the sum.
+    pub(crate) fn add_matched(&self, rows: usize, members: usize) {
+        debug_assert!(members <= rows, "no touchpoint is a member twice");
+        self.members.add(members);
+        self.non_members.add(rows.saturating_sub(members));
     }
 
     /// Adds an instance that is handed on.

@@ -12,34 +12,71 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::equivalence::ProjectionMapping;
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::{
-    EquivalenceProperties, LexOrdering, OrderingRequirements, PhysicalExpr, PhysicalSortExpr,
+    EquivalenceProperties, LexOrdering, OrderingRequirements, Partitioning, PhysicalExpr, PhysicalSortExpr,
 };
 use datafusion::physical_plan::execution_plan::{EmissionType, apply_expression_roots};
-use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet};
+use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet, SpillMetrics};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
     ChildrenPropertiesMode, DisplayAs, DisplayFormatType, Distribution, ExecutionPlan, ExecutionPlanProperties,
     InputDistributionRequirements, PlanProperties, ReplaceChildrenOptions,
 };
+use futures::{FutureExt, TryStreamExt};
+use serde::{Deserialize, Serialize};
 
+use crate::classes::{ClassCoder, Classes, SharedClasses, TraitColumns};
 use crate::counts::Counters;
-use crate::gather::OutputForm;
-use crate::parameters::{CUSTOMER_ID, MatchParameters, OCCURRED_AT, TOUCHPOINT_ID, column_index, output_fields};
-use crate::stream::{InputColumns, MatchStream, Setup};
+use crate::customers::KeySet;
+use crate::grouped::OutputForm;
+use crate::instances::InstanceOutput;
+use crate::matcher::Matcher;
+use crate::measures::Measuring;
+use crate::ordered::{AmountColumns, Held, OrderedCustomers};
+use crate::parameters::{
+    CHANNEL, COST, CUSTOMER_ID, FUNCTION, MatchParameters, OCCURRED_AT, OutputRows, RESOLVED, SATISFACTION, TOPIC,
+    TOUCHPOINT_ID, column_index, further_keys, output_fields,
+};
+use crate::prepare::{InputColumns, Preparation};
+use crate::shuffle::{BlockColumns, BucketCustomers, Collecting, Collection};
+use crate::stream::{Matching, Source};
 
-/// Matches every definition in one pass over touchpoints that are partitioned by customer and ordered by
-/// `(customer_id, occurred_at, touchpoint_id)`; DataFusion plans the exchange and the sort where the input has
-/// neither.
+/// How touchpoints come to stand by customer and time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Arrangement {
+    /// They arrive partitioned by customer and ordered by `(customer_id, occurred_at, touchpoint_id)`; DataFusion
+    /// plans an exchange and a sort where the input has neither.
+    Ordered,
+    /// They arrive in any order; the operator spreads them over buckets by customer and orders those.
+    Shuffled {
+        /// Partitions of the output, each with its share of the buckets.
+        partitions: usize,
+    },
+}
+
+/// Matches every definition in one pass over the touchpoints of each customer.
 ///
-/// Output: one row for each member of each instance, ordered within a partition by
-/// `(customer_id, journey, journey_id, step)`.
+/// Output: one row for each member of each instance, or one for each instance with its measures. From an ordered input
+/// it comes ordered within a partition by `(customer_id, journey, journey_id, step)`.
 #[derive(Debug)]
 pub struct MatchJourneysExec {
     input: Arc<dyn ExecutionPlan>,
     conditions: Vec<Arc<dyn PhysicalExpr>>,
     parameters: Arc<MatchParameters>,
-    columns: InputColumns,
+    arrangement: Arrangement,
+    columns: Columns,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
+    collection: Arc<Collection>,
+}
+
+/// Where the columns that are read stand in the input.
+#[derive(Debug, Clone)]
+struct Columns {
+    input: InputColumns,
+    traits: Option<TraitColumns>,
+    amounts: Option<AmountColumns>,
+    /// The distinct further key columns, for the output of instances.
+    keys: Vec<usize>,
 }
 
 impl MatchJourneysExec {
@@ -47,11 +84,12 @@ impl MatchJourneysExec {
     /// by index.
     ///
     /// # Errors
-    /// The parameters do not fit the conditions or the input's schema.
+    /// The parameters do not fit the conditions or the input's schema; members cannot be shuffled.
     pub fn try_new(
         input: Arc<dyn ExecutionPlan>,
         conditions: Vec<Arc<dyn PhysicalExpr>>,
         parameters: Arc<MatchParameters>,
+        arrangement: Arrangement,
     ) -> Result<Self> {
         parameters.validate(conditions.len())?;
         let schema = input.schema();
@@ -60,9 +98,36 @@ impl MatchJourneysExec {
                 return plan_err!("the journey condition {condition} is not boolean");
             }
         }
-        let columns = input_columns(&schema, &parameters)?;
-        let properties = Arc::new(plan_properties(&input)?);
-        Ok(Self { input, conditions, parameters, columns, properties, metrics: ExecutionPlanMetricsSet::new() })
+        if let (Arrangement::Shuffled { .. }, OutputRows::Members) = (arrangement, parameters.rows) {
+            return plan_err!("members are matched in the order of their customers");
+        }
+        let columns = Columns::new(&schema, &parameters)?;
+        let properties = Arc::new(plan_properties(&input, &parameters, arrangement)?);
+        Ok(Self {
+            input,
+            conditions,
+            parameters,
+            arrangement,
+            columns,
+            properties,
+            metrics: ExecutionPlanMetricsSet::new(),
+            collection: Arc::default(),
+        })
+    }
+
+    /// The arrangement that suits an input. One that stands by customer as it is keeps its order; members are many and
+    /// wide, and what follows them streams in their order, so DataFusion sorts for them.
+    pub(crate) fn arrangement_for(
+        input: &Arc<dyn ExecutionPlan>,
+        rows: OutputRows,
+        partitions: usize,
+    ) -> Result<Arrangement> {
+        Ok(match rows {
+            OutputRows::Instances { .. } if !stands_by_customer(input)? => {
+                Arrangement::Shuffled { partitions: partitions.max(1) }
+            }
+            _ => Arrangement::Ordered,
+        })
     }
 
     /// Definitions and `as_of`.
@@ -75,37 +140,157 @@ impl MatchJourneysExec {
         &self.conditions
     }
 
+    /// How touchpoints come to stand by customer and time.
+    pub fn arrangement(&self) -> Arrangement {
+        self.arrangement
+    }
+
     /// The relation of touchpoints.
     pub fn input(&self) -> &Arc<dyn ExecutionPlan> {
         &self.input
     }
 
-    fn input_column(&self, name: &str, index: usize) -> Arc<dyn PhysicalExpr> {
-        Arc::new(Column::new(name, index))
+    fn preparation(&self, shared: &Arc<SharedClasses>, partition: usize) -> Preparation {
+        Preparation {
+            columns: self.columns.input.clone(),
+            coder: ClassCoder::new(
+                Arc::clone(shared),
+                Arc::clone(&self.parameters),
+                self.conditions.clone(),
+                self.columns.traits,
+                &self.input.schema(),
+            ),
+            counters: self.counters(partition),
+            as_of: self.parameters.as_of,
+        }
+    }
+
+    fn counters(&self, partition: usize) -> Vec<Counters> {
+        let definitions = self.parameters.definitions.iter();
+        definitions.map(|definition| Counters::new(&self.metrics, partition, &definition.name)).collect()
+    }
+
+    /// Complete customers of an input that is ordered.
+    fn ordered(&self, partition: usize, context: &Arc<TaskContext>, shared: &Arc<SharedClasses>) -> Result<Source> {
+        let consumer = MemoryConsumer::new(format!("MatchJourneys[{partition}] customers"));
+        Ok(Source::Ordered(Box::new(OrderedCustomers {
+            input: self.input.execute(partition, Arc::clone(context))?,
+            schema: self.input.schema(),
+            preparation: self.preparation(shared, partition),
+            amounts: self.columns.amounts,
+            batch_size: context.session_config().batch_size(),
+            baseline: BaselineMetrics::new(&self.metrics, partition),
+            reservation: consumer.register(context.memory_pool()),
+            held: Held::default(),
+        })))
+    }
+
+    /// A share of the buckets; the first partition that asks begins to fill them.
+    fn buckets(
+        &self,
+        partition: usize,
+        partitions: usize,
+        context: &Arc<TaskContext>,
+    ) -> Result<(Source, Arc<SharedClasses>)> {
+        let Some(amounts) = self.columns.amounts else { return plan_err!("only instances are shuffled") };
+        let (collected, shared) = self.collection.join(partitions, || {
+            let shared = Arc::new(SharedClasses::new(self.parameters.definitions.len()));
+            let inputs = self.input.output_partitioning().partition_count();
+            let preparations = (0..partitions.min(inputs)).map(|task| {
+                let baseline = BaselineMetrics::new(&self.metrics, task);
+                (self.preparation(&shared, task), baseline, SpillMetrics::new(&self.metrics, task))
+            });
+            let collecting = Collecting {
+                input: Arc::clone(&self.input),
+                context: Arc::clone(context),
+                columns: Arc::new(BlockColumns {
+                    input: self.columns.input.clone(),
+                    amounts,
+                    keys: self.columns.keys.clone(),
+                }),
+                preparations: preparations.collect(),
+            };
+            Ok((collecting.run().boxed(), shared))
+        })?;
+        Ok((Source::Buckets(BucketCustomers::share(collected, partition, partitions)), shared))
+    }
+
+    fn matcher(&self) -> Result<Matcher> {
+        let schema = self.input.schema();
+        let InputColumns { key_sets, set_of, .. } = &self.columns.input;
+        let set = |columns: &Vec<usize>| match self.arrangement {
+            Arrangement::Ordered => KeySet::new(columns.clone(), &schema),
+            // Buckets hold the key columns alone.
+            Arrangement::Shuffled { .. } => {
+                let place = |column: &usize| self.columns.keys.iter().position(|key| key == column);
+                let keys = schema.project(&self.columns.keys)?;
+                KeySet::new(columns.iter().filter_map(place).collect(), &keys)
+            }
+        };
+        let sets = key_sets.iter().map(set).collect::<Result<_>>()?;
+        Ok(Matcher::new(&self.parameters.definitions, self.parameters.as_of, sets, set_of))
+    }
+
+    fn instance_output(&self, shared: &SharedClasses) -> Option<InstanceOutput> {
+        let OutputRows::Instances { satisfied } = self.parameters.rows else { return None };
+        let keys = further_keys(&self.parameters).into_iter().zip(&self.columns.keys).enumerate();
+        let keys = keys.map(|(place, (name, &column))| {
+            let definitions = self.parameters.definitions.iter();
+            let of = definitions.map(|definition| definition.further_key.iter().any(|key| key == name));
+            let column = if self.arrangement == Arrangement::Ordered { column } else { place };
+            (column, of.collect())
+        });
+        Some(InstanceOutput {
+            measuring: Measuring::new(satisfied.0),
+            channels: Arc::clone(&shared.channels),
+            keys: keys.collect(),
+        })
     }
 }
 
-fn input_columns(schema: &Schema, parameters: &MatchParameters) -> Result<InputColumns> {
-    let mut key_sets: Vec<Vec<usize>> = vec![Vec::new()];
-    let mut key_set_of = Vec::with_capacity(parameters.definitions.len());
-    for definition in &parameters.definitions {
-        let mut set =
-            definition.further_key.iter().map(|name| column_index(schema, name)).collect::<Result<Vec<usize>>>()?;
-        set.sort_unstable();
-        set.dedup();
-        let known = key_sets.iter().position(|other| *other == set);
-        key_set_of.push(known.unwrap_or_else(|| {
-            key_sets.push(set);
-            key_sets.len() - 1
-        }));
+impl Columns {
+    fn new(schema: &Schema, parameters: &MatchParameters) -> Result<Self> {
+        let column = |name: &str| column_index(schema, name);
+        let mut key_sets: Vec<Vec<usize>> = Vec::new();
+        let mut set_of = Vec::with_capacity(parameters.definitions.len());
+        for definition in &parameters.definitions {
+            let mut set = definition.further_key.iter().map(|name| column(name)).collect::<Result<Vec<usize>>>()?;
+            set.sort_unstable();
+            set.dedup();
+            set_of.push((!set.is_empty()).then(|| {
+                key_sets.iter().position(|known| *known == set).unwrap_or_else(|| {
+                    key_sets.push(set);
+                    key_sets.len() - 1
+                })
+            }));
+        }
+        let input = InputColumns {
+            customer: column(CUSTOMER_ID)?,
+            touchpoint: column(TOUCHPOINT_ID)?,
+            time: column(OCCURRED_AT)?,
+            key_sets,
+            set_of,
+        };
+        let OutputRows::Instances { .. } = parameters.rows else {
+            return Ok(Self { input, traits: None, amounts: None, keys: Vec::new() });
+        };
+        let traits = TraitColumns {
+            channel: column(CHANNEL)?,
+            function: column(FUNCTION)?,
+            topic: column(TOPIC)?,
+            resolved: column(RESOLVED)?,
+        };
+        let amounts = AmountColumns { satisfaction: column(SATISFACTION)?, cost: column(COST)? };
+        let keys = further_keys(parameters).into_iter().map(column).collect::<Result<_>>()?;
+        Ok(Self { input, traits: Some(traits), amounts: Some(amounts), keys })
     }
-    Ok(InputColumns {
-        customer: column_index(schema, CUSTOMER_ID)?,
-        touchpoint: column_index(schema, TOUCHPOINT_ID)?,
-        time: column_index(schema, OCCURRED_AT)?,
-        key_sets,
-        key_set_of,
-    })
+}
+
+/// Whether an input needs neither an exchange nor a sort to be matched.
+fn stands_by_customer(input: &Arc<dyn ExecutionPlan>) -> Result<bool> {
+    let order = ordering(&input.schema(), &[CUSTOMER_ID, OCCURRED_AT, TOUCHPOINT_ID])?;
+    let is_together = input.output_partitioning().partition_count() == 1;
+    Ok(is_together && input.equivalence_properties().ordering_satisfy(order)?)
 }
 
 fn ordering(schema: &Schema, names: &[&str]) -> Result<Vec<PhysicalSortExpr>> {
@@ -118,25 +303,45 @@ fn ordering(schema: &Schema, names: &[&str]) -> Result<Vec<PhysicalSortExpr>> {
         .collect()
 }
 
-/// Order and partitioning of the output: that of customers is the input's, everything within a customer is new.
-fn plan_properties(input: &Arc<dyn ExecutionPlan>) -> Result<PlanProperties> {
+/// Order and partitioning of the output. From an ordered input, that of customers is the input's, and everything
+/// within a customer is new; from buckets there is none to rely on.
+fn plan_properties(
+    input: &Arc<dyn ExecutionPlan>,
+    parameters: &MatchParameters,
+    arrangement: Arrangement,
+) -> Result<PlanProperties> {
     let input_schema = input.schema();
-    let fields = output_fields(input_schema.fields())?;
+    let fields = output_fields(input_schema.fields(), parameters)?;
     let schema = Arc::new(Schema::new_with_metadata(fields, input_schema.metadata().clone()));
-    let by_step = ordering(&schema, &[CUSTOMER_ID, "journey", "journey_id", "step"])?;
-    // Steps follow time, so that windows ordered by time need no sort either.
-    let by_time = ordering(&schema, &[CUSTOMER_ID, "journey", "journey_id", OCCURRED_AT, TOUCHPOINT_ID])?;
-    let equivalences = EquivalenceProperties::new_with_orderings(Arc::clone(&schema), [by_step, by_time]);
-    let kept = input_schema.fields().iter().enumerate().map(|(index, field)| {
-        let column: Arc<dyn PhysicalExpr> = Arc::new(Column::new(field.name(), index));
-        (column, field.name().clone())
-    });
-    let target = |name: &str| column_index(&schema, name);
+    if let Arrangement::Shuffled { partitions } = arrangement {
+        let equivalences = EquivalenceProperties::new(schema);
+        let partitioning = Partitioning::UnknownPartitioning(partitions);
+        return Ok(PlanProperties::new(equivalences, partitioning, EmissionType::Final, input.boundedness()));
+    }
+    let equivalences = match parameters.rows {
+        OutputRows::Members => {
+            let by_step = ordering(&schema, &[CUSTOMER_ID, "journey", "journey_id", "step"])?;
+            // Steps follow time, so that windows ordered by time need no sort either.
+            let by_time = ordering(&schema, &[CUSTOMER_ID, "journey", "journey_id", OCCURRED_AT, TOUCHPOINT_ID])?;
+            EquivalenceProperties::new_with_orderings(Arc::clone(&schema), [by_step, by_time])
+        }
+        OutputRows::Instances { .. } => {
+            let by_id = ordering(&schema, &[CUSTOMER_ID, "journey", "journey_id"])?;
+            EquivalenceProperties::new_with_orderings(Arc::clone(&schema), [by_id])
+        }
+    };
+    // Of the input's columns, those that are in the output as they were.
+    let kept = match parameters.rows {
+        OutputRows::Members => input_schema.fields().iter().map(|field| field.name().as_str()).collect(),
+        OutputRows::Instances { .. } => vec![CUSTOMER_ID],
+    };
     let mapping = kept
-        .map(|(column, name)| {
-            let index = target(&name)?;
-            let to: Arc<dyn PhysicalExpr> = Arc::new(Column::new(&name, index));
-            Ok((column, vec![(to, index)].into()))
+        .into_iter()
+        .map(|name| {
+            let from: Arc<dyn PhysicalExpr> = Arc::new(Column::new(name, column_index(&input_schema, name)?));
+            let index = column_index(&schema, name)?;
+            let to: Arc<dyn PhysicalExpr> = Arc::new(Column::new(name, index));
+            Ok((from, vec![(to, index)].into()))
         })
         .collect::<Result<Vec<_>>>()?;
     let mapping = ProjectionMapping::from_iter(mapping);
@@ -148,15 +353,20 @@ impl DisplayAs for MatchJourneysExec {
     fn fmt_as(&self, format: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let journeys: Vec<&str> =
             self.parameters.definitions.iter().map(|definition| definition.name.as_str()).collect();
+        let arranged = match self.arrangement {
+            Arrangement::Ordered => "ordered",
+            Arrangement::Shuffled { .. } => "shuffled",
+        };
         match format {
             DisplayFormatType::Default | DisplayFormatType::Verbose => write!(
                 f,
-                "MatchJourneysExec: journeys=[{}], conditions={}, as_of={}",
+                "MatchJourneysExec: input={arranged}, journeys=[{}], conditions={}, as_of={}",
                 journeys.join(", "),
                 self.conditions.len(),
                 instant(self.parameters.as_of)
             ),
             DisplayFormatType::TreeRender => {
+                writeln!(f, "input={arranged}")?;
                 writeln!(f, "journeys={}", journeys.join(", "))?;
                 writeln!(f, "as_of={}", instant(self.parameters.as_of))
             }
@@ -191,19 +401,32 @@ impl ExecutionPlan for MatchJourneysExec {
     }
 
     fn input_distribution_requirements(&self) -> InputDistributionRequirements {
-        let customer = self.input_column(CUSTOMER_ID, self.columns.customer);
-        InputDistributionRequirements::new(vec![Distribution::KeyPartitioned(vec![customer])])
+        InputDistributionRequirements::new(vec![match self.arrangement {
+            // An exchange would cost the order that saves the shuffle.
+            Arrangement::Ordered if self.columns.amounts.is_some() => Distribution::SinglePartition,
+            Arrangement::Ordered => {
+                let customer: Arc<dyn PhysicalExpr> = Arc::new(Column::new(CUSTOMER_ID, self.columns.input.customer));
+                Distribution::KeyPartitioned(vec![customer])
+            }
+            Arrangement::Shuffled { .. } => Distribution::UnspecifiedDistribution,
+        }])
     }
 
     fn required_input_ordering(&self) -> Vec<Option<OrderingRequirements>> {
-        let order = [
-            (CUSTOMER_ID, self.columns.customer),
-            (OCCURRED_AT, self.columns.time),
-            (TOUCHPOINT_ID, self.columns.touchpoint),
-        ];
+        if let Arrangement::Shuffled { .. } = self.arrangement {
+            return vec![None];
+        }
+        let columns = &self.columns.input;
         let order =
-            order.map(|(name, index)| PhysicalSortExpr::new_default(self.input_column(name, index)).asc().nulls_last());
+            [(CUSTOMER_ID, columns.customer), (OCCURRED_AT, columns.time), (TOUCHPOINT_ID, columns.touchpoint)];
+        let order = order
+            .map(|(name, index)| PhysicalSortExpr::new_default(Arc::new(Column::new(name, index))).asc().nulls_last());
         vec![LexOrdering::new(order).map(OrderingRequirements::from)]
+    }
+
+    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
+        let is_kept = self.arrangement == Arrangement::Ordered && self.columns.amounts.is_some();
+        vec![!is_kept]
     }
 
     fn maintains_input_order(&self) -> Vec<bool> {
@@ -225,11 +448,13 @@ impl ExecutionPlan for MatchJourneysExec {
                 input,
                 conditions,
                 parameters,
+                arrangement: self.arrangement,
                 columns: self.columns.clone(),
                 properties: Arc::clone(&self.properties),
                 metrics: ExecutionPlanMetricsSet::new(),
+                collection: Arc::default(),
             },
-            ChildrenPropertiesMode::Recompute => Self::try_new(input, conditions, parameters)?,
+            ChildrenPropertiesMode::Recompute => Self::try_new(input, conditions, parameters, self.arrangement)?,
         }))
     }
 
@@ -238,28 +463,37 @@ impl ExecutionPlan for MatchJourneysExec {
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let names = self.parameters.definitions.iter().map(|definition| definition.name.as_str());
-        let names = StringArray::from_iter_values(names);
-        let form = OutputForm::new(self.schema(), names, self.columns.customer, self.columns.touchpoint);
-        let counters = self
-            .parameters
-            .definitions
-            .iter()
-            .map(|definition| Counters::new(&self.metrics, partition, &definition.name))
-            .collect();
-        let setup = Setup {
-            parameters: Arc::clone(&self.parameters),
-            conditions: self.conditions.clone(),
-            columns: self.columns.clone(),
-            input_schema: self.input.schema(),
-            form,
-            counters,
-            baseline: BaselineMetrics::new(&self.metrics, partition),
-            reservation: MemoryConsumer::new(format!("MatchJourneys[{partition}]")).register(context.memory_pool()),
-            batch_size: context.session_config().batch_size(),
+        let definitions = self.parameters.definitions.len();
+        let (source, shared) = match self.arrangement {
+            Arrangement::Ordered => {
+                let shared = Arc::new(SharedClasses::new(definitions));
+                (self.ordered(partition, &context, &shared)?, shared)
+            }
+            Arrangement::Shuffled { partitions } => self.buckets(partition, partitions, &context)?,
         };
-        let input = self.input.execute(partition, context)?;
-        Ok(Box::pin(MatchStream::new(input, setup)?))
+        let names = self.parameters.definitions.iter().map(|definition| definition.name.as_str());
+        let consumer = MemoryConsumer::new(format!("MatchJourneys[{partition}] instances"));
+        let baseline = BaselineMetrics::new(&self.metrics, partition);
+        let matching = Matching {
+            source,
+            matcher: self.matcher()?,
+            classes: Classes::new(definitions),
+            instances: self.instance_output(&shared),
+            shared,
+            form: OutputForm::new(self.schema(), StringArray::from_iter_values(names)),
+            counters: self.counters(partition),
+            baseline: baseline.clone(),
+            reservation: consumer.register(context.memory_pool()),
+            batch_size: context.session_config().batch_size(),
+            current: None,
+        };
+        let batches = futures::stream::try_unfold(matching, |mut matching| async move {
+            Ok(matching.next().await?.map(|batch| (batch, matching)))
+        });
+        let batches = batches.inspect_ok(move |batch| {
+            baseline.record_output(batch.num_rows());
+        });
+        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), batches)))
     }
 
     fn metrics(&self) -> Option<MetricsSet> {

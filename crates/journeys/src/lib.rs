@@ -1,38 +1,48 @@
 //! Matches journey definitions against touchpoints inside DataFusion (SEMANTICS 2).
 //!
 //! In: a relation of touchpoints and [`throughline_config::JourneyDefinition`]s. Out: a logical plan with one row for
-//! each member of each instance, made by [`match_journeys`]; a session plans it with [`MatchPlanner`]. After a run
+//! each member of each instance, or for each instance, made by [`match_journeys`]; a session plans it with
+//! [`MatchPlanner`]. After a run
 //! [`match_counts`] tells what became of every touchpoint.
 //!
-//! How a batch goes through the operator:
-//! 1. `stream` finds the customers' ends, evaluates each distinct condition once over the whole batch into bits and
-//!    sorts out the rows that cannot be placed;
-//! 2. `scan` leads each definition from one row that matters to the next, `rules` says what that row does;
-//! 3. `gather` orders the finished customers' instances and gathers their members column by column; of the customer
-//!    that goes on in the next batch only the members are copied and kept.
+//! How touchpoints go through the operator, a file a station:
+//! 1. `prepare` sorts out the rows that cannot be placed and gives every other its class: `classes` decides the
+//!    conditions once for each distinct combination of texts (`texts`);
+//! 2. customers are put together: by `ordered`, from an input in the order of customers, or by `shuffle`, which
+//!    spreads any input over `buckets`, in memory or spilled, and orders one bucket at a time;
+//! 3. `matcher` walks through each of the `customers` once for all definitions, `rules` says what a touchpoint does;
+//! 4. `grouped` orders what was found, `members` or `instances` (with `measures`) makes the rows of the output.
 //!
-//! This crate opens no storage and knows no file format. It relies on DataFusion for the exchange, the sort and
-//! spilling, never on where the order comes from.
+//! This crate opens no storage but the spill files of DataFusion and knows no file format.
 
-mod bits;
+mod buckets;
+mod classes;
 mod codec;
 mod conditions;
 mod counts;
+mod customers;
 mod exec;
-mod gather;
+mod grouped;
+mod instances;
+mod matcher;
+mod measures;
+mod members;
 mod node;
+mod ordered;
 mod parameters;
 mod planner;
+mod prepare;
 mod refusal;
 mod rules;
-mod scan;
+mod shuffle;
 mod stream;
+mod texts;
 
 pub use codec::MatchJourneysCodec;
 pub use counts::{DefinitionCounts, Instances, MatchCounts, SetAside, match_counts};
-pub use exec::MatchJourneysExec;
+pub use exec::{Arrangement, MatchJourneysExec};
 pub use node::{MatchJourneys, match_journeys};
-pub use parameters::{Definition, MatchParameters};
+pub use parameters::{Definition, MatchParameters, OutputRows, Score};
 pub use planner::{MatchPlanner, MatchQueryPlanner};
 pub use refusal::{Field, MatchError, MatchErrorKind};
 

@@ -13,12 +13,13 @@ use throughline_config::{JourneyDefinition, OnRestart, Timestamp};
 use crate::conditions::{ConditionPlanner, unknown_column};
 use crate::exec::instant;
 use crate::parameters::{
-    ADDED_COLUMNS, CUSTOMER_ID, Definition, MatchParameters, OCCURRED_AT, TOUCHPOINT_ID, is_id_type, is_time_type,
-    output_fields,
+    ADDED_COLUMNS, COST, CUSTOMER_ID, Definition, MEASURED_COLUMNS, MatchParameters, OCCURRED_AT, OutputRows, RESOLVED,
+    SATISFACTION, TOUCHPOINT_ID, is_id_type, is_measured_type, is_time_type, output_fields,
 };
 use crate::refusal::{Field, MatchError, MatchErrorKind, Refusal};
 
-/// Matches journey definitions against a relation of touchpoints: one row for each member of each instance.
+/// Matches journey definitions against a relation of touchpoints: one row for each member of each instance, or one for
+/// each instance with its measures.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct MatchJourneys {
     /// The touchpoints, in any order.
@@ -33,8 +34,9 @@ pub struct MatchJourneys {
 /// The plan that matches `definitions` against `input` as of an instant.
 ///
 /// `input` has `customer_id` and `touchpoint_id` (text or int64), `occurred_at` (microseconds, UTC), every column
-/// the conditions and keys name, and no column the matcher adds. `$name` in a condition stands for one of
-/// `variables`. Planning the result needs a [`crate::MatchPlanner`] in the session.
+/// the conditions and keys name, and no column the matcher adds; for instances also what their measures are made of
+/// (`channel`, `function`, `topic`: text; `resolved`: boolean; `satisfaction`, `cost`: numbers). `$name` in a condition
+/// stands for one of `variables`. Planning the result needs a [`crate::MatchPlanner`] in the session.
 ///
 /// # Errors
 /// Everything found wrong, in the order of the definitions; never empty.
@@ -43,9 +45,10 @@ pub fn match_journeys<'a>(
     definitions: impl IntoIterator<Item = &'a JourneyDefinition>,
     as_of: Timestamp,
     variables: Option<&ParamValues>,
+    rows: OutputRows,
     state: &SessionState,
 ) -> Result<LogicalPlan, Vec<MatchError>> {
-    let mut errors = input_errors(input.schema());
+    let mut errors = input_errors(input.schema(), rows);
     let mut conditions = Vec::new();
     let mut planned = Vec::new();
     let planner = ConditionPlanner { state, schema: input.schema(), variables };
@@ -56,7 +59,7 @@ pub fn match_journeys<'a>(
     if !errors.is_empty() {
         return Err(errors);
     }
-    let parameters = MatchParameters { as_of, definitions: planned };
+    let parameters = MatchParameters { as_of, definitions: planned, rows };
     match MatchJourneys::try_new(input, conditions, parameters) {
         Ok(node) => Ok(LogicalPlan::Extension(Extension { node: Arc::new(node) })),
         Err(error) => Err(vec![input_error(MatchErrorKind::Invalid, error.message().into_owned())]),
@@ -109,8 +112,11 @@ fn input_error(kind: MatchErrorKind, message: impl Into<String>) -> MatchError {
     MatchError { definition: None, field: None, span: None, kind, message: message.into() }
 }
 
-fn input_errors(schema: &DFSchema) -> Vec<MatchError> {
-    let mut errors = Vec::new();
+fn input_errors(schema: &DFSchema, rows: OutputRows) -> Vec<MatchError> {
+    let mut errors = match rows {
+        OutputRows::Members => clashes(schema),
+        OutputRows::Instances { .. } => measured_errors(schema),
+    };
     for (name, is_right, wanted) in [
         (CUSTOMER_ID, is_id_type as fn(&_) -> bool, "text or a 64-bit integer"),
         (TOUCHPOINT_ID, is_id_type, "text or a 64-bit integer"),
@@ -129,6 +135,11 @@ fn input_errors(schema: &DFSchema) -> Vec<MatchError> {
             Some(_) => {}
         }
     }
+    errors
+}
+
+fn clashes(schema: &DFSchema) -> Vec<MatchError> {
+    let mut errors = Vec::new();
     let mut seen = HashSet::new();
     for name in schema.fields().iter().map(|field| field.name()) {
         let kind = MatchErrorKind::ColumnClash { name: name.clone() };
@@ -141,6 +152,30 @@ fn input_errors(schema: &DFSchema) -> Vec<MatchError> {
     errors
 }
 
+fn measured_errors(schema: &DFSchema) -> Vec<MatchError> {
+    let mut errors = Vec::new();
+    for name in MEASURED_COLUMNS {
+        match schema.fields().iter().find(|field| field.name() == name) {
+            None => {
+                let kind = MatchErrorKind::MissingMeasured { name: name.to_owned() };
+                errors.push(input_error(kind, format!("the touchpoints have no column `{name}`, of which measures are made")));
+            }
+            Some(field) if !is_measured_type(name, field.data_type()) => {
+                let found = field.data_type().to_string();
+                let wanted = match name {
+                    RESOLVED => "boolean",
+                    SATISFACTION | COST => "a number",
+                    _ => "text",
+                };
+                let message = format!("`{name}` of the touchpoints is {wanted}, but it is of type {found}");
+                errors.push(input_error(MatchErrorKind::MeasuredType { name: name.to_owned(), found }, message));
+            }
+            Some(_) => {}
+        }
+    }
+    errors
+}
+
 impl MatchJourneys {
     /// An operator whose parts are known to fit; [`match_journeys`] makes one from definitions.
     ///
@@ -148,7 +183,7 @@ impl MatchJourneys {
     /// The parameters do not fit the conditions or the input.
     pub fn try_new(input: LogicalPlan, conditions: Vec<Expr>, parameters: MatchParameters) -> Result<Self> {
         parameters.validate(conditions.len())?;
-        let fields = output_fields(input.schema().fields())?;
+        let fields = output_fields(input.schema().fields(), &parameters)?;
         let metadata = input.schema().metadata().clone();
         let schema = Arc::new(DFSchema::from_unqualified_fields(fields.into(), metadata)?);
         Ok(Self { input, conditions, parameters, schema })
@@ -157,7 +192,12 @@ impl MatchJourneys {
     /// The input's columns that are read whatever the output is used for, besides those of the conditions.
     fn required_columns(&self) -> impl Iterator<Item = &str> {
         let keys = self.parameters.definitions.iter().flat_map(|definition| &definition.further_key);
-        [CUSTOMER_ID, TOUCHPOINT_ID, OCCURRED_AT].into_iter().chain(keys.map(String::as_str))
+        let measured = match self.parameters.rows {
+            OutputRows::Members => &[][..],
+            OutputRows::Instances { .. } => &MEASURED_COLUMNS,
+        };
+        let required = [CUSTOMER_ID, TOUCHPOINT_ID, OCCURRED_AT];
+        required.into_iter().chain(measured.iter().copied()).chain(keys.map(String::as_str))
     }
 }
 
@@ -200,7 +240,11 @@ impl UserDefinedLogicalNodeCore for MatchJourneys {
     fn fmt_for_explain(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let journeys: Vec<&str> =
             self.parameters.definitions.iter().map(|definition| definition.name.as_str()).collect();
-        write!(f, "MatchJourneys: journeys=[{}], as_of={}", journeys.join(", "), instant(self.parameters.as_of))
+        let rows = match self.parameters.rows {
+            OutputRows::Members => "members",
+            OutputRows::Instances { .. } => "instances",
+        };
+        write!(f, "MatchJourneys: rows={rows}, journeys=[{}], as_of={}", journeys.join(", "), instant(self.parameters.as_of))
     }
 
     fn with_exprs_and_inputs(&self, exprs: Vec<Expr>, mut inputs: Vec<LogicalPlan>) -> Result<Self> {
@@ -210,9 +254,14 @@ impl UserDefinedLogicalNodeCore for MatchJourneys {
         }
     }
 
-    /// Besides what the conditions read, which the optimizer adds by itself.
+    /// Besides what the conditions read, which the optimizer adds by itself. An instance's columns are no input's,
+    /// whatever their names.
     fn necessary_children_exprs(&self, output_columns: &[usize]) -> Option<Vec<Vec<usize>>> {
         let input = self.input.schema();
+        let output_columns = match self.parameters.rows {
+            OutputRows::Members => output_columns,
+            OutputRows::Instances { .. } => &[],
+        };
         let used = output_columns.iter().map(|&index| self.schema.field(index).name().as_str());
         let names: HashSet<&str> = used.chain(self.required_columns()).collect();
         let fields = input.fields().iter().enumerate();

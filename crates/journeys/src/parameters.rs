@@ -14,6 +14,14 @@ pub(crate) const OCCURRED_AT: &str = "occurred_at";
 /// What the operator adds to the input's columns, in the order of the output; `customer_id` stands third.
 pub(crate) const ADDED_COLUMNS: [&str; 7] =
     ["journey_id", "journey", "step", "started_at", "last_at", "ended_at", "status"];
+/// The input's columns that measures are made of.
+pub(crate) const CHANNEL: &str = "channel";
+pub(crate) const FUNCTION: &str = "function";
+pub(crate) const TOPIC: &str = "topic";
+pub(crate) const RESOLVED: &str = "resolved";
+pub(crate) const SATISFACTION: &str = "satisfaction";
+pub(crate) const COST: &str = "cost";
+pub(crate) const MEASURED_COLUMNS: [&str; 6] = [CHANNEL, FUNCTION, TOPIC, RESOLVED, SATISFACTION, COST];
 
 /// Every definition and the instant at which the touchpoints are looked at.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Hash, Serialize, Deserialize)]
@@ -22,6 +30,44 @@ pub struct MatchParameters {
     pub as_of: i64,
     /// In the order of their names, each name once.
     pub definitions: Vec<Definition>,
+    /// What a row of the output is.
+    pub rows: OutputRows,
+}
+
+/// What a row of the output is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Hash, Serialize, Deserialize)]
+pub enum OutputRows {
+    /// A member of an instance, with every column of the input.
+    Members,
+    /// An instance with its measures (SEMANTICS 3).
+    Instances {
+        /// A score from here on counts as satisfied.
+        satisfied: Score,
+    },
+}
+
+/// A score on 0..1 that can be compared and hashed.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct Score(pub f64);
+
+impl PartialEq for Score {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.total_cmp(&other.0).is_eq()
+    }
+}
+
+impl Eq for Score {}
+
+impl PartialOrd for Score {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.0.total_cmp(&other.0))
+    }
+}
+
+impl std::hash::Hash for Score {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.0.to_bits().hash(state);
+    }
 }
 
 /// One journey definition. Conditions are indices into the operator's list of distinct conditions.
@@ -80,43 +126,122 @@ pub(crate) fn is_time_type(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Timestamp(TimeUnit::Microsecond, Some(zone)) if matches!(&**zone, "UTC" | "+00:00"))
 }
 
-/// The output's fields: the added columns around `customer_id`, then every remaining column of the input as it is.
+/// Whether a measured column can be of this type.
+pub(crate) fn is_measured_type(name: &str, data_type: &DataType) -> bool {
+    match name {
+        RESOLVED => *data_type == DataType::Boolean,
+        SATISFACTION | COST => data_type.is_numeric(),
+        _ => crate::texts::ValueCoder::can_code(data_type) && *data_type != DataType::Boolean,
+    }
+}
+
+/// The output's fields.
 ///
 /// # Errors
 /// A required column is missing, or an input column has the name of an added one.
-pub(crate) fn output_fields<'a>(input: impl IntoIterator<Item = &'a FieldRef> + Clone) -> Result<Vec<FieldRef>> {
-    let find = |name: &str| {
-        input
-            .clone()
-            .into_iter()
-            .find(|field| field.name() == name)
-            .ok_or_else(|| plan_datafusion_err!("the matcher's input has no column `{name}`"))
-    };
-    let customer = find(CUSTOMER_ID)?;
-    find(TOUCHPOINT_ID)?;
-    find(OCCURRED_AT)?;
-    if let Some(field) = input.clone().into_iter().find(|field| ADDED_COLUMNS.contains(&field.name().as_str())) {
+pub(crate) fn output_fields(input: &[FieldRef], parameters: &MatchParameters) -> Result<Vec<FieldRef>> {
+    for name in [CUSTOMER_ID, TOUCHPOINT_ID, OCCURRED_AT] {
+        field(input, name)?;
+    }
+    match parameters.rows {
+        OutputRows::Members => member_fields(input),
+        OutputRows::Instances { .. } => instance_fields(input, parameters),
+    }
+}
+
+fn field<'a>(input: &'a [FieldRef], name: &str) -> Result<&'a FieldRef> {
+    let found = input.iter().find(|field| field.name() == name);
+    found.ok_or_else(|| plan_datafusion_err!("the matcher's input has no column `{name}`"))
+}
+
+fn added(name: &str, data_type: &DataType, nullable: bool) -> FieldRef {
+    Arc::new(Field::new(name, data_type.clone(), nullable))
+}
+
+/// No row without a value here is ever a member.
+fn required(field: &FieldRef) -> FieldRef {
+    Arc::new(field.as_ref().clone().with_nullable(false))
+}
+
+fn time() -> DataType {
+    DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
+}
+
+/// The added columns around `customer_id`, then every remaining column of the input as it is.
+fn member_fields(input: &[FieldRef]) -> Result<Vec<FieldRef>> {
+    if let Some(field) = input.iter().find(|field| ADDED_COLUMNS.contains(&field.name().as_str())) {
         return plan_err!("the matcher's input already has a column `{}`", field.name());
     }
-    // No row without these is ever a member.
-    let required = |field: &FieldRef| match field.name().as_str() {
-        CUSTOMER_ID | TOUCHPOINT_ID | OCCURRED_AT => Arc::new(field.as_ref().clone().with_nullable(false)),
-        _ => Arc::clone(field),
-    };
-    let time = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
-    let added = |name: &str, data_type: &DataType, nullable| Arc::new(Field::new(name, data_type.clone(), nullable));
     let mut fields = vec![
         added("journey_id", &DataType::Utf8, false),
         added("journey", &DataType::Utf8, false),
-        required(customer),
+        required(field(input, CUSTOMER_ID)?),
         added("step", &DataType::Int64, false),
-        added("started_at", &time, false),
-        added("last_at", &time, false),
-        added("ended_at", &time, true),
+        added("started_at", &time(), false),
+        added("last_at", &time(), false),
+        added("ended_at", &time(), true),
         added("status", &DataType::Utf8, false),
     ];
-    fields.extend(input.into_iter().filter(|field| field.name() != CUSTOMER_ID).map(required));
+    let rest = input.iter().filter(|field| field.name() != CUSTOMER_ID);
+    fields.extend(rest.map(|field| match field.name().as_str() {
+        TOUCHPOINT_ID | OCCURRED_AT => required(field),
+        _ => Arc::clone(field),
+    }));
     Ok(fields)
+}
+
+/// The instance with its key, then the measures.
+fn instance_fields(input: &[FieldRef], parameters: &MatchParameters) -> Result<Vec<FieldRef>> {
+    for name in MEASURED_COLUMNS {
+        let data_type = field(input, name)?.data_type();
+        if !is_measured_type(name, data_type) {
+            return plan_err!("measures cannot be made of `{name}` of type {data_type}");
+        }
+    }
+    let mut fields = vec![
+        added("journey_id", &DataType::Utf8, false),
+        added("journey", &DataType::Utf8, false),
+        required(field(input, CUSTOMER_ID)?),
+    ];
+    for name in further_keys(parameters) {
+        fields.push(Arc::new(field(input, name)?.as_ref().clone().with_nullable(true)));
+    }
+    let (text, count, number, flag) = (DataType::Utf8, DataType::Int64, DataType::Float64, DataType::Boolean);
+    fields.extend([
+        added("started_at", &time(), false),
+        added("last_at", &time(), false),
+        added("ended_at", &time(), true),
+        added("status", &text, false),
+        added("duration_s", &number, false),
+        added("touchpoints", &count, false),
+        added("channels", &count, false),
+        added("is_multichannel", &flag, false),
+        added("channel_switches", &count, false),
+        added("functions", &count, false),
+        added("handoffs", &count, false),
+        added("contacts", &count, false),
+        added("repeat_contacts", &count, false),
+        added("first_channel", &text, true),
+        added("last_channel", &text, true),
+        added("unresolved", &count, false),
+        added("cost", &number, true),
+        added("touchpoint_satisfaction", &number, true),
+        added("touchpoint_responses", &count, false),
+        added("worst_touchpoint_satisfaction", &number, true),
+        added("all_satisfied", &flag, true),
+    ]);
+    Ok(fields)
+}
+
+/// The distinct key columns besides `customer_id`, in the order in which the definitions name them.
+pub(crate) fn further_keys(parameters: &MatchParameters) -> Vec<&str> {
+    let mut keys: Vec<&str> = Vec::new();
+    for key in parameters.definitions.iter().flat_map(|definition| &definition.further_key) {
+        if !keys.contains(&key.as_str()) {
+            keys.push(key);
+        }
+    }
+    keys
 }
 
 /// Index of a column by name.

@@ -37,7 +37,10 @@ impl ExtensionPlanner for MatchPlanner {
             .map(|condition| planner.create_physical_expr(condition, node.input.schema(), session, planning_context))
             .collect::<Result<Vec<_>>>()?;
         let parameters = Arc::new(node.parameters.clone());
-        Ok(Some(Arc::new(MatchJourneysExec::try_new(Arc::clone(input), conditions, parameters)?)))
+        let partitions = session.config().target_partitions();
+        let arrangement = MatchJourneysExec::arrangement_for(input, parameters.rows, partitions)?;
+        let matcher = MatchJourneysExec::try_new(Arc::clone(input), conditions, parameters, arrangement)?;
+        Ok(Some(Arc::new(matcher)))
     }
 }
 

@@ -98,6 +98,138 @@ struct Instance<'a> {
     ended_at: Option<i64>,
 }
 
+/// What a touchpoint holds that measures are made of; derived from its other fields, which vary enough.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Details {
+    pub(crate) channel: Option<&'static str>,
+    pub(crate) function: Option<&'static str>,
+    pub(crate) resolved: Option<bool>,
+    pub(crate) satisfaction: Option<f64>,
+    pub(crate) cost: Option<i64>,
+}
+
+impl Touchpoint {
+    pub(crate) fn details(&self) -> Details {
+        Details {
+            channel: match self.event {
+                Some("a") => Some("phone"),
+                Some("b") => Some("a channel of many words"),
+                Some("c") => Some("chat"),
+                Some("d") => Some("web"),
+                Some(_) => None,
+                None => Some("store"),
+            },
+            function: [Some("billing"), Some("technical service"), None][self.order_id.unwrap_or(2) as usize % 3],
+            resolved: [Some(true), Some(false), None][self.score.unwrap_or(2) as usize % 3],
+            satisfaction: self.score.filter(|score| *score != 3).map(|score| score as f64 / 2.0),
+            cost: self.at.filter(|at| at % 3 != 0).map(|at| at % 5),
+        }
+    }
+}
+
+/// A row of the output of instances: SEMANTICS 3, as far as touchpoints make it.
+#[derive(Debug, Clone, PartialEq, PartialOrd)]
+pub(crate) struct InstanceRow {
+    pub(crate) journey_id: String,
+    pub(crate) journey: String,
+    pub(crate) customer: String,
+    pub(crate) order_id: Option<i64>,
+    pub(crate) times: (i64, i64, Option<i64>),
+    pub(crate) status: String,
+    pub(crate) duration_s: f64,
+    /// touchpoints, channels, channel_switches, functions, handoffs, contacts, repeat_contacts, unresolved,
+    /// touchpoint_responses
+    pub(crate) counts: [i64; 9],
+    pub(crate) is_multichannel: bool,
+    pub(crate) first_channel: Option<String>,
+    pub(crate) last_channel: Option<String>,
+    pub(crate) cost: Option<f64>,
+    pub(crate) satisfaction: Option<f64>,
+    pub(crate) worst: Option<f64>,
+    pub(crate) all_satisfied: Option<bool>,
+}
+
+/// All instances of one journey with their measures, in no particular order. `satisfied` is the score from which a
+/// customer counts as satisfied.
+pub(crate) fn measure_journey(
+    journey: &Journey,
+    touchpoints: &[Touchpoint],
+    as_of: i64,
+    satisfied: f64,
+) -> Vec<InstanceRow> {
+    let (rows, _) = match_journey(journey, touchpoints, as_of);
+    let mut members: BTreeMap<&str, Vec<&Row>> = BTreeMap::new();
+    for row in &rows {
+        members.entry(&row.journey_id).or_default().push(row);
+    }
+    let instance = |mut rows: Vec<&Row>| {
+        rows.sort_by_key(|row| row.step);
+        let touchpoint = |row: &&Row| {
+            let is_member =
+                |touchpoint: &&Touchpoint| touchpoint.id.as_ref().is_some_and(|id| id.to_string() == row.touchpoint);
+            touchpoints.iter().find(is_member)
+        };
+        let members: Vec<&Touchpoint> = rows.iter().filter_map(touchpoint).collect();
+        measured(journey, rows[0], &members, satisfied)
+    };
+    members.into_values().map(instance).collect()
+}
+
+fn measured(journey: &Journey, row: &Row, members: &[&Touchpoint], satisfied: f64) -> InstanceRow {
+    let details: Vec<Details> = members.iter().map(|member| member.details()).collect();
+    let distinct = |values: Vec<Option<&str>>| {
+        values.into_iter().flatten().collect::<std::collections::BTreeSet<&str>>().len() as i64
+    };
+    let changes = |values: Vec<Option<&str>>| {
+        values.windows(2).filter(|pair| pair[0].is_some() && pair[1].is_some() && pair[0] != pair[1]).count() as i64
+    };
+    let channels: Vec<Option<&str>> = details.iter().map(|one| one.channel).collect();
+    let functions: Vec<Option<&str>> = details.iter().map(|one| one.function).collect();
+    let handled: Vec<Option<&str>> = functions.iter().copied().filter(Option::is_some).collect();
+    let is_contact = |member: &Touchpoint| {
+        member.details().channel.is_some_and(|channel| ["phone", "chat", "field", "store"].contains(&channel))
+    };
+    let contacts: Vec<&Touchpoint> = members.iter().copied().filter(|member| is_contact(member)).collect();
+    const WEEK: i64 = 7 * 86_400_000_000;
+    let repeats = |index: usize| {
+        let contact = contacts[index];
+        let before = &contacts[..index];
+        contact.topic.is_some()
+            && before.iter().any(|other| other.topic == contact.topic && at(contact) - at(other) <= WEEK)
+    };
+    let scores: Vec<f64> = details.iter().filter_map(|one| one.satisfaction).collect();
+    let costs: Vec<i64> = details.iter().filter_map(|one| one.cost).collect();
+    let answered = !scores.is_empty();
+    let channels_number = distinct(channels.clone());
+    InstanceRow {
+        journey_id: row.journey_id.clone(),
+        journey: row.journey.clone(),
+        customer: row.customer.clone(),
+        order_id: members[0].order_id.filter(|_| journey.by_order),
+        times: (row.started_at, row.last_at, row.ended_at),
+        status: row.status.clone(),
+        duration_s: (row.last_at - row.started_at) as f64 / 1e6,
+        counts: [
+            members.len() as i64,
+            channels_number,
+            changes(channels.clone()),
+            distinct(functions),
+            changes(handled),
+            contacts.len() as i64,
+            (0..contacts.len()).filter(|&index| repeats(index)).count() as i64,
+            details.iter().filter(|one| one.resolved == Some(false)).count() as i64,
+            scores.len() as i64,
+        ],
+        is_multichannel: channels_number > 1,
+        first_channel: channels[0].map(str::to_owned),
+        last_channel: channels[channels.len() - 1].map(str::to_owned),
+        cost: (!costs.is_empty()).then(|| costs.iter().sum::<i64>() as f64),
+        satisfaction: answered.then(|| scores.iter().sum::<f64>() / scores.len() as f64),
+        worst: answered.then(|| scores.iter().copied().fold(f64::INFINITY, f64::min)),
+        all_satisfied: answered.then(|| scores.iter().all(|score| *score >= satisfied)),
+    }
+}
+
 impl Instance<'_> {
     fn started_at(&self) -> i64 {
         at(self.members[0])

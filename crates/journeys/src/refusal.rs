@@ -71,6 +71,18 @@ pub enum MatchErrorKind {
         /// Its type.
         found: String,
     },
+    /// The input lacks a column that measures are made of.
+    MissingMeasured {
+        /// Its name.
+        name: String,
+    },
+    /// A column that measures are made of has a type that does not do.
+    MeasuredType {
+        /// The column.
+        name: String,
+        /// Its type.
+        found: String,
+    },
     /// The input has a column under a name the matcher adds, or one name twice.
     ColumnClash {
         /// The column.

@@ -1,6 +1,6 @@
 //! The rules of SEMANTICS 2 for one definition: what a touchpoint does to the open instance.
 //!
-//! Plain numbers only; where touchpoints come from and which rows may be skipped is the scan's business.
+//! Plain numbers only; where touchpoints come from and which may be skipped is the matcher's business.
 
 /// How an instance stands. The order is that of [`Status::NAMES`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,13 +17,6 @@ impl Status {
     pub(crate) const NAMES: [&'static str; 5] = ["completed", "abandoned", "expired", "restarted", "open"];
 }
 
-/// A row of one of the batches at hand.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct RowPlace {
-    pub(crate) chunk: u32,
-    pub(crate) row: u32,
-}
-
 /// One instance of one definition. Times are microseconds since 1970 UTC.
 #[derive(Debug, Clone)]
 pub(crate) struct Instance {
@@ -31,8 +24,8 @@ pub(crate) struct Instance {
     pub(crate) customer: u32,
     /// Index of the definition; definitions stand in the order of their names.
     pub(crate) definition: u32,
-    /// The first member, which gives the instance its id.
-    pub(crate) first: RowPlace,
+    /// Row of the first member, which gives the instance its id.
+    pub(crate) first: u32,
     pub(crate) started_at: i64,
     pub(crate) last_at: i64,
     /// Meaningless while `status` is open.
@@ -54,10 +47,10 @@ impl Instance {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Member {
     pub(crate) instance: u32,
-    pub(crate) place: RowPlace,
+    pub(crate) row: u32,
 }
 
-/// Instances and members found and not yet handed on.
+/// The instances and members of some customers.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     pub(crate) instances: Vec<Instance>,
@@ -71,14 +64,14 @@ impl Found {
         self.instances.push(Instance {
             customer,
             definition,
-            first: touchpoint.place,
+            first: touchpoint.row,
             started_at: touchpoint.at,
             last_at: touchpoint.at,
             ended_at: touchpoint.at,
             status: Status::Open,
             members: 1,
         });
-        self.members.push(Member { instance, place: touchpoint.place });
+        self.members.push(Member { instance, row: touchpoint.row });
         instance
     }
 
@@ -86,14 +79,7 @@ impl Found {
         let joined = &mut self.instances[instance as usize];
         joined.last_at = touchpoint.at;
         joined.members += 1;
-        self.members.push(Member { instance, place: touchpoint.place });
-    }
-
-    /// Gives back the room that one very large customer needed.
-    pub(crate) fn release_excess(&mut self) {
-        const USUAL: usize = 64 * 1024;
-        self.instances.shrink_to(USUAL);
-        self.members.shrink_to(USUAL);
+        self.members.push(Member { instance, row: touchpoint.row });
     }
 
     /// Bytes held.
@@ -105,7 +91,7 @@ impl Found {
 /// What the rules need to know of a touchpoint.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Touchpoint {
-    pub(crate) place: RowPlace,
+    pub(crate) row: u32,
     /// Microseconds since 1970 UTC.
     pub(crate) at: i64,
     pub(crate) starts: bool,

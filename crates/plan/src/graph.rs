@@ -42,7 +42,7 @@ impl Graph {
                         continue;
                     }
                 },
-                ModelKind::Match { input } | ModelKind::Eligible { input } => {
+                ModelKind::Match { input, .. } | ModelKind::Eligible { input } => {
                     Node { inputs: BTreeMap::from([(input.value.clone(), input.place.clone())]), sql: None }
                 }
             };

@@ -6,7 +6,7 @@ use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 use datafusion::prelude::SessionContext;
 use indexmap::IndexMap;
-use throughline_config::{Diagnostic, Diagnostics, JourneyDefinition, Located, Model, ModelKind, Pipeline};
+use throughline_config::{Diagnostic, Diagnostics, JourneyDefinition, Located, MatchRows, Model, ModelKind, Pipeline};
 
 use crate::condition::condition;
 use crate::error_place::{TextOrigin, diagnose};
@@ -15,10 +15,12 @@ use crate::sql_text::SqlText;
 
 /// How touchpoints become members of journeys; the engine knows the operator, the plan only its place in the graph.
 pub trait JourneyMatching: Send + Sync {
-    /// A plan with one row for each member of each instance of `definitions`, over the touchpoints of `input`.
+    /// A plan with one row for each instance of `definitions`, or for each of its members, over the touchpoints of
+    /// `input`.
     fn matching(
         &self,
         input: LogicalPlan,
+        rows: MatchRows,
         definitions: &IndexMap<String, JourneyDefinition>,
         parameters: &Parameters,
         state: &SessionState,
@@ -46,9 +48,9 @@ pub async fn relation(
             };
             select(sql, parameters, session).await
         }
-        (ModelKind::Match { input }, _) => {
+        (ModelKind::Match { input, rows }, _) => {
             let touchpoints = registered(input, session).await?;
-            matching.matching(touchpoints, &pipeline.journeys, parameters, &session.state())
+            matching.matching(touchpoints, *rows, &pipeline.journeys, parameters, &session.state())
         }
         (ModelKind::Eligible { input }, _) => eligible(input, pipeline, parameters, session).await,
     }

@@ -10,7 +10,7 @@ use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use indexmap::IndexMap;
-use throughline_config::{Diagnostics, JourneyDefinition, LoadOptions, load_pipeline};
+use throughline_config::{Diagnostics, JourneyDefinition, LoadOptions, MatchRows, load_pipeline};
 use throughline_plan::{JOURNEY_DEFINITIONS, JourneyMatching, Parameters, Plan, Selection, StepKind, plan};
 
 /// Passes touchpoints through: what the matcher adds is no matter here.
@@ -20,6 +20,7 @@ impl JourneyMatching for NoMatching {
     fn matching(
         &self,
         input: LogicalPlan,
+        _rows: MatchRows,
         _definitions: &IndexMap<String, JourneyDefinition>,
         _parameters: &Parameters,
         _state: &SessionState,

@@ -8,11 +8,12 @@ use super::fields::{Field, Fields};
 use super::tree::Node;
 use super::workspace::Workspace;
 use super::{rules, top};
-use crate::{Diagnostic, Diagnostics, Located, Materialization, Model, ModelKind, SourceFile};
+use crate::{Diagnostic, Diagnostics, Located, MatchRows, Materialization, Model, ModelKind, SourceFile};
 
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "sql",
     "match",
+    "rows",
     "eligible",
     "materialized",
     "time_column",
@@ -43,6 +44,13 @@ fn model(name: &Located<String>, node: &Node, workspace: &Workspace, findings: &
         None => Some(default),
     };
     let tests = fields.get("tests").map_or_else(Vec::new, |field| rules::tests(field, workspace, findings));
+    if let (Some(field), Some(ModelKind::Sql(_) | ModelKind::Eligible { .. })) = (fields.get("rows"), &kind) {
+        findings.push(
+            Diagnostic::error("bad-value", "`rows` says what a `match` makes, and this model has none")
+                .at(field.key.place.clone())
+                .help("leave `rows` out, or make the model with `match: <relation of touchpoints>`"),
+        );
+    }
     Some(Model {
         name: name.clone(),
         materialized: materialized.unwrap_or(default),
@@ -63,7 +71,7 @@ fn kind(fields: &Fields<'_>, workspace: &Workspace, findings: &mut Diagnostics) 
         [field] => {
             let text = field.text(findings)?;
             match field.key.value.as_str() {
-                "match" => Some(ModelKind::Match { input: text }),
+                "match" => Some(ModelKind::Match { input: text, rows: match_rows(fields, findings) }),
                 "eligible" => Some(ModelKind::Eligible { input: text }),
                 _ => sql_file(&text, workspace, findings).map(ModelKind::Sql),
             }
@@ -85,6 +93,12 @@ fn kind(fields: &Fields<'_>, workspace: &Workspace, findings: &mut Diagnostics) 
             None
         }
     }
+}
+
+fn match_rows(fields: &Fields<'_>, findings: &mut Diagnostics) -> MatchRows {
+    let words = [("members", MatchRows::Members), ("instances", MatchRows::Instances)];
+    let written = fields.get("rows").and_then(|field| field.one_of(&words, findings));
+    written.map_or(MatchRows::Members, |rows| rows.value)
 }
 
 fn sql_file(path: &Located<String>, workspace: &Workspace, findings: &mut Diagnostics) -> Option<Arc<SourceFile>> {

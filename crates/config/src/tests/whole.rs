@@ -183,7 +183,7 @@ fn models_and_tests() {
     );
     let matched = &pipeline.models["fct_journey_touchpoint"];
     assert_eq!(matched.materialized, Materialization::Table, "a match is kept by default");
-    assert!(matches!(&matched.kind, ModelKind::Match { input } if input.value == "touchpoints"));
+    assert!(matches!(&matched.kind, ModelKind::Match { input, .. } if input.value == "touchpoints"));
     assert!(
         matches!(&pipeline.models["population"].kind, ModelKind::Eligible { input } if input.value == "touchpoints")
     );

@@ -1,6 +1,7 @@
 //! The operator inside DataFusion.
 
 mod edges;
+mod instances;
 mod memory;
 mod planning;
 mod random;
@@ -21,7 +22,7 @@ use futures::TryStreamExt;
 use throughline_config::{Duration, JourneyDefinition, Located, OnRestart, Place, SourceFile};
 
 use crate::reference::{Id, Journey, Row, Touchpoint};
-use crate::{DefinitionCounts, MatchQueryPlanner, match_counts, match_journeys};
+use crate::{DefinitionCounts, MatchQueryPlanner, OutputRows, match_counts, match_journeys};
 
 const DAY: i64 = 86_400_000_000;
 
@@ -164,7 +165,7 @@ fn register(context: &SessionContext, schema: SchemaRef, partitions: Vec<Vec<Rec
 
 async fn match_plan(context: &SessionContext, definitions: &[JourneyDefinition], as_of: i64) -> LogicalPlan {
     let input = context.table("touchpoints").await.expect("registered").into_unoptimized_plan();
-    match_journeys(input, definitions, as_of, None, &context.state()).expect("the definitions fit")
+    match_journeys(input, definitions, as_of, None, OutputRows::Members, &context.state()).expect("the definitions fit")
 }
 
 /// Runs a physical plan: the batches of each partition.

@@ -50,7 +50,7 @@ fn context(partitions: usize, ordered: bool) -> SessionContext {
 
 async fn physical(context: &SessionContext, input: &str, around: &str) -> Arc<dyn ExecutionPlan> {
     let input = context.sql(input).await.expect("planned").into_unoptimized_plan();
-    let plan = match_journeys(input, &journeys(), 190, None, &context.state()).expect("the definitions fit");
+    let plan = match_journeys(input, &journeys(), 190, None, OutputRows::Members, &context.state()).expect("the definitions fit");
     let matched = DataFrame::new(context.state(), plan).into_view();
     context.register_table("matched", matched).expect("a free name");
     context.sql(around).await.expect("planned").create_physical_plan().await.expect("planned")
@@ -67,7 +67,7 @@ fn datafusion_plans_the_exchange_and_the_sort() {
         let lines: Vec<&str> = plan.lines().map(str::trim).collect();
         assert!(
             lines[0].starts_with(
-                "MatchJourneysExec: journeys=[first, second, third], conditions=4, as_of=1970-01-01T00:00:00.000190Z"
+                "MatchJourneysExec: input=ordered, journeys=[first, second, third], conditions=4, as_of=1970-01-01T00:00:00.000190Z"
             ),
             "{plan}"
         );

@@ -11,22 +11,22 @@ use proptest::test_runner::{Config, TestRunner};
 
 use super::*;
 use crate::reference::{Condition, match_journey};
-use crate::{MatchCounts, MatchJourneysExec};
+use crate::{Arrangement, MatchCounts, MatchJourneysExec};
 
 #[derive(Debug, Clone)]
-struct Case {
-    ids: IdType,
-    touchpoints: Vec<Touchpoint>,
-    journeys: Vec<Journey>,
-    as_of: i64,
+pub(super) struct Case {
+    pub(super) ids: IdType,
+    pub(super) touchpoints: Vec<Touchpoint>,
+    pub(super) journeys: Vec<Journey>,
+    pub(super) as_of: i64,
     /// Rows of each input batch, in turn.
-    cuts: Vec<usize>,
-    batch_size: usize,
-    partitions: usize,
+    pub(super) cuts: Vec<usize>,
+    pub(super) batch_size: usize,
+    pub(super) partitions: usize,
 }
 
 /// `PROPTEST_CASES`, or so many.
-fn cases(default: u32) -> Config {
+pub(super) fn cases(default: u32) -> Config {
     let named = std::env::var_os("PROPTEST_CASES").is_some();
     let cases = if named { Config::default().cases } else { default };
     Config { cases, failure_persistence: None, max_shrink_iters: 20_000, ..Config::default() }
@@ -93,7 +93,7 @@ fn touchpoints(ids: IdType, most: usize) -> impl Strategy<Value = Vec<Touchpoint
     })
 }
 
-fn case() -> impl Strategy<Value = Case> {
+pub(super) fn case() -> impl Strategy<Value = Case> {
     let ids = proptest::sample::select(vec![
         IdType::Utf8,
         IdType::LargeUtf8,
@@ -148,7 +148,7 @@ fn assert_agrees(case: &Case, output: &[Vec<RecordBatch>], plan: &dyn ExecutionP
     assert!(found.iter().all(|(_, counts)| counts.is_conserved()));
 }
 
-fn cut(batch: &RecordBatch, cuts: &[usize]) -> Vec<RecordBatch> {
+pub(super) fn cut(batch: &RecordBatch, cuts: &[usize]) -> Vec<RecordBatch> {
     let mut batches = Vec::new();
     let (mut from, mut cuts) = (0, cuts.iter().cycle());
     while from < batch.num_rows() {
@@ -204,7 +204,7 @@ fn alone_on_ordered_batches() {
     result.unwrap_or_else(|failure| panic!("{failure}"));
 }
 
-fn ordered(batch: &RecordBatch) -> RecordBatch {
+pub(super) fn ordered(batch: &RecordBatch) -> RecordBatch {
     let options = Some(SortOptions { descending: false, nulls_first: false });
     let column = |name: &str| SortColumn { values: Arc::clone(batch.column_by_name(name).expect(name)), options };
     let order = ["customer_id", "occurred_at", "touchpoint_id"].map(column);
@@ -224,14 +224,15 @@ pub(super) fn operator(
     let schema = Arc::new(DFSchema::try_from(input.schema()).expect("a schema"));
     let relation = LogicalPlan::EmptyRelation(EmptyRelation { produce_one_row: false, schema: Arc::clone(&schema) });
     let state = context.state();
-    let plan = match_journeys(relation, definitions, as_of, None, &state).expect("the definitions fit");
+    let plan = match_journeys(relation, definitions, as_of, None, OutputRows::Members, &state).expect("the definitions fit");
     let LogicalPlan::Extension(extension) = plan else { panic!("an extension node") };
     let node = extension.node.as_any().downcast_ref::<crate::MatchJourneys>().expect("a matcher");
     let conditions = node
         .conditions
         .iter()
         .map(|condition| state.create_physical_expr(condition.clone(), &schema).expect("planned"));
-    let exec = MatchJourneysExec::try_new(input, conditions.collect(), Arc::new(node.parameters.clone()));
+    let parameters = Arc::new(node.parameters.clone());
+    let exec = MatchJourneysExec::try_new(input, conditions.collect(), parameters, Arrangement::Ordered);
     Arc::new(exec.expect("the parts fit"))
 }
 
@@ -297,7 +298,7 @@ fn with_a_sort_that_spills() {
     assert!(spills.get() > 0, "no sort spilled, so the test shows nothing");
 }
 
-fn spill_count(plan: &dyn ExecutionPlan) -> usize {
+pub(super) fn spill_count(plan: &dyn ExecutionPlan) -> usize {
     let own = plan.metrics().and_then(|metrics| metrics.spill_count()).unwrap_or(0);
     own + plan.children().into_iter().map(|child| spill_count(child.as_ref())).sum::<usize>()
 }

@@ -14,7 +14,7 @@ fn refused_over(input: &str, definitions: &[JourneyDefinition]) -> Vec<MatchErro
     register(&context, touchpoint_schema(IdType::Utf8), vec![vec![]]);
     block_on(async {
         let input = context.sql(input).await.expect("planned").into_unoptimized_plan();
-        match_journeys(input, definitions, 0, None, &context.state()).expect_err("refused")
+        match_journeys(input, definitions, 0, None, OutputRows::Members, &context.state()).expect_err("refused")
     })
 }
 
@@ -141,7 +141,7 @@ fn variables_take_their_values() {
     ];
     block_on(async {
         let input = context.table("touchpoints").await.expect("registered").into_unoptimized_plan();
-        let plan = match_journeys(input, &[journey], 9 * DAY, Some(&values.into()), &context.state()).expect("it fits");
+        let plan = match_journeys(input, &[journey], 9 * DAY, Some(&values.into()), OutputRows::Members, &context.state()).expect("it fits");
         let plan = context.state().create_physical_plan(&plan).await.expect("planned");
         let output = collect(&context, &plan).await.expect("ran").concat();
         assert_eq!(rows(&output).iter().map(|row| row.journey_id.as_str()).collect::<Vec<_>>(), ["j/u"]);

@@ -1,0 +1,375 @@
+//! Touchpoints spread over buckets by customer, in memory or spilled.
+//!
+//! A block is some hundred thousand rows in the order of their buckets; a spilled file holds one batch a bucket. So a
+//! bucket is read from both as slices, and nothing is sorted before its bucket's turn.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
+use arrow::compute::concat_batches;
+use arrow::datatypes::{DataType, Int64Type, SchemaRef, TimestampMicrosecondType, UInt32Type};
+use arrow::ipc::reader::FileReader;
+use arrow::ipc::writer::FileWriter;
+use datafusion::common::{Result, exec_err, internal_err};
+use datafusion::execution::SpillFile;
+use datafusion::execution::disk_manager::DiskManager;
+use datafusion::execution::memory_pool::MemoryReservation;
+use datafusion::physical_plan::metrics::SpillMetrics;
+use hashbrown::HashTable;
+
+use crate::customers::{Amounts, Customers, Ids};
+
+/// Enough that a bucket's rows and customers stay in the cache of a core while they are worked on, few enough that a
+/// block has long runs for each.
+pub(crate) const BUCKETS: usize = 256;
+
+/// The bucket of a customer: the hash's upper bits.
+pub(crate) fn bucket_of(hash: u64) -> usize {
+    (hash >> (u64::BITS - BUCKETS.ilog2())) as usize
+}
+
+/// The columns of a block, in this order; further key columns follow.
+pub(crate) mod column {
+    pub(crate) const CUSTOMER: usize = 0;
+    pub(crate) const TIME: usize = 1;
+    pub(crate) const TOUCHPOINT: usize = 2;
+    pub(crate) const CLASS: usize = 3;
+    pub(crate) const SATISFACTION: usize = 4;
+    pub(crate) const COST: usize = 5;
+    pub(crate) const KEYS: usize = 6;
+}
+
+/// Rows in the order of their buckets.
+pub(crate) struct Block {
+    pub(crate) rows: RecordBatch,
+    /// For each bucket the row after its last.
+    pub(crate) ends: Vec<u32>,
+}
+
+impl Block {
+    fn bucket(&self, bucket: usize) -> RecordBatch {
+        let from = if bucket == 0 { 0 } else { self.ends[bucket - 1] } as usize;
+        self.rows.slice(from, self.ends[bucket] as usize - from)
+    }
+}
+
+/// What one collecting task has put away.
+pub(crate) struct Store {
+    schema: SchemaRef,
+    blocks: Vec<Block>,
+    /// Files of one batch a bucket.
+    spilled: Vec<Arc<dyn SpillFile>>,
+    reservation: MemoryReservation,
+    disk: Arc<DiskManager>,
+    metrics: SpillMetrics,
+}
+
+impl Store {
+    pub(crate) fn new(
+        schema: SchemaRef,
+        reservation: MemoryReservation,
+        disk: Arc<DiskManager>,
+        metrics: SpillMetrics,
+    ) -> Self {
+        Self { schema, blocks: Vec::new(), spilled: Vec::new(), reservation, disk, metrics }
+    }
+
+    /// Puts a block away; without room for it, everything at hand is spilled.
+    pub(crate) fn push(&mut self, block: Block) -> Result<()> {
+        let has_room = self.reservation.try_grow(block.rows.get_array_memory_size()).is_ok();
+        self.blocks.push(block);
+        if has_room { Ok(()) } else { self.spill() }
+    }
+
+    /// No further blocks. Who has spilled spills the rest too: what follows needs the memory.
+    pub(crate) fn finish(&mut self) -> Result<()> {
+        if self.spilled.is_empty() { Ok(()) } else { self.spill() }
+    }
+
+    fn spill(&mut self) -> Result<()> {
+        if self.blocks.is_empty() {
+            return Ok(());
+        }
+        let file = self.disk.create_tmp_file("matching journeys")?;
+        let mut writer = FileWriter::try_new(file.open_writer()?, &self.schema)?;
+        for bucket in 0..BUCKETS {
+            let parts: Vec<RecordBatch> = self.blocks.iter().map(|block| block.bucket(bucket)).collect();
+            let rows = concat_batches(&self.schema, &parts)?;
+            self.metrics.spilled_rows.add(rows.num_rows());
+            writer.write(&rows)?;
+        }
+        writer.into_inner()?.finish()?;
+        self.metrics.spill_file_count.add(1);
+        self.metrics.spilled_bytes.add(file.size().unwrap_or(0) as usize);
+        self.spilled.push(file);
+        self.blocks.clear();
+        self.reservation.free();
+        Ok(())
+    }
+
+    fn bucket(&self, bucket: usize, parts: &mut Vec<RecordBatch>) -> Result<()> {
+        for file in &self.spilled {
+            let Some(path) = file.path() else {
+                return exec_err!("spilled touchpoints can only be read back from files of this machine");
+            };
+            let mut reader = FileReader::try_new(BufReader::new(File::open(path)?), None)?;
+            reader.set_index(bucket)?;
+            match reader.next() {
+                Some(rows) => parts.push(rows?),
+                None => return internal_err!("a spilled file has no bucket {bucket}"),
+            }
+        }
+        parts.extend(self.blocks.iter().map(|block| block.bucket(bucket)));
+        Ok(())
+    }
+}
+
+/// All touchpoints, each customer's in one bucket.
+pub(crate) struct Buckets {
+    pub(crate) schema: SchemaRef,
+    pub(crate) stores: Vec<Mutex<Store>>,
+    pub(crate) tables: Arc<CustomerTables>,
+    /// What the tables take, held as long as they are.
+    pub(crate) _table_memory: Arc<Mutex<MemoryReservation>>,
+}
+
+impl Buckets {
+    /// The customers of a bucket, ordered; `None` when it is empty.
+    pub(crate) fn customers(&self, bucket: usize) -> Result<Option<Customers>> {
+        let mut parts = Vec::new();
+        for store in &self.stores {
+            lock(store).bucket(bucket, &mut parts)?;
+        }
+        let rows = concat_batches(&self.schema, &parts)?;
+        drop(parts);
+        if rows.num_rows() == 0 {
+            return Ok(None);
+        }
+        let ids = self.tables.bucket(bucket).ids();
+        ordered(rows, &ids).map(Some)
+    }
+
+    /// Makes room for a bucket that does not fit beside what is held.
+    pub(crate) fn spill(&self) -> Result<()> {
+        self.stores.iter().try_for_each(|store| lock(store).spill())
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Orders a bucket: rows are dealt out to their customers, then each customer's are sorted, which they mostly are
+/// already because touchpoints arrive about in the order of time.
+fn ordered(rows: RecordBatch, ids: &ArrayRef) -> Result<Customers> {
+    let codes = rows.column(column::CUSTOMER).as_primitive::<UInt32Type>().values().clone();
+    let times = rows.column(column::TIME).as_primitive::<TimestampMicrosecondType>().values().clone();
+    let touchpoints = Ids::new(rows.column(column::TOUCHPOINT))?;
+
+    // Customers by id, so that the output does not depend on who came first.
+    let by_id = arrow::compute::sort_to_indices(ids, None, None)?;
+    let mut next = vec![0_u32; ids.len()];
+    codes.iter().for_each(|&code| next[code as usize] += 1);
+    let mut ends = Vec::with_capacity(ids.len());
+    let mut present = Vec::with_capacity(ids.len());
+    let mut from = 0;
+    for &code in by_id.values() {
+        let number = std::mem::replace(&mut next[code as usize], from);
+        if number > 0 {
+            from += number;
+            ends.push(from);
+            present.push(code);
+        }
+    }
+    let mut order = vec![0_u32; codes.len()];
+    for (row, &code) in codes.iter().enumerate() {
+        let place = &mut next[code as usize];
+        order[*place as usize] = row as u32;
+        *place += 1;
+    }
+    let mut keyed: Vec<(i64, u32)> = Vec::new();
+    let mut from = 0;
+    for &end in &ends {
+        let rows = &mut order[from..end as usize];
+        from = end as usize;
+        if rows.windows(2).all(|pair| times[pair[0] as usize] < times[pair[1] as usize]) {
+            continue;
+        }
+        keyed.clear();
+        keyed.extend(rows.iter().map(|&row| (times[row as usize], row)));
+        keyed.sort_by(|left, right| left.0.cmp(&right.0).then_with(|| touchpoints.compare(left.1, right.1)));
+        rows.iter_mut().zip(&keyed).for_each(|(row, &(_, sorted))| *row = sorted);
+    }
+
+    let amount = |index: usize| rows.column(index).as_primitive().clone();
+    let keys: Vec<usize> = (column::KEYS..rows.num_columns()).collect();
+    Ok(Customers {
+        ids: arrow::compute::take(ids, &arrow::array::UInt32Array::from(present), None)?,
+        ends,
+        order,
+        times,
+        classes: rows.column(column::CLASS).as_primitive::<UInt32Type>().values().clone(),
+        touchpoints,
+        amounts: Some(Amounts { satisfaction: amount(column::SATISFACTION), cost: amount(column::COST) }),
+        columns: rows.project(&keys)?,
+    })
+}
+
+/// The customers of every bucket, each with a number within its bucket.
+#[derive(Debug)]
+pub(crate) struct CustomerTables(Vec<Mutex<CustomerTable>>);
+
+impl CustomerTables {
+    pub(crate) fn new(is_number: bool) -> Self {
+        Self((0..BUCKETS).map(|_| Mutex::new(CustomerTable::new(is_number))).collect())
+    }
+
+    pub(crate) fn bucket(&self, bucket: usize) -> MutexGuard<'_, CustomerTable> {
+        lock(&self.0[bucket])
+    }
+
+    /// Bytes held.
+    pub(crate) fn size(&self) -> usize {
+        self.0.iter().map(|table| lock(table).size()).sum()
+    }
+}
+
+/// Customers by their ids; the hash only finds the place to compare.
+#[derive(Debug)]
+pub(crate) struct CustomerTable {
+    codes: HashTable<u32>,
+    hashes: Vec<u64>,
+    ids: CustomerIds,
+}
+
+#[derive(Debug)]
+enum CustomerIds {
+    Numbers(Vec<i64>),
+    /// One after the other, with the place after each.
+    Texts { bytes: String, ends: Vec<u32> },
+}
+
+impl CustomerIds {
+    fn text(bytes: &str, ends: &[u32], code: usize) -> (usize, usize) {
+        let from = if code == 0 { 0 } else { ends[code - 1] as usize };
+        debug_assert!(ends[code] as usize <= bytes.len());
+        (from, ends[code] as usize)
+    }
+}
+
+impl CustomerTable {
+    fn new(is_number: bool) -> Self {
+        let ids = if is_number {
+            CustomerIds::Numbers(Vec::new())
+        } else {
+            CustomerIds::Texts { bytes: String::new(), ends: Vec::new() }
+        };
+        Self { codes: HashTable::new(), hashes: Vec::new(), ids }
+    }
+
+    /// The number of a customer whose id is a number.
+    pub(crate) fn number(&mut self, hash: u64, id: i64) -> u32 {
+        let hash = within_bucket(hash);
+        let CustomerIds::Numbers(ids) = &mut self.ids else { return 0 };
+        let next = self.hashes.len() as u32;
+        let hashes = &self.hashes;
+        let entry = self.codes.entry(hash, |&code| ids[code as usize] == id, |&code| hashes[code as usize]);
+        let code = *entry.or_insert(next).get();
+        if code == next {
+            ids.push(id);
+            self.hashes.push(hash);
+        }
+        code
+    }
+
+    /// The number of a customer whose id is a text.
+    pub(crate) fn text(&mut self, hash: u64, id: &str) -> u32 {
+        let hash = within_bucket(hash);
+        let CustomerIds::Texts { bytes, ends } = &mut self.ids else { return 0 };
+        let next = self.hashes.len() as u32;
+        let hashes = &self.hashes;
+        let is_same = |&code: &u32| {
+            let (from, to) = CustomerIds::text(bytes, ends, code as usize);
+            hashes[code as usize] == hash && bytes.as_bytes()[from..to] == *id.as_bytes()
+        };
+        let code = *self.codes.entry(hash, is_same, |&code| hashes[code as usize]).or_insert(next).get();
+        if code == next {
+            bytes.push_str(id);
+            ends.push(bytes.len() as u32);
+            self.hashes.push(hash);
+        }
+        code
+    }
+
+    /// All ids by number.
+    fn ids(&self) -> ArrayRef {
+        match &self.ids {
+            CustomerIds::Numbers(ids) => Arc::new(Int64Array::from(ids.clone())),
+            CustomerIds::Texts { bytes, ends } => {
+                let text = |code: usize| {
+                    let (from, to) = CustomerIds::text(bytes, ends, code);
+                    &bytes[from..to]
+                };
+                Arc::new(StringArray::from_iter_values((0..ends.len()).map(text)))
+            }
+        }
+    }
+
+    fn size(&self) -> usize {
+        let ids = match &self.ids {
+            CustomerIds::Numbers(ids) => ids.capacity() * size_of::<i64>(),
+            CustomerIds::Texts { bytes, ends } => bytes.capacity() + ends.capacity() * size_of::<u32>(),
+        };
+        ids + self.hashes.capacity() * size_of::<u64>() + self.codes.capacity() * size_of::<u32>()
+    }
+}
+
+/// The upper bits are the same in the whole bucket, and a hash table tells its entries apart by them.
+fn within_bucket(hash: u64) -> u64 {
+    hash.rotate_left(BUCKETS.ilog2())
+}
+
+/// Whether ids of this type are numbers.
+pub(crate) fn is_number(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Dictionary(_, values) => is_number(values),
+        other => *other == DataType::Int64,
+    }
+}
+
+/// Ids as blocks hold them: numbers, or texts one after the other.
+pub(crate) fn block_id_type(data_type: &DataType) -> DataType {
+    if is_number(data_type) { DataType::Int64 } else { DataType::Utf8 }
+}
+
+/// The number of each customer in its bucket; rows are in the order of their buckets.
+pub(crate) fn customer_codes(ids: &ArrayRef, hashes: &[u64], ends: &[u32], tables: &CustomerTables) -> Result<Vec<u32>> {
+    let mut codes = Vec::with_capacity(hashes.len());
+    let mut from = 0;
+    for (bucket, &end) in ends.iter().enumerate() {
+        let end = end as usize;
+        if from < end {
+            let mut table = tables.bucket(bucket);
+            let rows = from..end;
+            match ids.data_type() {
+                DataType::Int64 => {
+                    let ids = ids.as_primitive::<Int64Type>();
+                    codes.extend(rows.map(|row| table.number(hashes[row], ids.value(row))));
+                }
+                DataType::Utf8View => {
+                    let ids = ids.as_string_view();
+                    codes.extend(rows.map(|row| table.text(hashes[row], ids.value(row))));
+                }
+                DataType::Utf8 => {
+                    let ids = ids.as_string::<i32>();
+                    codes.extend(rows.map(|row| table.text(hashes[row], ids.value(row))));
+                }
+                other => return internal_err!("customers of type {other}"),
+            }
+        }
+        from = end;
+    }
+    Ok(codes)
+}

@@ -1,0 +1,315 @@
+//! Touchpoints in any order: spread over buckets by customer, then ordered bucket by bucket.
+//!
+//! One task a core reads the input's partitions, keeps of each touchpoint only what matching needs (about 50 bytes)
+//! and puts whole blocks away. When all have come to the end of the input, each partition of the output takes its
+//! share of the buckets.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, StringBuilder, UInt32Array};
+use arrow::compute::{cast, concat_batches, take};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::common::hash_utils::{RandomState, create_hashes};
+use datafusion::common::runtime::JoinSet;
+use datafusion::common::{DataFusionError, Result};
+use datafusion::execution::TaskContext;
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::metrics::{BaselineMetrics, SpillMetrics};
+use futures::future::{BoxFuture, Shared};
+use futures::{FutureExt, StreamExt};
+
+use crate::buckets::{BUCKETS, Block, Buckets, CustomerTables, Store, block_id_type, bucket_of, column, customer_codes, is_number};
+use crate::classes::SharedClasses;
+use crate::customers::Customers;
+use crate::ordered::{AmountColumns, compact_array};
+use crate::prepare::{InputColumns, Preparation, Prepared};
+
+/// Rows of a block in batches: long runs for each bucket, and yet small enough to be put together in the cache.
+const BATCHES_IN_A_BLOCK: usize = 16;
+
+/// Equal in every process, so that a customer's bucket never changes.
+const HASH_SEED: u64 = 0x7468_726f_7567_686c;
+
+/// What the output's partitions wait for.
+pub(crate) type Collected = Shared<BoxFuture<'static, Result<Arc<Buckets>, Arc<DataFusionError>>>>;
+
+/// The collection that the partitions of one execution share.
+#[derive(Debug, Default)]
+pub(crate) struct Collection(Mutex<Option<Running>>);
+
+#[derive(Debug)]
+struct Running {
+    collected: Collected,
+    classes: Arc<SharedClasses>,
+    /// Partitions of this execution that have not asked for it yet.
+    awaited: usize,
+}
+
+impl Collection {
+    /// The collection under way, begun by the first of `partitions` to ask. After the last has asked, the next one
+    /// begins anew: the plan is executed again, and nothing is held for longer than needed.
+    pub(crate) fn join(
+        &self,
+        partitions: usize,
+        begin: impl FnOnce() -> Result<(BoxFuture<'static, Result<Buckets>>, Arc<SharedClasses>)>,
+    ) -> Result<(Collected, Arc<SharedClasses>)> {
+        let mut running = lock(&self.0);
+        let mut current = match running.take() {
+            Some(current) => current,
+            None => {
+                let (collecting, classes) = begin()?;
+                let collected = async move { collecting.await.map(Arc::new).map_err(Arc::new) };
+                Running { collected: collected.boxed().shared(), classes, awaited: partitions }
+            }
+        };
+        let joined = (current.collected.clone(), Arc::clone(&current.classes));
+        current.awaited -= 1;
+        *running = (current.awaited > 0).then_some(current);
+        Ok(joined)
+    }
+}
+
+/// Where the columns of a block come from.
+pub(crate) struct BlockColumns {
+    pub(crate) input: InputColumns,
+    pub(crate) amounts: AmountColumns,
+    /// The distinct further key columns.
+    pub(crate) keys: Vec<usize>,
+}
+
+impl BlockColumns {
+    /// The columns of a block (see [`crate::buckets::column`]).
+    pub(crate) fn schema(&self, input: &Schema) -> SchemaRef {
+        let kept = |column: usize| input.field(column).as_ref().clone();
+        let id = |column: usize| {
+            let field = kept(column);
+            let data_type = block_id_type(field.data_type());
+            field.with_data_type(data_type)
+        };
+        let mut fields = vec![
+            Field::new("customer", DataType::UInt32, false),
+            kept(self.input.time),
+            id(self.input.touchpoint),
+            Field::new("class", DataType::UInt32, false),
+            Field::new("satisfaction", DataType::Float64, true),
+            Field::new("cost", DataType::Float64, true),
+        ];
+        fields.extend(self.keys.iter().enumerate().map(|(index, &column)| {
+            let data_type = kept(column).data_type().clone();
+            Field::new(format!("key {index}"), data_type, true)
+        }));
+        Arc::new(Schema::new(fields))
+    }
+
+    /// The rows as they wait for their block: the customer by its id, everything else as it will be.
+    fn of(&self, prepared: Prepared) -> Result<RecordBatch> {
+        let Prepared { rows, classes } = prepared;
+        let column = |index: usize| rows.column(index);
+        let number = |index: usize| cast(column(index), &DataType::Float64);
+        let mut columns: Vec<ArrayRef> = vec![
+            plain_id(column(self.input.customer))?,
+            Arc::clone(column(self.input.time)),
+            plain_id(column(self.input.touchpoint))?,
+            Arc::new(classes),
+            number(self.amounts.satisfaction)?,
+            number(self.amounts.cost)?,
+        ];
+        columns.extend(self.keys.iter().map(|&key| Arc::clone(column(key))));
+        let fields: Vec<Field> = columns
+            .iter()
+            .enumerate()
+            .map(|(index, column)| Field::new(index.to_string(), column.data_type().clone(), true))
+            .collect();
+        Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
+    }
+}
+
+/// Ids without a dictionary, and with offsets of 32 bits.
+fn plain_id(ids: &ArrayRef) -> Result<ArrayRef> {
+    Ok(match ids.data_type() {
+        DataType::Dictionary(_, values) if is_number(values) => cast(ids, &DataType::Int64)?,
+        DataType::Dictionary(..) | DataType::LargeUtf8 => cast(ids, &DataType::Utf8)?,
+        _ => Arc::clone(ids),
+    })
+}
+
+/// What every collecting task is given.
+pub(crate) struct Collecting {
+    pub(crate) input: Arc<dyn ExecutionPlan>,
+    pub(crate) context: Arc<TaskContext>,
+    pub(crate) columns: Arc<BlockColumns>,
+    /// One a task.
+    pub(crate) preparations: Vec<(Preparation, BaselineMetrics, SpillMetrics)>,
+}
+
+impl Collecting {
+    /// Reads the input to its end.
+    pub(crate) async fn run(self) -> Result<Buckets> {
+        let Self { input, context, columns, preparations } = self;
+        let input_schema = input.schema();
+        let schema = columns.schema(&input_schema);
+        let customers = input_schema.field(columns.input.customer).data_type();
+        let tables = Arc::new(CustomerTables::new(is_number(customers)));
+        let pool = context.memory_pool();
+        let table_memory = Arc::new(Mutex::new(MemoryConsumer::new("MatchJourneys customers").register(pool)));
+        let partitions = input.properties().partitioning.partition_count();
+        let waiting = Arc::new(Mutex::new((0..partitions).collect::<VecDeque<usize>>()));
+
+        let mut tasks = JoinSet::new();
+        for (number, (preparation, baseline, spill)) in preparations.into_iter().enumerate() {
+            let consumer = MemoryConsumer::new(format!("MatchJourneys[{number}]")).with_can_spill(true);
+            let disk = Arc::clone(&context.runtime_env().disk_manager);
+            let mut collector = Collector {
+                block_rows: context.session_config().batch_size() * BATCHES_IN_A_BLOCK,
+                columns: Arc::clone(&columns),
+                schema: Arc::clone(&schema),
+                preparation,
+                pending: Vec::new(),
+                hashes: Vec::new(),
+                tables: Arc::clone(&tables),
+                table_memory: Arc::clone(&table_memory),
+                store: Store::new(Arc::clone(&schema), consumer.register(pool), disk, spill),
+            };
+            let (input, context, waiting) = (Arc::clone(&input), Arc::clone(&context), Arc::clone(&waiting));
+            tasks.spawn(async move {
+                while let Some(partition) = next(&waiting) {
+                    let mut rows = input.execute(partition, Arc::clone(&context))?;
+                    while let Some(batch) = rows.next().await {
+                        let batch = batch?;
+                        let _timer = baseline.elapsed_compute().timer();
+                        collector.add(&batch)?;
+                    }
+                }
+                let _timer = baseline.elapsed_compute().timer();
+                collector.finish()
+            });
+        }
+        let mut stores = Vec::new();
+        while let Some(done) = tasks.join_next().await {
+            stores.push(done.map_err(|error| DataFusionError::ExecutionJoin(Box::new(error)))??);
+        }
+        let stores = stores.into_iter().map(Mutex::new).collect();
+        Ok(Buckets { schema, stores, tables, _table_memory: table_memory })
+    }
+}
+
+fn next(waiting: &Mutex<VecDeque<usize>>) -> Option<usize> {
+    lock(waiting).pop_front()
+}
+
+/// One task's rows on their way into blocks.
+struct Collector {
+    block_rows: usize,
+    columns: Arc<BlockColumns>,
+    schema: SchemaRef,
+    preparation: Preparation,
+    pending: Vec<RecordBatch>,
+    /// Of the pending rows' customers.
+    hashes: Vec<u64>,
+    tables: Arc<CustomerTables>,
+    table_memory: Arc<Mutex<MemoryReservation>>,
+    store: Store,
+}
+
+impl Collector {
+    fn add(&mut self, batch: &RecordBatch) -> Result<()> {
+        let prepared = self.preparation.prepare(batch)?;
+        if prepared.rows.num_rows() == 0 {
+            return Ok(());
+        }
+        let rows = self.columns.of(prepared)?;
+        let from = self.hashes.len();
+        self.hashes.resize(from + rows.num_rows(), 0);
+        create_hashes([rows.column(0)], &RandomState::with_seed(HASH_SEED), &mut self.hashes[from..])?;
+        self.pending.push(rows);
+        if self.hashes.len() >= self.block_rows { self.put_away() } else { Ok(()) }
+    }
+
+    fn finish(mut self) -> Result<Store> {
+        if !self.pending.is_empty() {
+            self.put_away()?;
+        }
+        self.store.finish()?;
+        Ok(self.store)
+    }
+
+    /// Makes a block of what is pending.
+    fn put_away(&mut self) -> Result<()> {
+        let pending = std::mem::take(&mut self.pending);
+        let hashes = std::mem::take(&mut self.hashes);
+        let rows = concat_batches(&pending[0].schema(), &pending)?;
+        drop(pending);
+
+        let mut next = [0_u32; BUCKETS];
+        hashes.iter().for_each(|&hash| next[bucket_of(hash)] += 1);
+        let mut from = 0;
+        for number in &mut next {
+            from += std::mem::replace(number, from);
+        }
+        let mut order = vec![0_u32; hashes.len()];
+        for (row, &hash) in hashes.iter().enumerate() {
+            let place = &mut next[bucket_of(hash)];
+            order[*place as usize] = row as u32;
+            *place += 1;
+        }
+        let ends = next.to_vec();
+        let hashes: Vec<u64> = order.iter().map(|&row| hashes[row as usize]).collect();
+        let order = UInt32Array::from(order);
+
+        let customers = take(rows.column(0), &order, None)?;
+        let codes = customer_codes(&customers, &hashes, &ends, &self.tables)?;
+        drop(customers);
+        let mut columns: Vec<ArrayRef> = vec![Arc::new(UInt32Array::from(codes))];
+        for (index, values) in rows.columns().iter().enumerate().skip(1) {
+            let values = take(values, &order, None)?;
+            columns.push(if index == column::TOUCHPOINT { plain_text(&values) } else { compact_array(&values) });
+        }
+        let rows = RecordBatch::try_new(Arc::clone(&self.schema), columns)?;
+        lock(&self.table_memory).try_resize(self.tables.size()).map_err(|error| {
+            error.context("the ids of all customers must fit in memory; raise the memory limit")
+        })?;
+        self.store.push(Block { rows, ends })
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Texts of views one after the other: what they refer to is let go.
+fn plain_text(column: &ArrayRef) -> ArrayRef {
+    let Some(views) = column.as_string_view_opt() else { return Arc::clone(column) };
+    let bytes: usize = views.views().iter().map(|view| *view as u32 as usize).sum();
+    let mut texts = StringBuilder::with_capacity(views.len(), bytes);
+    for row in 0..views.len() {
+        texts.append_value(views.value(row));
+    }
+    let texts: StringArray = texts.finish();
+    Arc::new(texts)
+}
+
+/// One output partition's share of the buckets, in their order.
+pub(crate) struct BucketCustomers {
+    pub(crate) collected: Collected,
+    pub(crate) buckets: std::ops::Range<usize>,
+}
+
+impl BucketCustomers {
+    /// The buckets of one of `partitions`.
+    pub(crate) fn share(collected: Collected, partition: usize, partitions: usize) -> Self {
+        Self { collected, buckets: partition * BUCKETS / partitions..(partition + 1) * BUCKETS / partitions }
+    }
+
+    /// The customers of the next bucket that has any, and all buckets, for whoever needs room.
+    pub(crate) async fn next(&mut self) -> Result<Option<(Customers, Arc<Buckets>)>> {
+        let all = self.collected.clone().await.map_err(DataFusionError::Shared)?;
+        for bucket in self.buckets.by_ref() {
+            if let Some(customers) = all.customers(bucket)? {
+                return Ok(Some((customers, all)));
+            }
+        }
+        Ok(None)
+    }
+}
