@@ -4,7 +4,6 @@
 //! and puts whole blocks away. When all have come to the end of the input, each partition of the output takes its
 //! share of the buckets.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, StringBuilder, UInt32Array};
@@ -18,6 +17,7 @@ use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::metrics::{BaselineMetrics, SpillMetrics};
 use futures::future::{BoxFuture, Shared};
+use futures::stream::select_all;
 use futures::{FutureExt, StreamExt};
 
 use crate::buckets::{BUCKETS, Block, Buckets, CustomerTables, Store, block_id_type, bucket_of, column, customer_codes, is_number};
@@ -155,7 +155,7 @@ impl Collecting {
         let pool = context.memory_pool();
         let table_memory = Arc::new(Mutex::new(MemoryConsumer::new("MatchJourneys customers").register(pool)));
         let partitions = input.properties().partitioning.partition_count();
-        let waiting = Arc::new(Mutex::new((0..partitions).collect::<VecDeque<usize>>()));
+        let number_of_tasks = preparations.len();
 
         let mut tasks = JoinSet::new();
         for (number, (preparation, baseline, spill)) in preparations.into_iter().enumerate() {
@@ -172,15 +172,15 @@ impl Collecting {
                 table_memory: Arc::clone(&table_memory),
                 store: Store::new(Arc::clone(&schema), consumer.register(pool), disk, spill),
             };
-            let (input, context, waiting) = (Arc::clone(&input), Arc::clone(&context), Arc::clone(&waiting));
+            // All partitions are read side by side: an exchange below hands on to none of them while one is full.
+            let own = (number..partitions).step_by(number_of_tasks);
+            let streams = own.map(|partition| input.execute(partition, Arc::clone(&context)));
+            let mut rows = select_all(streams.collect::<Result<Vec<_>>>()?);
             tasks.spawn(async move {
-                while let Some(partition) = next(&waiting) {
-                    let mut rows = input.execute(partition, Arc::clone(&context))?;
-                    while let Some(batch) = rows.next().await {
-                        let batch = batch?;
-                        let _timer = baseline.elapsed_compute().timer();
-                        collector.add(&batch)?;
-                    }
+                while let Some(batch) = rows.next().await {
+                    let batch = batch?;
+                    let _timer = baseline.elapsed_compute().timer();
+                    collector.add(&batch)?;
                 }
                 let _timer = baseline.elapsed_compute().timer();
                 collector.finish()
@@ -193,10 +193,6 @@ impl Collecting {
         let stores = stores.into_iter().map(Mutex::new).collect();
         Ok(Buckets { schema, stores, tables, _table_memory: table_memory })
     }
-}
-
-fn next(waiting: &Mutex<VecDeque<usize>>) -> Option<usize> {
-    lock(waiting).pop_front()
 }
 
 /// One task's rows on their way into blocks.
