@@ -15,8 +15,8 @@ What makes it fair.
 * Peers write plain Parquet files (zstd). Throughline besides counts and checks every row on the way in, tests that
   journey_id is unique, and commits Delta tables; that is in its time.
 * Wall is time until the process ended; CPU its user and system time; peak its largest resident memory, binary and
-  interpreter included; read and written are what passed through system calls (pages of a mapped file do not);
-  spilled is what was written beyond the tables.
+  interpreter included; read is what passed through system calls, all columns and passes;
+  spilled is what was written beyond the tables, for ours what its run record says.
 
 A ratio is peer / Throughline, the median over pairs of runs, with the least and the greatest of them.
 """
@@ -158,19 +158,20 @@ def spread(values: list[float], form: str = "{:.1f}") -> str:
     return middle if low == high else f"{middle} ({low}–{high})"
 
 
-def print_stage(engines: list[Engine], stage: str, instances: int, title: str) -> None:
-    """The table of a stage."""
+def print_stage(engines: list[Engine], stage: str, instances: int, title: str, log_bytes: int) -> None:
+    """The table of a stage. A read of less than a quarter of the log is none: it came in by mapped pages, uncounted."""
     print(f"\n{title}, stage {stage}: {instances:,} instances, tables equal row for row\n")
     header = f"{'':<26}{'wall s':>18}{'CPU s':>8}{'peak GB':>9}{'read MB':>9}{'spilled MB':>11}"
     print(f"{header}  {'wall / ours':<20}{'peak / ours':<18}")
     ours = engines[0]
     for engine in engines:
-        if engine.skipped:
+        if not engine.runs:
             print(f"{engine.name:<26}  skipped: {engine.skipped}")
             continue
         middle = {key: statistics.median(one[key] for one in engine.runs) for key in ("cpu", "peak", "read", "spilled")}
+        read = f"{middle['read'] / 1e6:,.0f}" if middle["read"] > log_bytes / 4 else "-"
         figures = f"{spread([one['wall'] for one in engine.runs], '{:.2f}'):>18}{middle['cpu']:>8.1f}"
-        figures += f"{middle['peak'] / 1e9:>9.2f}{middle['read'] / 1e6:>9,.0f}{middle['spilled'] / 1e6:>11,.0f}"
+        figures += f"{middle['peak'] / 1e9:>9.2f}{read:>9}{middle['spilled'] / 1e6:>11,.0f}"
         ratios = ""
         if engine is not ours:
             pairs = list(zip(engine.runs, ours.runs))
@@ -178,7 +179,7 @@ def print_stage(engines: list[Engine], stage: str, instances: int, title: str) -
             ratios += spread([one["peak"] / other["peak"] for one, other in pairs])
         print(f"{engine.name:<26}{figures}  {ratios}".rstrip())
     for engine in engines:
-        if engine.is_ours:
+        if engine.is_ours and engine.runs:
             steps = {step: statistics.median(one["steps"][step] for one in engine.runs) for step in engine.runs[0]["steps"]}
             total = sum(steps.values())
             shares = " · ".join(f"{step} {s:.2f} s ({s / total:.0%})" for step, s in steps.items() if s / total >= 0.005)
@@ -206,6 +207,12 @@ def keep(engines: list[Engine], asked: argparse.Namespace, stage: str, instances
                 "runs": engine.runs,
             }
             results.write(json.dumps(line) + "\n")
+
+
+def title(asked: argparse.Namespace) -> str:
+    """`20,000,000 touchpoints, 5 % of them one customer's, in order of customer`."""
+    whale = f", {asked.whale:.0%} of them one customer's" if asked.whale else ""
+    return f"{asked.touchpoints:,} touchpoints{whale}{', in order of customer' if asked.sorted else ''}"
 
 
 def rows_of(folder: Path) -> int:
@@ -246,6 +253,7 @@ def main() -> None:
     asked = arguments()
     os.sched_setaffinity(0, asked.cores)  # which children inherit
     lake = lake_of(asked)
+    log_bytes = sum(file.stat().st_size for file in (lake / "touchpoints").iterdir())
     for stage in asked.stages:
         engines = [Engine("throughline")]
         if asked.memory_limit:
@@ -256,7 +264,7 @@ def main() -> None:
         check_equality(engines, asked, lake, stage)
         instances = rows_of(asked.scratch / "throughline")
         take_turns(engines, asked, lake, stage)
-        print_stage(engines, stage, instances, f"{asked.touchpoints:,} touchpoints")
+        print_stage(engines, stage, instances, title(asked), log_bytes)
         keep(engines, asked, stage, instances)
     shutil.rmtree(asked.scratch)
 
