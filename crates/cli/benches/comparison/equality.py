@@ -44,7 +44,7 @@ def difference(left: pa.ChunkedArray, right: pa.ChunkedArray) -> str | None:
         return f"nulls in other places ({left.null_count} and {right.null_count})"
     if pa.types.is_floating(left.type):
         x, y = (column.drop_null().to_numpy() for column in (left, right))
-        unequal = np.abs(x - y) > TOLERANCE * np.maximum(np.abs(x), np.abs(y))
+        unequal = ~(np.abs(x - y) <= TOLERANCE * np.maximum(np.abs(x), np.abs(y)))  # so that a NaN is unequal
     else:
         x, y = left.drop_null(), right.drop_null()
         unequal = pc.not_equal(x, y).to_numpy()
