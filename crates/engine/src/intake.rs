@@ -116,6 +116,15 @@ pub(crate) async fn take_in(
     Ok(Intake { kept: kept.into_unoptimized_plan(), rejected: rejected.map(DataFrame::into_unoptimized_plan), counts })
 }
 
+/// Whether no two rows of `keys` are equal, as far as their hashes can tell: `false` says that it has to be looked at.
+pub(crate) async fn all_differ(keys: LogicalPlan, session: &SessionContext) -> Result<bool, EngineError> {
+    let keys = session.execute_logical_plan(keys).await?;
+    let mut columns = vec![lit(0_i32).alias(VERDICT)];
+    columns.extend(keys.schema().columns().into_iter().map(Expr::Column));
+    let first = first_pass(keys.select(columns)?, 1, session).await?;
+    Ok(matches!(first.suspects, Suspects::None))
+}
+
 /// The keys that several of the rows that passed have, when there are any.
 async fn shared_keys(
     name: &str,

@@ -21,7 +21,7 @@ use throughline_plan::{BrokenRule, PlannedTest, Step, StepKind, planned_tests, r
 
 use crate::event::{Event, Observer};
 use crate::failure::EngineError;
-use crate::intake::{Intake, IntakeRules, take_in};
+use crate::intake::{Intake, IntakeRules, all_differ, take_in};
 use crate::matching::{Matcher, conservation};
 use crate::prepare::Prepared;
 use crate::run::{STUCK_AFTER, TICK, rfc3339};
@@ -304,13 +304,9 @@ impl Execution {
     }
 
     async fn test(&self, test: &PlannedTest) -> Result<TestRecord, EngineError> {
-        let batches = self.session.execute_logical_plan(test.query.clone()).await?.collect().await?;
-        let count = batches
-            .iter()
-            .find(|batch| batch.num_rows() > 0)
-            .and_then(|batch| batch.column(0).as_primitive_opt::<Int64Type>().map(|numbers| numbers.value(0)));
-        let Some(count) = count else {
-            return Err(EngineError::failed(format!("the test `{}` returned no number", test.name), ""));
+        let count = match &test.keys {
+            Some(keys) if all_differ(keys.clone(), &self.session).await? => 0,
+            _ => self.offending(test).await?,
         };
         let (line, column) = test.place.line_and_column();
         Ok(TestRecord {
@@ -320,6 +316,15 @@ impl Execution {
             count,
             place: format!("{}:{line}:{column}", test.place.file.path.display()),
         })
+    }
+
+    async fn offending(&self, test: &PlannedTest) -> Result<i64, EngineError> {
+        let batches = self.session.execute_logical_plan(test.query.clone()).await?.collect().await?;
+        let count = batches
+            .iter()
+            .find(|batch| batch.num_rows() > 0)
+            .and_then(|batch| batch.column(0).as_primitive_opt::<Int64Type>().map(|numbers| numbers.value(0)));
+        count.ok_or_else(|| EngineError::failed(format!("the test `{}` returned no number", test.name), ""))
     }
 
     fn commit_details(&self, fingerprint: &str) -> CommitDetails {

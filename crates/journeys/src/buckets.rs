@@ -7,9 +7,9 @@ use std::fs::File;
 use std::io::BufReader;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, AsArray, RecordBatch};
 use arrow::compute::concat_batches;
-use arrow::datatypes::{DataType, Int64Type, SchemaRef, TimestampMicrosecondType, UInt32Type};
+use arrow::datatypes::{SchemaRef, TimestampMicrosecondType, UInt32Type};
 use arrow::ipc::reader::FileReader;
 use arrow::ipc::writer::FileWriter;
 use datafusion::common::{Result, exec_err, internal_err};
@@ -17,8 +17,8 @@ use datafusion::execution::SpillFile;
 use datafusion::execution::disk_manager::DiskManager;
 use datafusion::execution::memory_pool::MemoryReservation;
 use datafusion::physical_plan::metrics::SpillMetrics;
-use hashbrown::HashTable;
 
+use crate::customer_tables::CustomerTables;
 use crate::customers::{Amounts, Customers, Ids};
 
 /// Enough that a bucket's rows and customers stay in the cache of a core while they are worked on, few enough that a
@@ -147,7 +147,7 @@ impl Buckets {
         if rows.num_rows() == 0 {
             return Ok(None);
         }
-        let ids = self.tables.bucket(bucket).ids();
+        let ids = self.tables.ids(bucket);
         ordered(rows, &ids).map(Some)
     }
 
@@ -157,7 +157,7 @@ impl Buckets {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -215,161 +215,4 @@ fn ordered(rows: RecordBatch, ids: &ArrayRef) -> Result<Customers> {
         amounts: Some(Amounts { satisfaction: amount(column::SATISFACTION), cost: amount(column::COST) }),
         columns: rows.project(&keys)?,
     })
-}
-
-/// The customers of every bucket, each with a number within its bucket.
-#[derive(Debug)]
-pub(crate) struct CustomerTables(Vec<Mutex<CustomerTable>>);
-
-impl CustomerTables {
-    pub(crate) fn new(is_number: bool) -> Self {
-        Self((0..BUCKETS).map(|_| Mutex::new(CustomerTable::new(is_number))).collect())
-    }
-
-    pub(crate) fn bucket(&self, bucket: usize) -> MutexGuard<'_, CustomerTable> {
-        lock(&self.0[bucket])
-    }
-
-    /// Bytes held.
-    pub(crate) fn size(&self) -> usize {
-        self.0.iter().map(|table| lock(table).size()).sum()
-    }
-}
-
-/// Customers by their ids; the hash only finds the place to compare.
-#[derive(Debug)]
-pub(crate) struct CustomerTable {
-    codes: HashTable<u32>,
-    hashes: Vec<u64>,
-    ids: CustomerIds,
-}
-
-#[derive(Debug)]
-enum CustomerIds {
-    Numbers(Vec<i64>),
-    /// One after the other, with the place after each.
-    Texts { bytes: String, ends: Vec<u32> },
-}
-
-impl CustomerIds {
-    fn text(bytes: &str, ends: &[u32], code: usize) -> (usize, usize) {
-        let from = if code == 0 { 0 } else { ends[code - 1] as usize };
-        debug_assert!(ends[code] as usize <= bytes.len());
-        (from, ends[code] as usize)
-    }
-}
-
-impl CustomerTable {
-    fn new(is_number: bool) -> Self {
-        let ids = if is_number {
-            CustomerIds::Numbers(Vec::new())
-        } else {
-            CustomerIds::Texts { bytes: String::new(), ends: Vec::new() }
-        };
-        Self { codes: HashTable::new(), hashes: Vec::new(), ids }
-    }
-
-    /// The number of a customer whose id is a number.
-    pub(crate) fn number(&mut self, hash: u64, id: i64) -> u32 {
-        let hash = within_bucket(hash);
-        let CustomerIds::Numbers(ids) = &mut self.ids else { return 0 };
-        let next = self.hashes.len() as u32;
-        let hashes = &self.hashes;
-        let entry = self.codes.entry(hash, |&code| ids[code as usize] == id, |&code| hashes[code as usize]);
-        let code = *entry.or_insert(next).get();
-        if code == next {
-            ids.push(id);
-            self.hashes.push(hash);
-        }
-        code
-    }
-
-    /// The number of a customer whose id is a text.
-    pub(crate) fn text(&mut self, hash: u64, id: &str) -> u32 {
-        let hash = within_bucket(hash);
-        let CustomerIds::Texts { bytes, ends } = &mut self.ids else { return 0 };
-        let next = self.hashes.len() as u32;
-        let hashes = &self.hashes;
-        let is_same = |&code: &u32| {
-            let (from, to) = CustomerIds::text(bytes, ends, code as usize);
-            hashes[code as usize] == hash && bytes.as_bytes()[from..to] == *id.as_bytes()
-        };
-        let code = *self.codes.entry(hash, is_same, |&code| hashes[code as usize]).or_insert(next).get();
-        if code == next {
-            bytes.push_str(id);
-            ends.push(bytes.len() as u32);
-            self.hashes.push(hash);
-        }
-        code
-    }
-
-    /// All ids by number.
-    fn ids(&self) -> ArrayRef {
-        match &self.ids {
-            CustomerIds::Numbers(ids) => Arc::new(Int64Array::from(ids.clone())),
-            CustomerIds::Texts { bytes, ends } => {
-                let text = |code: usize| {
-                    let (from, to) = CustomerIds::text(bytes, ends, code);
-                    &bytes[from..to]
-                };
-                Arc::new(StringArray::from_iter_values((0..ends.len()).map(text)))
-            }
-        }
-    }
-
-    fn size(&self) -> usize {
-        let ids = match &self.ids {
-            CustomerIds::Numbers(ids) => ids.capacity() * size_of::<i64>(),
-            CustomerIds::Texts { bytes, ends } => bytes.capacity() + ends.capacity() * size_of::<u32>(),
-        };
-        ids + self.hashes.capacity() * size_of::<u64>() + self.codes.capacity() * size_of::<u32>()
-    }
-}
-
-/// The upper bits are the same in the whole bucket, and a hash table tells its entries apart by them.
-fn within_bucket(hash: u64) -> u64 {
-    hash.rotate_left(BUCKETS.ilog2())
-}
-
-/// Whether ids of this type are numbers.
-pub(crate) fn is_number(data_type: &DataType) -> bool {
-    match data_type {
-        DataType::Dictionary(_, values) => is_number(values),
-        other => *other == DataType::Int64,
-    }
-}
-
-/// Ids as blocks hold them: numbers, or texts one after the other.
-pub(crate) fn block_id_type(data_type: &DataType) -> DataType {
-    if is_number(data_type) { DataType::Int64 } else { DataType::Utf8 }
-}
-
-/// The number of each customer in its bucket; rows are in the order of their buckets.
-pub(crate) fn customer_codes(ids: &ArrayRef, hashes: &[u64], ends: &[u32], tables: &CustomerTables) -> Result<Vec<u32>> {
-    let mut codes = Vec::with_capacity(hashes.len());
-    let mut from = 0;
-    for (bucket, &end) in ends.iter().enumerate() {
-        let end = end as usize;
-        if from < end {
-            let mut table = tables.bucket(bucket);
-            let rows = from..end;
-            match ids.data_type() {
-                DataType::Int64 => {
-                    let ids = ids.as_primitive::<Int64Type>();
-                    codes.extend(rows.map(|row| table.number(hashes[row], ids.value(row))));
-                }
-                DataType::Utf8View => {
-                    let ids = ids.as_string_view();
-                    codes.extend(rows.map(|row| table.text(hashes[row], ids.value(row))));
-                }
-                DataType::Utf8 => {
-                    let ids = ids.as_string::<i32>();
-                    codes.extend(rows.map(|row| table.text(hashes[row], ids.value(row))));
-                }
-                other => return internal_err!("customers of type {other}"),
-            }
-        }
-        from = end;
-    }
-    Ok(codes)
 }

@@ -150,8 +150,14 @@ impl MatchJourneysExec {
         &self.input
     }
 
-    fn preparation(&self, shared: &Arc<SharedClasses>, partition: usize) -> Preparation {
+    fn preparation(
+        &self,
+        shared: &Arc<SharedClasses>,
+        partition: usize,
+        needed: Option<Vec<usize>>,
+    ) -> Preparation {
         Preparation {
+            needed,
             columns: self.columns.input.clone(),
             coder: ClassCoder::new(
                 Arc::clone(shared),
@@ -176,7 +182,7 @@ impl MatchJourneysExec {
         Ok(Source::Ordered(Box::new(OrderedCustomers {
             input: self.input.execute(partition, Arc::clone(context))?,
             schema: self.input.schema(),
-            preparation: self.preparation(shared, partition),
+            preparation: self.preparation(shared, partition, None),
             amounts: self.columns.amounts,
             batch_size: context.session_config().batch_size(),
             baseline: BaselineMetrics::new(&self.metrics, partition),
@@ -196,19 +202,19 @@ impl MatchJourneysExec {
         let (collected, shared) = self.collection.join(partitions, || {
             let shared = Arc::new(SharedClasses::new(self.parameters.definitions.len()));
             let inputs = self.input.output_partitioning().partition_count();
+            let columns =
+                BlockColumns { input: self.columns.input.clone(), amounts, keys: self.columns.keys.clone() };
             let preparations = (0..partitions.min(inputs)).map(|task| {
+                let preparation = self.preparation(&shared, task, Some(columns.needed()));
                 let baseline = BaselineMetrics::new(&self.metrics, task);
-                (self.preparation(&shared, task), baseline, SpillMetrics::new(&self.metrics, task))
+                (preparation, baseline, SpillMetrics::new(&self.metrics, task))
             });
+            let preparations = preparations.collect();
             let collecting = Collecting {
                 input: Arc::clone(&self.input),
                 context: Arc::clone(context),
-                columns: Arc::new(BlockColumns {
-                    input: self.columns.input.clone(),
-                    amounts,
-                    keys: self.columns.keys.clone(),
-                }),
-                preparations: preparations.collect(),
+                columns,
+                preparations,
             };
             Ok((collecting.run().boxed(), shared))
         })?;

@@ -20,6 +20,7 @@ mod classes;
 mod codec;
 mod conditions;
 mod counts;
+mod customer_tables;
 mod customers;
 mod exec;
 mod grouped;

@@ -21,8 +21,9 @@ pub(crate) struct InputColumns {
     pub(crate) set_of: Vec<Option<usize>>,
 }
 
-/// Touchpoints that some definition has a use for, as they came in, with their classes.
+/// Touchpoints that some definition has a use for, with their classes.
 pub(crate) struct Prepared {
+    /// All columns of the input, or those of [`Preparation::needed`].
     pub(crate) rows: RecordBatch,
     pub(crate) classes: UInt32Array,
 }
@@ -33,6 +34,8 @@ pub(crate) struct Preparation {
     pub(crate) coder: ClassCoder,
     pub(crate) counters: Vec<Counters>,
     pub(crate) as_of: i64,
+    /// The columns that are handed on besides the classes; all when absent.
+    pub(crate) needed: Option<Vec<usize>>,
 }
 
 impl Preparation {
@@ -76,12 +79,16 @@ impl Preparation {
 
         let kept = &(&(&customer & &id) & &(&time & &before_as_of)) & is_used;
         let classes = UInt32Array::from(classes);
+        let rows = match &self.needed {
+            Some(needed) => batch.project(needed)?,
+            None => batch.clone(),
+        };
         if kept.count_set_bits() == batch.num_rows() {
-            return Ok(Prepared { rows: batch.clone(), classes });
+            return Ok(Prepared { rows, classes });
         }
         let kept = BooleanArray::new(kept, None);
         Ok(Prepared {
-            rows: filter_record_batch(batch, &kept)?,
+            rows: filter_record_batch(&rows, &kept)?,
             classes: filter(&classes, &kept)?.as_primitive().clone(),
         })
     }

@@ -4,14 +4,14 @@
 //! and puts whole blocks away. When all have come to the end of the input, each partition of the output takes its
 //! share of the buckets.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, StringBuilder, UInt32Array};
 use arrow::compute::{cast, concat_batches, take};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::hash_utils::{RandomState, create_hashes};
 use datafusion::common::runtime::JoinSet;
-use datafusion::common::{DataFusionError, Result};
+use datafusion::common::{DataFusionError, Result, internal_err};
 use datafusion::execution::TaskContext;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::physical_plan::ExecutionPlan;
@@ -20,14 +20,15 @@ use futures::future::{BoxFuture, Shared};
 use futures::stream::select_all;
 use futures::{FutureExt, StreamExt};
 
-use crate::buckets::{BUCKETS, Block, Buckets, CustomerTables, Store, block_id_type, bucket_of, column, customer_codes, is_number};
+use crate::buckets::{BUCKETS, Block, Buckets, Store, bucket_of, column, lock};
+use crate::customer_tables::{CustomerTables, block_id_type, is_number};
 use crate::classes::SharedClasses;
 use crate::customers::Customers;
 use crate::ordered::{AmountColumns, compact_array};
 use crate::prepare::{InputColumns, Preparation, Prepared};
 
 /// Rows of a block in batches: long runs for each bucket, and yet small enough to be put together in the cache.
-const BATCHES_IN_A_BLOCK: usize = 16;
+const BATCHES_IN_A_BLOCK: usize = 32;
 
 /// Equal in every process, so that a customer's bucket never changes.
 const HASH_SEED: u64 = 0x7468_726f_7567_686c;
@@ -103,20 +104,29 @@ impl BlockColumns {
         Arc::new(Schema::new(fields))
     }
 
+    /// The columns of the input that a block is made of.
+    pub(crate) fn needed(&self) -> Vec<usize> {
+        let InputColumns { customer, time, touchpoint, .. } = self.input;
+        let AmountColumns { satisfaction, cost } = self.amounts;
+        [customer, time, touchpoint, satisfaction, cost].into_iter().chain(self.keys.iter().copied()).collect()
+    }
+
     /// The rows as they wait for their block: the customer by its id, everything else as it will be.
-    fn of(&self, prepared: Prepared) -> Result<RecordBatch> {
+    fn of(prepared: Prepared) -> Result<RecordBatch> {
         let Prepared { rows, classes } = prepared;
-        let column = |index: usize| rows.column(index);
-        let number = |index: usize| cast(column(index), &DataType::Float64);
+        let [customer, time, touchpoint, satisfaction, cost, keys @ ..] = rows.columns() else {
+            return internal_err!("a block needs five columns");
+        };
+        let number = |column| cast(column, &DataType::Float64);
         let mut columns: Vec<ArrayRef> = vec![
-            plain_id(column(self.input.customer))?,
-            Arc::clone(column(self.input.time)),
-            plain_id(column(self.input.touchpoint))?,
+            plain_id(customer)?,
+            Arc::clone(time),
+            plain_id(touchpoint)?,
             Arc::new(classes),
-            number(self.amounts.satisfaction)?,
-            number(self.amounts.cost)?,
+            number(satisfaction)?,
+            number(cost)?,
         ];
-        columns.extend(self.keys.iter().map(|&key| Arc::clone(column(key))));
+        columns.extend(keys.iter().map(Arc::clone));
         let fields: Vec<Field> = columns
             .iter()
             .enumerate()
@@ -139,7 +149,7 @@ fn plain_id(ids: &ArrayRef) -> Result<ArrayRef> {
 pub(crate) struct Collecting {
     pub(crate) input: Arc<dyn ExecutionPlan>,
     pub(crate) context: Arc<TaskContext>,
-    pub(crate) columns: Arc<BlockColumns>,
+    pub(crate) columns: BlockColumns,
     /// One a task.
     pub(crate) preparations: Vec<(Preparation, BaselineMetrics, SpillMetrics)>,
 }
@@ -163,7 +173,6 @@ impl Collecting {
             let disk = Arc::clone(&context.runtime_env().disk_manager);
             let mut collector = Collector {
                 block_rows: context.session_config().batch_size() * BATCHES_IN_A_BLOCK,
-                columns: Arc::clone(&columns),
                 schema: Arc::clone(&schema),
                 preparation,
                 pending: Vec::new(),
@@ -198,7 +207,6 @@ impl Collecting {
 /// One task's rows on their way into blocks.
 struct Collector {
     block_rows: usize,
-    columns: Arc<BlockColumns>,
     schema: SchemaRef,
     preparation: Preparation,
     pending: Vec<RecordBatch>,
@@ -215,7 +223,7 @@ impl Collector {
         if prepared.rows.num_rows() == 0 {
             return Ok(());
         }
-        let rows = self.columns.of(prepared)?;
+        let rows = BlockColumns::of(prepared)?;
         let from = self.hashes.len();
         self.hashes.resize(from + rows.num_rows(), 0);
         create_hashes([rows.column(0)], &RandomState::with_seed(HASH_SEED), &mut self.hashes[from..])?;
@@ -255,7 +263,7 @@ impl Collector {
         let order = UInt32Array::from(order);
 
         let customers = take(rows.column(0), &order, None)?;
-        let codes = customer_codes(&customers, &hashes, &ends, &self.tables)?;
+        let codes = self.tables.codes(&customers, &hashes, &ends)?;
         drop(customers);
         let mut columns: Vec<ArrayRef> = vec![Arc::new(UInt32Array::from(codes))];
         for (index, values) in rows.columns().iter().enumerate().skip(1) {
@@ -268,10 +276,6 @@ impl Collector {
         })?;
         self.store.push(Block { rows, ends })
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Texts of views one after the other: what they refer to is let go.

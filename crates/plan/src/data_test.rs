@@ -28,6 +28,8 @@ pub struct PlannedTest {
     pub place: Place,
     /// Yields one row with one integer: the number of offending rows, or for a row count the number of rows.
     pub query: LogicalPlan,
+    /// For a test of uniqueness the key of every row: when all keys differ, the query yields 0 and need not run.
+    pub keys: Option<LogicalPlan>,
     /// The integers that pass, both ends included.
     pub passes: std::ops::RangeInclusive<i64>,
 }
@@ -68,6 +70,7 @@ async fn plan_test(
         severity: test.severity,
         place: test.place.clone(),
         query,
+        keys: None,
         passes,
     };
     let rows = || async { session.table(model.name.value.as_str()).await.map_err(at) };
@@ -86,8 +89,10 @@ async fn plan_test(
             let key =
                 columns.iter().map(|column| column_named(column, frame.schema())).collect::<Result<Vec<_>, _>>()?;
             let names = columns.iter().map(|column| column.value.as_str()).collect::<Vec<_>>().join(", ");
+            let keys = frame.clone().select(key.clone()).map_err(at)?.into_unoptimized_plan();
             let query = repeated(frame, key).map_err(at)?;
-            Ok(vec![one(format!("({names}) is unique"), query, 0..=0)])
+            let test = one(format!("({names}) is unique"), query, 0..=0);
+            Ok(vec![PlannedTest { keys: Some(keys), ..test }])
         }
         TestKind::Relationship { column, references } => {
             let query = orphans(rows().await?, column, references, session).await?;

@@ -200,6 +200,7 @@ def keep(engines: list[Engine], asked: argparse.Namespace, stage: str, instances
                 "touchpoints": asked.touchpoints,
                 "whale": asked.whale,
                 "sorted": asked.sorted,
+                "open": asked.open,
                 "stage": stage,
                 "engine": engine.name,
                 "instances": instances,
@@ -212,7 +213,8 @@ def keep(engines: list[Engine], asked: argparse.Namespace, stage: str, instances
 def title(asked: argparse.Namespace) -> str:
     """`20,000,000 touchpoints, 5 % of them one customer's, in order of customer`."""
     whale = f", {asked.whale:.0%} of them one customer's" if asked.whale else ""
-    return f"{asked.touchpoints:,} touchpoints{whale}{', in order of customer' if asked.sorted else ''}"
+    belongs = ", every touchpoint belongs" if asked.open else ""
+    return f"{asked.touchpoints:,} touchpoints{whale}{', in order of customer' if asked.sorted else ''}{belongs}"
 
 
 def rows_of(folder: Path) -> int:
@@ -237,6 +239,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--stages", nargs="+", choices=list(TABLES), default=list(TABLES))
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--peers", nargs="*", choices=PEERS, default=PEERS, help="none: Throughline alone")
+    parser.add_argument("--open", action="store_true", help="the eight definitions without `includes`: every touchpoint belongs")
     parser.add_argument("--definitions", type=int, choices=[8, 32], default=8, help="32: Throughline with 32 too")
     parser.add_argument("--memory-limit", metavar="SIZE", help="Throughline under this limit too, e.g. 512MB")
     parser.add_argument("--cores", type=int, nargs="+", default=[0, 1])
@@ -255,12 +258,14 @@ def main() -> None:
     lake = lake_of(asked)
     log_bytes = sum(file.stat().st_size for file in (lake / "touchpoints").iterdir())
     for stage in asked.stages:
-        engines = [Engine("throughline")]
+        journeys = "open/eight.yaml" if asked.open else "journeys/eight.yaml"
+        engines = [Engine("throughline", journeys=journeys)]
         if asked.memory_limit:
-            engines.append(Engine(f"throughline {asked.memory_limit}", ["--memory-limit", asked.memory_limit]))
+            limit = ["--memory-limit", asked.memory_limit]
+            engines.append(Engine(f"throughline {asked.memory_limit}", limit, journeys))
         if asked.definitions == 32:
             engines.append(Engine("throughline 32 definitions", journeys="journeys/*.yaml"))
-        engines += [Engine(peer) for peer in asked.peers]
+        engines += [Engine(peer, journeys=journeys) for peer in asked.peers]
         check_equality(engines, asked, lake, stage)
         instances = rows_of(asked.scratch / "throughline")
         take_turns(engines, asked, lake, stage)

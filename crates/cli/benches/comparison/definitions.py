@@ -18,6 +18,7 @@ This file also holds what else all peers share: their arguments, the instant of 
 """
 
 import argparse
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,7 +37,7 @@ SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800
 
 @dataclass(frozen=True)
 class Definition:
-    """One journey; limits in microseconds. A condition left out is `FALSE`: it never holds."""
+    """One journey; limits in microseconds. An end left out never holds, `includes` left out always does."""
 
     name: str
     starts: str
@@ -53,16 +54,16 @@ def microseconds(text: str) -> int:
     return int(count) * SECONDS[unit.removesuffix("s")] * 1_000_000
 
 
-def load(file: str = "eight.yaml") -> list[Definition]:
-    """The definitions of a file of the workspace."""
-    text = (HERE / "workspace/pipelines/journeys" / file).read_text()
+def load() -> list[Definition]:
+    """The definitions of the file that `JOURNEYS` names, as it does for Throughline."""
+    text = (HERE / "workspace/pipelines" / os.environ.get("JOURNEYS", "journeys/eight.yaml")).read_text()
     return [
         Definition(
             name,
             raw["starts"],
             raw.get("ends", "FALSE"),
             raw.get("abandons", "FALSE"),
-            raw["includes"],
+            raw.get("includes", "TRUE"),
             microseconds(raw["within"]),
             microseconds(raw["idle"]),
         )
