@@ -17,7 +17,7 @@ mod tests;
 pub use diagnostic::{Diagnostic, Diagnostics, Severity, closest};
 pub use load::{LoadOptions, load_pipeline, pipeline_names};
 pub use pipeline::{
-    Column, ColumnType, DataTest, Duration, Format, Freshness, JourneyDefinition, MatchRows, Materialization, Model, ModelKind,
-    OnRestart, Pipeline, RowRule, Source, SourceKind, TestKind, Timestamp, Variable,
+    Column, ColumnType, DataTest, Duration, Format, Freshness, JourneyDefinition, MatchRows, Materialization, Model,
+    ModelKind, OnRestart, Pipeline, RowRule, Source, SourceKind, TestKind, Timestamp, Variable,
 };
 pub use place::{Located, Place, SourceFile};

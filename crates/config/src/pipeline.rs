@@ -87,6 +87,8 @@ pub struct Source {
     pub time_column: Option<Located<String>>,
     /// Columns that identify a row: identical copies collapse, contradicting copies are set aside.
     pub key: Vec<Located<String>>,
+    /// The order of the rows, smallest first, nulls last: in each file and, by their names, from file to file.
+    pub sorted_by: Vec<Located<String>>,
     /// What a row must satisfy; the others go to `<source>__rejected`.
     pub contract: Vec<RowRule>,
     /// How old the newest row may be.

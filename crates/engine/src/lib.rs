@@ -28,4 +28,5 @@ pub use published::{Published, past_runs, show};
 pub use run::{RunOptions, needed_steps, run};
 pub use run_record::{ConservationRow, RunRecord, RunStatus, StepRecord, StepStatus, TestRecord};
 pub use session::{SessionOptions, new_session};
+pub use throughline_journeys::Arrangement;
 pub use usage::{StepUsage, peak_memory_bytes};

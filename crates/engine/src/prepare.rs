@@ -7,9 +7,12 @@ use std::sync::Arc;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::prelude::SessionContext;
 use futures::StreamExt;
-use throughline_config::{Diagnostic, Diagnostics, LoadOptions, Pipeline, Source, Timestamp, load_pipeline};
+use throughline_config::{
+    Diagnostic, Diagnostics, LoadOptions, MatchRows, ModelKind, Pipeline, Source, Timestamp, load_pipeline,
+};
+use throughline_journeys::{Arrangement, arrangement};
 use throughline_lake::{OpenSource, SourceError, Stores, Warehouse, open_source};
-use throughline_plan::{JOURNEY_DEFINITIONS, Parameters, Plan, plan};
+use throughline_plan::{JOURNEY_DEFINITIONS, Parameters, Plan, plan, relation};
 
 use crate::definitions::journey_definitions;
 use crate::failure::EngineError;
@@ -43,6 +46,8 @@ pub struct Prepared {
     pub plan: Plan,
     /// What is odd but no error.
     pub warnings: Diagnostics,
+    /// For each model of instances, how its touchpoints come to stand by customer.
+    pub arrangements: BTreeMap<String, Arrangement>,
     pub(crate) sources: BTreeMap<String, OpenSource>,
     pub(crate) warehouse: Warehouse,
     pub(crate) runtime: Arc<RuntimeEnv>,
@@ -93,7 +98,24 @@ pub async fn prepare(options: PrepareOptions) -> Result<Prepared, EngineError> {
     let parameters = Parameters::new(&pipeline, options.as_of);
     let plan = plan(Arc::clone(&pipeline), parameters, &session, &Matcher).await?;
     warnings.0.extend(plan.warnings.0.iter().cloned());
-    Ok(Prepared { plan, warnings, sources, warehouse, runtime, session_options: options.session })
+    let arrangements = arrangements(&plan, &session).await?;
+    Ok(Prepared { plan, warnings, arrangements, sources, warehouse, runtime, session_options: options.session })
+}
+
+/// Plans every matcher of instances over the relations that planning has registered.
+async fn arrangements(plan: &Plan, session: &SessionContext) -> Result<BTreeMap<String, Arrangement>, EngineError> {
+    let mut arrangements = BTreeMap::new();
+    for model in plan.pipeline.models.values() {
+        if !matches!(model.kind, ModelKind::Match { rows: MatchRows::Instances, .. }) {
+            continue;
+        }
+        let rows = relation(model, None, &plan.pipeline, &plan.parameters, session, &Matcher).await?;
+        let physical = session.state().create_physical_plan(&rows).await?;
+        if let Some(arrangement) = arrangement(physical.as_ref()) {
+            arrangements.insert(model.name.value.clone(), arrangement);
+        }
+    }
+    Ok(arrangements)
 }
 
 pub(crate) fn open_warehouse(pipeline: &Pipeline, stores: &Arc<Stores>) -> Result<Warehouse, EngineError> {

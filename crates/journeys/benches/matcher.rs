@@ -124,7 +124,8 @@ fn matcher(bencher: Bencher<'_, '_>, definitions: usize) {
     let plan = || -> Arc<dyn ExecutionPlan> {
         runtime.block_on(async {
             let input = context.table("touchpoints").await.expect("registered").into_unoptimized_plan();
-            let plan = match_journeys(input, &journeys, 1_000 * DAY, None, OutputRows::Members, &context.state()).expect("they fit");
+            let plan = match_journeys(input, &journeys, 1_000 * DAY, None, OutputRows::Members, &context.state())
+                .expect("they fit");
             context.state().create_physical_plan(&plan).await.expect("planned")
         })
     };

@@ -88,7 +88,7 @@ impl Store {
         if self.spilled.is_empty() { Ok(()) } else { self.spill() }
     }
 
-    fn spill(&mut self) -> Result<()> {
+    pub(crate) fn spill(&mut self) -> Result<()> {
         if self.blocks.is_empty() {
             return Ok(());
         }

@@ -215,9 +215,12 @@ impl ClassCoder {
         for coded in &mut self.coded {
             inputs.push(coded.coder.codes(batch.column(coded.column))?);
         }
-        let general = self.general.iter().map(|&index| truth(&self.conditions[index], batch)).collect::<Result<Vec<_>>>()?;
+        let general =
+            self.general.iter().map(|&index| truth(&self.conditions[index], batch)).collect::<Result<Vec<_>>>()?;
         let general: Vec<(usize, BooleanArray)> = self.general.iter().copied().zip(general).collect();
-        inputs.extend(general.iter().map(|(_, truth)| truth.iter().map(|holds| u32::from(holds == Some(true))).collect()));
+        inputs.extend(
+            general.iter().map(|(_, truth)| truth.iter().map(|holds| u32::from(holds == Some(true))).collect()),
+        );
 
         let combined = self.combine(&inputs, batch.num_rows());
         let mut unknown: Vec<u32> = Vec::new();
@@ -270,28 +273,33 @@ impl ClassCoder {
             .iter()
             .enumerate()
             .map(|(index, condition)| match general.iter().find(|(known, _)| *known == index) {
-                Some((_, truth)) => Ok(BooleanArray::from_iter(rows.iter().map(|&row| Some(holds(truth, row as usize))))),
+                Some((_, truth)) => {
+                    Ok(BooleanArray::from_iter(rows.iter().map(|&row| Some(holds(truth, row as usize)))))
+                }
                 None => truth(condition, &examples),
             })
             .collect::<Result<Vec<_>>>()?;
         let words = self.parameters.definitions.len().div_ceil(64);
         for (example, &row) in rows.iter().enumerate() {
             let masks = masks(&self.parameters.definitions, words, |condition| holds(&decided[condition], example));
-            let traits = self.traits.map_or_else(|| Ok(Traits::default()), |columns| {
-                let code = |column| {
-                    let place = self.coded.iter().position(|coded| coded.column == column);
-                    place.map_or(NULL, |place| inputs[place][row as usize])
-                };
-                let channel = text_at(batch.column(columns.channel), row as usize)?;
-                let resolved = batch.column(columns.resolved).as_boolean();
-                Ok::<_, datafusion::common::DataFusionError>(Traits {
-                    channel: code(columns.channel),
-                    function: code(columns.function),
-                    topic: code(columns.topic),
-                    is_contact: channel.is_some_and(|channel| ASSISTED_CHANNELS.contains(&channel.as_str())),
-                    is_unresolved: resolved.is_valid(row as usize) && !resolved.value(row as usize),
-                })
-            })?;
+            let traits = self.traits.map_or_else(
+                || Ok(Traits::default()),
+                |columns| {
+                    let code = |column| {
+                        let place = self.coded.iter().position(|coded| coded.column == column);
+                        place.map_or(NULL, |place| inputs[place][row as usize])
+                    };
+                    let channel = text_at(batch.column(columns.channel), row as usize)?;
+                    let resolved = batch.column(columns.resolved).as_boolean();
+                    Ok::<_, datafusion::common::DataFusionError>(Traits {
+                        channel: code(columns.channel),
+                        function: code(columns.function),
+                        topic: code(columns.topic),
+                        is_contact: channel.is_some_and(|channel| ASSISTED_CHANNELS.contains(&channel.as_str())),
+                        is_unresolved: resolved.is_valid(row as usize) && !resolved.value(row as usize),
+                    })
+                },
+            )?;
             self.class_of.push(self.shared.number(masks, traits));
         }
         Ok(())
@@ -331,8 +339,7 @@ fn masks(definitions: &[Definition], words: usize, holds: impl Fn(usize) -> bool
     let mut masks = vec![0; 4 * words];
     for (index, definition) in definitions.iter().enumerate() {
         let known = |condition: Option<usize>| condition.is_some_and(&holds);
-        let (starts, ends, abandons) =
-            (holds(definition.starts), known(definition.ends), known(definition.abandons));
+        let (starts, ends, abandons) = (holds(definition.starts), known(definition.ends), known(definition.abandons));
         let includes = definition.includes.is_none_or(&holds);
         for (kind, bit) in [starts, ends, abandons, starts || ends || abandons || includes].into_iter().enumerate() {
             masks[kind * words + index / 64] |= u64::from(bit) << (index % 64);

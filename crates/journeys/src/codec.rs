@@ -58,8 +58,8 @@ impl PhysicalExtensionCodec for MatchJourneysCodec {
         let Some(matcher) = node.downcast_ref::<MatchJourneysExec>() else {
             return internal_err!("the matcher's codec cannot encode {}", node.name());
         };
-        let parameters =
-            serde_json::to_vec(&(matcher.parameters(), matcher.arrangement())).map_err(|error| DataFusionError::External(Box::new(error)))?;
+        let parameters = serde_json::to_vec(&(matcher.parameters(), matcher.arrangement()))
+            .map_err(|error| DataFusionError::External(Box::new(error)))?;
         let conditions = matcher.conditions().iter().enumerate().map(|(index, condition)| ProjectionExpr {
             expr: Arc::clone(condition),
             alias: format!("condition {index}"),

@@ -88,7 +88,10 @@ struct Entry {
 enum CustomerIds {
     Numbers(Vec<i64>),
     /// One after the other, with the place after each.
-    Texts { bytes: String, ends: Vec<u32> },
+    Texts {
+        bytes: String,
+        ends: Vec<u32>,
+    },
 }
 
 impl CustomerIds {
@@ -143,9 +146,8 @@ impl CustomerTable {
         let key = if is_whole { view } else { u128::from(length) };
         let next = self.entries.len() as u32;
         let ids = &self.ids;
-        let is_same = |entry: &Entry| {
-            entry.key == key && (is_whole || entry.hash == hash && ids.text(entry.code) == text())
-        };
+        let is_same =
+            |entry: &Entry| entry.key == key && (is_whole || entry.hash == hash && ids.text(entry.code) == text());
         let entry = self.entries.entry(hash, is_same, |entry| entry.hash);
         let code = entry.or_insert(Entry { hash, key, code: next }).get().code;
         if let (true, CustomerIds::Texts { bytes, ends }) = (code == next, &mut self.ids) {

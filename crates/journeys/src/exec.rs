@@ -79,6 +79,14 @@ struct Columns {
     keys: Vec<usize>,
 }
 
+/// The arrangement of the first matcher in a plan.
+pub fn arrangement(plan: &dyn ExecutionPlan) -> Option<Arrangement> {
+    match plan.downcast_ref::<MatchJourneysExec>() {
+        Some(matcher) => Some(matcher.arrangement),
+        None => plan.children().into_iter().find_map(|child| arrangement(child.as_ref())),
+    }
+}
+
 impl MatchJourneysExec {
     /// An operator over `input`; `conditions` are boolean expressions over its columns, to which `parameters` refers
     /// by index.
@@ -150,12 +158,7 @@ impl MatchJourneysExec {
         &self.input
     }
 
-    fn preparation(
-        &self,
-        shared: &Arc<SharedClasses>,
-        partition: usize,
-        needed: Option<Vec<usize>>,
-    ) -> Preparation {
+    fn preparation(&self, shared: &Arc<SharedClasses>, partition: usize, needed: Option<Vec<usize>>) -> Preparation {
         Preparation {
             needed,
             columns: self.columns.input.clone(),
@@ -202,20 +205,15 @@ impl MatchJourneysExec {
         let (collected, shared) = self.collection.join(partitions, || {
             let shared = Arc::new(SharedClasses::new(self.parameters.definitions.len()));
             let inputs = self.input.output_partitioning().partition_count();
-            let columns =
-                BlockColumns { input: self.columns.input.clone(), amounts, keys: self.columns.keys.clone() };
+            let columns = BlockColumns { input: self.columns.input.clone(), amounts, keys: self.columns.keys.clone() };
             let preparations = (0..partitions.min(inputs)).map(|task| {
                 let preparation = self.preparation(&shared, task, Some(columns.needed()));
                 let baseline = BaselineMetrics::new(&self.metrics, task);
                 (preparation, baseline, SpillMetrics::new(&self.metrics, task))
             });
             let preparations = preparations.collect();
-            let collecting = Collecting {
-                input: Arc::clone(&self.input),
-                context: Arc::clone(context),
-                columns,
-                preparations,
-            };
+            let collecting =
+                Collecting { input: Arc::clone(&self.input), context: Arc::clone(context), columns, preparations };
             Ok((collecting.run().boxed(), shared))
         })?;
         Ok((Source::Buckets(BucketCustomers::share(collected, partition, partitions)), shared))
@@ -423,8 +421,7 @@ impl ExecutionPlan for MatchJourneysExec {
             return vec![None];
         }
         let columns = &self.columns.input;
-        let order =
-            [(CUSTOMER_ID, columns.customer), (OCCURRED_AT, columns.time), (TOUCHPOINT_ID, columns.touchpoint)];
+        let order = [(CUSTOMER_ID, columns.customer), (OCCURRED_AT, columns.time), (TOUCHPOINT_ID, columns.touchpoint)];
         let order = order
             .map(|(name, index)| PhysicalSortExpr::new_default(Arc::new(Column::new(name, index))).asc().nulls_last());
         vec![LexOrdering::new(order).map(OrderingRequirements::from)]

@@ -93,6 +93,8 @@ fn measure_columns(measures: &[Measures], channels: &Texts) -> Result<Vec<ArrayR
         score(|satisfaction| satisfaction.sum / satisfaction.responses as f64),
         count(|one| one.satisfaction.map_or(0, |satisfaction| satisfaction.responses)),
         score(|satisfaction| satisfaction.worst),
-        Arc::new(BooleanArray::from_iter(answers().map(|answer| answer.map(|satisfaction| satisfaction.all_satisfied)))),
+        Arc::new(BooleanArray::from_iter(
+            answers().map(|answer| answer.map(|satisfaction| satisfaction.all_satisfied)),
+        )),
     ])
 }

@@ -41,7 +41,7 @@ mod texts;
 
 pub use codec::MatchJourneysCodec;
 pub use counts::{DefinitionCounts, Instances, MatchCounts, SetAside, match_counts};
-pub use exec::{Arrangement, MatchJourneysExec};
+pub use exec::{Arrangement, MatchJourneysExec, arrangement};
 pub use node::{MatchJourneys, match_journeys};
 pub use parameters::{Definition, MatchParameters, OutputRows, Score};
 pub use planner::{MatchPlanner, MatchQueryPlanner};

@@ -158,7 +158,10 @@ fn measured_errors(schema: &DFSchema) -> Vec<MatchError> {
         match schema.fields().iter().find(|field| field.name() == name) {
             None => {
                 let kind = MatchErrorKind::MissingMeasured { name: name.to_owned() };
-                errors.push(input_error(kind, format!("the touchpoints have no column `{name}`, of which measures are made")));
+                errors.push(input_error(
+                    kind,
+                    format!("the touchpoints have no column `{name}`, of which measures are made"),
+                ));
             }
             Some(field) if !is_measured_type(name, field.data_type()) => {
                 let found = field.data_type().to_string();
@@ -244,7 +247,12 @@ impl UserDefinedLogicalNodeCore for MatchJourneys {
             OutputRows::Members => "members",
             OutputRows::Instances { .. } => "instances",
         };
-        write!(f, "MatchJourneys: rows={rows}, journeys=[{}], as_of={}", journeys.join(", "), instant(self.parameters.as_of))
+        write!(
+            f,
+            "MatchJourneys: rows={rows}, journeys=[{}], as_of={}",
+            journeys.join(", "),
+            instant(self.parameters.as_of)
+        )
     }
 
     fn with_exprs_and_inputs(&self, exprs: Vec<Expr>, mut inputs: Vec<LogicalPlan>) -> Result<Self> {

@@ -89,7 +89,8 @@ impl OrderedCustomers {
         let classes: Vec<&dyn Array> = self.held.classes.iter().map(AsRef::as_ref).collect();
         let classes = concat(&classes)?;
         let ids = rows.column(self.preparation.columns.customer);
-        let mut ends: Vec<u32> = partition(std::slice::from_ref(ids))?.ranges().iter().map(|run| run.end as u32).collect();
+        let mut ends: Vec<u32> =
+            partition(std::slice::from_ref(ids))?.ranges().iter().map(|run| run.end as u32).collect();
         let has_ended = std::mem::take(&mut self.held).has_ended;
         self.held.has_ended = has_ended;
         if !has_ended {
@@ -111,7 +112,9 @@ impl OrderedCustomers {
         let columns = &self.preparation.columns;
         let firsts = std::iter::once(0).chain(ends.iter().copied()).take(ends.len());
         let firsts = UInt32Array::from_iter_values(firsts);
-        let number = |column: usize| Ok::<_, arrow::error::ArrowError>(cast(rows.column(column), &DataType::Float64)?.as_primitive().clone());
+        let number = |column: usize| {
+            Ok::<_, arrow::error::ArrowError>(cast(rows.column(column), &DataType::Float64)?.as_primitive().clone())
+        };
         let amounts = self.amounts.map(|amounts| {
             Ok::<_, arrow::error::ArrowError>(Amounts {
                 satisfaction: number(amounts.satisfaction)?,
@@ -140,7 +143,9 @@ impl OrderedCustomers {
         for &end in ends {
             let end = end as usize;
             if from > 0 && compare(from - 1, from).is_gt() {
-                return exec_err!("the touchpoints are not in the order of customer_id although their source declares so");
+                return exec_err!(
+                    "the touchpoints are not in the order of customer_id although their source declares so"
+                );
             }
             if times[from..end].windows(2).any(|pair| pair[0] > pair[1]) {
                 return exec_err!(

@@ -11,9 +11,9 @@ use arrow::compute::{cast, concat_batches, take};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::hash_utils::{RandomState, create_hashes};
 use datafusion::common::runtime::JoinSet;
-use datafusion::common::{DataFusionError, Result, internal_err};
+use datafusion::common::{DataFusionError, Result, internal_err, resources_err};
 use datafusion::execution::TaskContext;
-use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::metrics::{BaselineMetrics, SpillMetrics};
 use futures::future::{BoxFuture, Shared};
@@ -21,8 +21,8 @@ use futures::stream::select_all;
 use futures::{FutureExt, StreamExt};
 
 use crate::buckets::{BUCKETS, Block, Buckets, Store, bucket_of, column, lock};
-use crate::customer_tables::{CustomerTables, block_id_type, is_number};
 use crate::classes::SharedClasses;
+use crate::customer_tables::{CustomerTables, block_id_type, is_number};
 use crate::customers::Customers;
 use crate::ordered::{AmountColumns, compact_array};
 use crate::prepare::{InputColumns, Preparation, Prepared};
@@ -179,6 +179,7 @@ impl Collecting {
                 hashes: Vec::new(),
                 tables: Arc::clone(&tables),
                 table_memory: Arc::clone(&table_memory),
+                pool: Arc::clone(pool),
                 store: Store::new(Arc::clone(&schema), consumer.register(pool), disk, spill),
             };
             // All partitions are read side by side: an exchange below hands on to none of them while one is full.
@@ -214,6 +215,7 @@ struct Collector {
     hashes: Vec<u64>,
     tables: Arc<CustomerTables>,
     table_memory: Arc<Mutex<MemoryReservation>>,
+    pool: Arc<dyn MemoryPool>,
     store: Store,
 }
 
@@ -271,10 +273,29 @@ impl Collector {
             columns.push(if index == column::TOUCHPOINT { plain_text(&values) } else { compact_array(&values) });
         }
         let rows = RecordBatch::try_new(Arc::clone(&self.schema), columns)?;
-        lock(&self.table_memory).try_resize(self.tables.size()).map_err(|error| {
-            error.context("the ids of all customers must fit in memory; raise the memory limit")
-        })?;
+        self.account_customers()?;
         self.store.push(Block { rows, ends })
+    }
+
+    /// Reserves what the customers' ids take. They stay in memory, so blocks give way to them: this task's now, those
+    /// of the others as soon as they ask for more.
+    fn account_customers(&mut self) -> Result<()> {
+        let bytes = self.tables.size();
+        let memory = lock(&self.table_memory);
+        if memory.try_resize(bytes).is_ok() {
+            return Ok(());
+        }
+        self.store.spill()?;
+        if let MemoryLimit::Finite(limit) = self.pool.memory_limit()
+            && bytes > limit
+        {
+            return resources_err!(
+                "the ids of all customers must fit in memory, and {bytes} bytes of them are more than the limit of \
+                 {limit}; raise the memory limit"
+            );
+        }
+        memory.resize(bytes);
+        Ok(())
     }
 }
 

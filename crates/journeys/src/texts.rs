@@ -117,7 +117,8 @@ impl ValueCoder {
         self.array = self.array.wrapping_add(1);
         let mut codes = Vec::with_capacity(array.len());
         for (row, &view) in array.views().iter().enumerate() {
-            let slot = (view as u64 ^ (view >> 64) as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - KNOWN_VIEWS_BITS);
+            let slot =
+                (view as u64 ^ (view >> 64) as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - KNOWN_VIEWS_BITS);
             let known = self.views[slot as usize];
             if known.view == view && (view as u32 <= INLINE || known.array == self.array) && array.null_count() == 0 {
                 codes.push(known.code);
@@ -223,7 +224,8 @@ mod tests {
     #[test]
     fn pairs_are_numbered_once() {
         let mut pairs = PairCoder::new();
-        let seen: Vec<u32> = [(1, 2), (2, 1), (1, 2), (0, 0), (2, 1)].map(|(left, right)| pairs.code(left, right)).into();
+        let seen: Vec<u32> =
+            [(1, 2), (2, 1), (1, 2), (0, 0), (2, 1)].map(|(left, right)| pairs.code(left, right)).into();
         assert_eq!(seen, [0, 1, 0, 2, 1]);
     }
 }

@@ -179,7 +179,7 @@ impl Checker<'_> {
                 }
             }
         }
-        for column in &source.key {
+        for column in source.key.iter().chain(&source.sorted_by) {
             if let Err(found) = column_named(column, &qualified) {
                 findings.0.extend(found.0);
             }

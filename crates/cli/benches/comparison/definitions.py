@@ -54,9 +54,10 @@ def microseconds(text: str) -> int:
     return int(count) * SECONDS[unit.removesuffix("s")] * 1_000_000
 
 
-def load() -> list[Definition]:
-    """The definitions of the file that `JOURNEYS` names, as it does for Throughline."""
-    text = (HERE / "workspace/pipelines" / os.environ.get("JOURNEYS", "journeys/eight.yaml")).read_text()
+def load(file: str | None = None) -> list[Definition]:
+    """The definitions of a file beside the pipeline; by default of the one that `JOURNEYS` names, as for Throughline."""
+    file = file or os.environ.get("JOURNEYS", "journeys/eight.yaml")
+    text = (HERE / "workspace/pipelines" / file).read_text()
     return [
         Definition(
             name,

@@ -62,7 +62,7 @@ NOISE_EVENTS = ["page_viewed", "app_opened", "newsletter_opened", "advert_seen",
                 "chat_held", "letter_sent", "question_answered", "survey_sent"]  # fmt: skip
 NOISE_TOPICS = ["tv", "internet", "mobile", "account", "store", "news", "usage", "security",
                 "offer", "bill", "help", "payment", "repair", "contract", "move"]  # fmt: skip
-TAIL = [definition.name for definition in definitions.load("long_tail.yaml")]
+TAIL = [definition.name for definition in definitions.load("journeys/long_tail.yaml")]
 TAIL_SHARE = 0.12  # of the noise
 NO_TOPIC_SHARE = 0.05  # of the noise
 JOURNEYS = list(EPISODES)

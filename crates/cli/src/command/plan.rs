@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use throughline_engine::{Published, StepRecord};
+use throughline_engine::{Arrangement, Published, StepRecord};
 use throughline_plan::{Step, StepKind};
 
 use crate::arguments::{SelectionArguments, WorkspaceArguments};
@@ -34,10 +34,22 @@ pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &SelectionArg
             Some((files, size)) => format!("{files} file{}, {}", if files == 1 { "" } else { "s" }, bytes(size)),
             None => step.inputs.join(", "),
         };
-        table.add_row([&(index + 1).to_string(), &step.name, kind, &reads, &reason(step, before.get(&step.name))]);
+        let mut why = reason(step, before.get(&step.name));
+        if let Some(arrangement) = prepared.arrangements.get(&step.name) {
+            why = format!("{why}; {}", arranged(*arrangement));
+        }
+        table.add_row([&(index + 1).to_string(), &step.name, kind, &reads, &why]);
     }
     println!("{table}");
     Ok(())
+}
+
+/// What the matcher does to put each customer's touchpoints together.
+fn arranged(arrangement: Arrangement) -> &'static str {
+    match arrangement {
+        Arrangement::Ordered => "touchpoints come in the order of their customers and are not sorted",
+        Arrangement::Shuffled { .. } => "touchpoints are sorted by customer",
+    }
 }
 
 fn reason(step: &Step, before: Option<&StepRecord>) -> String {

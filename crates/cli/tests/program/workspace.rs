@@ -159,7 +159,10 @@ impl Workspace {
 
 /// The folder that holds the repository.
 pub(crate) fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the repository is there")
+    Path::new(&std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo says where the crate is"))
+        .join("../..")
+        .canonicalize()
+        .expect("the repository is there")
 }
 
 fn copy(from: &Path, to: &Path) {

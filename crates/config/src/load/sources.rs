@@ -9,8 +9,19 @@ use super::workspace::{Workspace, inside};
 use super::{rules, top};
 use crate::{Column, ColumnType, Diagnostic, Diagnostics, Duration, Format, Freshness, Located, Source, SourceKind};
 
-const SOURCE_KEYS: [&str; 10] =
-    ["path", "format", "delimiter", "columns", "time_column", "key", "contract", "freshness", "description", "owner"];
+const SOURCE_KEYS: [&str; 11] = [
+    "path",
+    "format",
+    "delimiter",
+    "columns",
+    "time_column",
+    "key",
+    "sorted_by",
+    "contract",
+    "freshness",
+    "description",
+    "owner",
+];
 const SEED_KEYS: [&str; 3] = ["path", "columns", "description"];
 const COLUMN_TYPES: [(&str, ColumnType); 6] = [
     ("string", ColumnType::String),
@@ -66,11 +77,24 @@ fn source(name: &Located<String>, node: &Node, findings: &mut Diagnostics) -> Op
         columns,
         time_column,
         key: fields.texts("key", findings),
+        sorted_by: sorted_by(&fields, format, findings),
         contract: fields.get("contract").map_or_else(Vec::new, |field| rules::contract(field, findings)),
         freshness,
         description: fields.words("description", findings),
         owner: fields.words("owner", findings),
     })
+}
+
+fn sorted_by(fields: &Fields<'_>, format: Option<Format>, findings: &mut Diagnostics) -> Vec<Located<String>> {
+    let Some(field) = fields.get("sorted_by") else { return Vec::new() };
+    if format.is_some_and(|format| format != Format::Parquet) {
+        findings.push(
+            Diagnostic::error("bad-value", "only Parquet files can be `sorted_by` columns")
+                .at(field.key.place.clone())
+                .help("remove the key: what needs an order makes it"),
+        );
+    }
+    fields.texts("sorted_by", findings)
 }
 
 fn seed(name: &Located<String>, node: &Node, workspace: &Workspace, findings: &mut Diagnostics) -> Option<Source> {
@@ -94,6 +118,7 @@ fn seed(name: &Located<String>, node: &Node, workspace: &Workspace, findings: &m
         columns: fields.get("columns").map_or_else(IndexMap::new, |field| columns(field, Some(format), findings)),
         time_column: None,
         key: Vec::new(),
+        sorted_by: Vec::new(),
         contract: Vec::new(),
         freshness: None,
         description: fields.words("description", findings),

@@ -75,8 +75,10 @@ pub(super) async fn suspect_rows(
         let kept = stream.try_filter_map(move |batch| {
             let suspects = Arc::clone(&suspects);
             async move {
-                let is_suspect: BooleanArray =
-                    hashes(batch.columns(), batch.num_rows())?.iter().map(|hash| Some(suspects.contains(hash))).collect();
+                let is_suspect: BooleanArray = hashes(batch.columns(), batch.num_rows())?
+                    .iter()
+                    .map(|hash| Some(suspects.contains(hash)))
+                    .collect();
                 Ok((is_suspect.true_count() > 0).then_some(filter_record_batch(&batch, &is_suspect)?))
             }
         });

@@ -25,7 +25,10 @@ pub(super) const MOST_SHARED_KEYS: usize = 1_000_000;
 /// Says that a key identifies nothing.
 pub(super) fn no_key(name: &str, key: &[String]) -> EngineError {
     EngineError::refused(
-        format!("`{}` is no key of `{name}`: more than {MOST_SHARED_KEYS} values occur in several rows", key.join(", ")),
+        format!(
+            "`{}` is no key of `{name}`: more than {MOST_SHARED_KEYS} values occur in several rows",
+            key.join(", ")
+        ),
         format!("name the columns that identify a row under `key:` of `{name}`, or leave `key:` out"),
     )
 }
@@ -38,11 +41,7 @@ pub(super) struct SharedKeys {
 
 impl SharedKeys {
     /// The keys that several of the `suspect` rows have; `suspect` holds key columns only.
-    pub(super) async fn among(
-        name: &str,
-        suspect: DataFrame,
-        key: &[String],
-    ) -> Result<Option<Self>, EngineError> {
+    pub(super) async fn among(name: &str, suspect: DataFrame, key: &[String]) -> Result<Option<Self>, EngineError> {
         let columns: Vec<Expr> = key.iter().map(|column| named(column)).collect();
         let shared = suspect
             .aggregate(columns, vec![count(lit(1_i64)).alias(COPIES)])?
@@ -104,8 +103,7 @@ impl SharedKeys {
         shown.push(variants_of_key.alias(VARIANTS));
         let variants = variants.window(vec![])?.select(shown)?;
         let schema: SchemaRef = Arc::new(variants.schema().as_arrow().clone());
-        let batch =
-            concat_batches(&schema, &variants.collect().await?).map_err(DataFusionError::from)?;
+        let batch = concat_batches(&schema, &variants.collect().await?).map_err(DataFusionError::from)?;
         Ok(Copies::of(batch, names))
     }
 }

@@ -42,37 +42,39 @@ fn instance_rows(output: &[RecordBatch], by_order: bool) -> Vec<InstanceRow> {
         let flag = |name: &str| column(name).as_boolean().clone();
         let value = |array: StringArray, row: usize| array.is_valid(row).then(|| array.value(row).to_owned());
         let amount = |array: Float64Array, row: usize| array.is_valid(row).then(|| array.value(row));
-        rows.extend((0..batch.num_rows()).map(|row| InstanceRow {
-            journey_id: text("journey_id").value(row).to_owned(),
-            journey: text("journey").value(row).to_owned(),
-            customer: text("customer_id").value(row).to_owned(),
-            order_id: by_order.then(|| count("order_id")).and_then(|key| key.is_valid(row).then(|| key.value(row))),
-            times: (
-                time("started_at").value(row),
-                time("last_at").value(row),
-                time("ended_at").is_valid(row).then(|| time("ended_at").value(row)),
-            ),
-            status: text("status").value(row).to_owned(),
-            duration_s: number("duration_s").value(row),
-            counts: [
-                "touchpoints",
-                "channels",
-                "channel_switches",
-                "functions",
-                "handoffs",
-                "contacts",
-                "repeat_contacts",
-                "unresolved",
-                "touchpoint_responses",
-            ]
-            .map(|name| count(name).value(row)),
-            is_multichannel: flag("is_multichannel").value(row),
-            first_channel: value(text("first_channel"), row),
-            last_channel: value(text("last_channel"), row),
-            cost: amount(number("cost"), row),
-            satisfaction: amount(number("touchpoint_satisfaction"), row),
-            worst: amount(number("worst_touchpoint_satisfaction"), row),
-            all_satisfied: flag("all_satisfied").is_valid(row).then(|| flag("all_satisfied").value(row)),
+        rows.extend((0..batch.num_rows()).map(|row| {
+            InstanceRow {
+                journey_id: text("journey_id").value(row).to_owned(),
+                journey: text("journey").value(row).to_owned(),
+                customer: text("customer_id").value(row).to_owned(),
+                order_id: by_order.then(|| count("order_id")).and_then(|key| key.is_valid(row).then(|| key.value(row))),
+                times: (
+                    time("started_at").value(row),
+                    time("last_at").value(row),
+                    time("ended_at").is_valid(row).then(|| time("ended_at").value(row)),
+                ),
+                status: text("status").value(row).to_owned(),
+                duration_s: number("duration_s").value(row),
+                counts: [
+                    "touchpoints",
+                    "channels",
+                    "channel_switches",
+                    "functions",
+                    "handoffs",
+                    "contacts",
+                    "repeat_contacts",
+                    "unresolved",
+                    "touchpoint_responses",
+                ]
+                .map(|name| count(name).value(row)),
+                is_multichannel: flag("is_multichannel").value(row),
+                first_channel: value(text("first_channel"), row),
+                last_channel: value(text("last_channel"), row),
+                cost: amount(number("cost"), row),
+                satisfaction: amount(number("touchpoint_satisfaction"), row),
+                worst: amount(number("worst_touchpoint_satisfaction"), row),
+                all_satisfied: flag("all_satisfied").is_valid(row).then(|| flag("all_satisfied").value(row)),
+            }
         }));
     }
     rows.sort_by(|left, right| left.partial_cmp(right).expect("no score is NaN"));

@@ -50,7 +50,8 @@ fn context(partitions: usize, ordered: bool) -> SessionContext {
 
 async fn physical(context: &SessionContext, input: &str, around: &str) -> Arc<dyn ExecutionPlan> {
     let input = context.sql(input).await.expect("planned").into_unoptimized_plan();
-    let plan = match_journeys(input, &journeys(), 190, None, OutputRows::Members, &context.state()).expect("the definitions fit");
+    let plan = match_journeys(input, &journeys(), 190, None, OutputRows::Members, &context.state())
+        .expect("the definitions fit");
     let matched = DataFrame::new(context.state(), plan).into_view();
     context.register_table("matched", matched).expect("a free name");
     context.sql(around).await.expect("planned").create_physical_plan().await.expect("planned")

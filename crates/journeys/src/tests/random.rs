@@ -224,7 +224,8 @@ pub(super) fn operator(
     let schema = Arc::new(DFSchema::try_from(input.schema()).expect("a schema"));
     let relation = LogicalPlan::EmptyRelation(EmptyRelation { produce_one_row: false, schema: Arc::clone(&schema) });
     let state = context.state();
-    let plan = match_journeys(relation, definitions, as_of, None, OutputRows::Members, &state).expect("the definitions fit");
+    let plan =
+        match_journeys(relation, definitions, as_of, None, OutputRows::Members, &state).expect("the definitions fit");
     let LogicalPlan::Extension(extension) = plan else { panic!("an extension node") };
     let node = extension.node.as_any().downcast_ref::<crate::MatchJourneys>().expect("a matcher");
     let conditions = node

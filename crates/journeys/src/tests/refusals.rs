@@ -141,7 +141,9 @@ fn variables_take_their_values() {
     ];
     block_on(async {
         let input = context.table("touchpoints").await.expect("registered").into_unoptimized_plan();
-        let plan = match_journeys(input, &[journey], 9 * DAY, Some(&values.into()), OutputRows::Members, &context.state()).expect("it fits");
+        let plan =
+            match_journeys(input, &[journey], 9 * DAY, Some(&values.into()), OutputRows::Members, &context.state())
+                .expect("it fits");
         let plan = context.state().create_physical_plan(&plan).await.expect("planned");
         let output = collect(&context, &plan).await.expect("ran").concat();
         assert_eq!(rows(&output).iter().map(|row| row.journey_id.as_str()).collect::<Vec<_>>(), ["j/u"]);

@@ -79,6 +79,17 @@ impl ParquetTable {
         Self { groups, order, ..Self::new(schema, location, Vec::new()) }
     }
 
+    /// A table over files that are ordered by `order` one after the other.
+    pub(crate) fn chained(
+        schema: SchemaRef,
+        location: &crate::stores::Location,
+        files: Vec<PartitionedFile>,
+        order: Vec<SortColumn>,
+    ) -> Self {
+        let groups = Groups::Ordered(vec![files]);
+        Self { groups, order, ..Self::new(schema, location, Vec::new()) }
+    }
+
     fn file_groups(&self, partitions: usize) -> Result<(Vec<FileGroup>, Statistics)> {
         let groups = match &self.groups {
             Groups::Free(files) => FileGroup::new(files.clone()).split_files(partitions.max(1)),

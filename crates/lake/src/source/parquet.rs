@@ -16,7 +16,7 @@ use throughline_config::{ColumnType, Source};
 
 use super::types::{becomes, declared_name, read_type, type_name};
 use super::{CONCURRENT_FILES, OpenSource, SourceError};
-use crate::scan::{ParquetTable, file_statistics};
+use crate::scan::{ParquetTable, SortColumn, file_statistics};
 use crate::stores::{Location, Stores};
 
 /// Most footers fit, which saves a second request.
@@ -51,7 +51,13 @@ pub(super) async fn open(
             PartitionedFile::from(footer.file).with_statistics(Arc::new(statistics))
         })
         .collect();
-    let provider = Arc::new(ParquetTable::new(Arc::clone(&schema), location, files));
+    let provider = Arc::new(if source.sorted_by.is_empty() {
+        ParquetTable::new(Arc::clone(&schema), location, files)
+    } else {
+        // A column that is not there is told when the source is planned.
+        let order = source.sorted_by.iter().map(|column| SortColumn::ascending(column.value.as_str())).collect();
+        ParquetTable::chained(Arc::clone(&schema), location, files, order)
+    });
     Ok(OpenSource { schema, provider, files: shown, warnings: Vec::new() })
 }
 

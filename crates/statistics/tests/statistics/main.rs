@@ -9,3 +9,8 @@ mod properties;
 mod partial_states;
 
 mod sql;
+
+/// Asked for when the tests run: clones of the repository may share what was compiled.
+fn crate_folder() -> std::path::PathBuf {
+    std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo says where the crate is").into()
+}

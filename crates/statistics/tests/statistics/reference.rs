@@ -1,6 +1,6 @@
 //! Every figure of `reference/*.csv`, which `reference/make_reference.py` takes from scipy, statsmodels and lifelines.
 
-use std::{collections::BTreeMap, path::Path};
+use std::collections::BTreeMap;
 
 use throughline_statistics::{
     correlation::CorrelationSums,
@@ -88,7 +88,7 @@ fn deviation(name: &str, computed: Option<f64>, expected: &str) -> Option<f64> {
 }
 
 fn read(file: &str) -> Vec<Case> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("reference").join(format!("{file}.csv"));
+    let path = crate::crate_folder().join("reference").join(format!("{file}.csv"));
     let mut reader = csv::Reader::from_path(&path).unwrap();
     let cases: Vec<Case> = reader
         .records()

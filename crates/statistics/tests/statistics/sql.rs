@@ -1,7 +1,5 @@
 //! The functions as SQL: every file of `sql/` in a session of its own.
 
-use std::path::Path;
-
 use async_trait::async_trait;
 use datafusion::{
     arrow::{
@@ -71,7 +69,7 @@ fn text(column: &ArrayRef, row: usize) -> Result<String, DataFusionError> {
 
 #[tokio::test]
 async fn every_file_runs_as_written() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/statistics/sql");
+    let folder = crate::crate_folder().join("tests/statistics/sql");
     let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     assert!(files.len() >= 4, "only {} files", files.len());
