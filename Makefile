@@ -1,6 +1,6 @@
 # `make` alone lists what there is. Every target works on a machine with only a Rust toolchain.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-retail test check bench fmt
+.PHONY: help demo demo-retail test check bench bench-parts fmt
 
 # `--workspace` everywhere: it makes the demo, the tests and the lints share what was compiled.
 BUILD := cargo build --locked --workspace
@@ -31,8 +31,20 @@ check: ## Formatting, lints and documentation, without warnings
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --quiet
 
-bench: ## Matcher rows a second with 1, 8 and 32 definitions
-	cargo bench --locked --workspace --profile dev --bench matcher
+# The comparison's environment and logs stay among the build products; BENCH passes options on, e.g. BENCH="--open".
+COMPARISON := crates/cli/benches/comparison
+BENCH_FOLDER := $(or $(CARGO_TARGET_DIR),target)/bench
+TOUCHPOINTS ?= 2000000
+
+bench: ## Compares with DuckDB, Polars and ClickHouse (TOUCHPOINTS=2000000 BENCH="--runs 3"; needs python3 with pip)
+	$(BUILD)
+	test -d $(BENCH_FOLDER)/python || python3 -m venv $(BENCH_FOLDER)/python
+	$(BENCH_FOLDER)/python/bin/pip install --quiet --requirement $(COMPARISON)/requirements.txt
+	$(BENCH_FOLDER)/python/bin/python $(COMPARISON)/compare.py --throughline $(THROUGHLINE) \
+		--data $(BENCH_FOLDER)/data --touchpoints $(TOUCHPOINTS) $(BENCH)
+
+bench-parts: ## Rows a second through the matcher by number of definitions, the statistics and the sample generator
+	cargo bench --locked --workspace --profile dev --bench matcher --bench functions --bench sample
 
 fmt: ## Formats the code
 	cargo fmt --all

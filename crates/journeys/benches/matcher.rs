@@ -1,10 +1,13 @@
-//! Rows a second through the matcher by number of definitions, on ordered touchpoints: `cargo bench -p
-//! throughline-journeys`.
+//! Rows a second through the matcher by number of definitions: members from touchpoints in order, and measured
+//! instances from the same touchpoints in the order in which they arrive.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringViewArray, TimestampMicrosecondArray};
+use arrow::array::{
+    ArrayRef, BooleanArray, Float64Array, RecordBatch, StringViewArray, TimestampMicrosecondArray, UInt32Array,
+};
+use arrow::compute::take_record_batch;
 use datafusion::catalog::MemTable;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::logical_expr::SortExpr;
@@ -14,7 +17,7 @@ use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 use futures::TryStreamExt;
 use throughline_config::{Duration, JourneyDefinition, Located, OnRestart, Place, SourceFile};
-use throughline_journeys::{MatchQueryPlanner, OutputRows, match_journeys};
+use throughline_journeys::{MatchQueryPlanner, OutputRows, Score, match_journeys};
 
 const CUSTOMERS: usize = 20_000;
 const TOUCHPOINTS_EACH: usize = 50;
@@ -42,7 +45,8 @@ fn main() {
     divan::main();
 }
 
-fn touchpoints() -> Vec<RecordBatch> {
+/// In the order of customers and their time.
+fn touchpoints() -> RecordBatch {
     let mut state = 7_u64;
     let mut random = move |below: usize| {
         // A linear congruential generator (Knuth, MMIX) is enough to mix events.
@@ -68,12 +72,27 @@ fn touchpoints() -> Vec<RecordBatch> {
         ),
         ("event", Arc::new(StringViewArray::from_iter_values(events)) as ArrayRef),
         ("channel", text(&|row| ["phone", "web", "mail"][row % 3].to_owned())),
+        ("function", text(&|row| ["sales", "billing", "technical"][row / 2 % 3].to_owned())),
+        ("topic", text(&|row| ["order", "bill", "fault", "move"][row / 5 % 4].to_owned())),
+        ("resolved", Arc::new(BooleanArray::from_iter((0..rows).map(|row| Some(row % 7 > 0)))) as ArrayRef),
+        ("cost", Arc::new(Float64Array::from_iter_values((0..rows).map(|row| (row % 90) as f64))) as ArrayRef),
         (
             "satisfaction",
             Arc::new(Float64Array::from_iter_values((0..rows).map(|row| (row % 5) as f64 / 4.0))) as ArrayRef,
         ),
     ];
-    let whole = RecordBatch::try_from_iter(columns).expect("the columns fit");
+    RecordBatch::try_from_iter(columns).expect("the columns fit")
+}
+
+/// One customer's touchpoint after the other's, as they happen.
+fn as_they_arrive(touchpoints: &RecordBatch) -> RecordBatch {
+    let rows = (0..TOUCHPOINTS_EACH as u32)
+        .flat_map(|step| (0..CUSTOMERS as u32).map(move |customer| customer * TOUCHPOINTS_EACH as u32 + step));
+    take_record_batch(touchpoints, &UInt32Array::from_iter_values(rows)).expect("the rows are there")
+}
+
+fn batches(whole: &RecordBatch) -> Vec<RecordBatch> {
+    let rows = whole.num_rows();
     (0..rows).step_by(8192).map(|from| whole.slice(from, (rows - from).min(8192))).collect()
 }
 
@@ -106,34 +125,42 @@ fn journey(number: usize) -> JourneyDefinition {
 }
 
 #[divan::bench(args = [1, 8, 32], sample_count = 5, sample_size = 1)]
-fn matcher(bencher: Bencher<'_, '_>, definitions: usize) {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    let batches = touchpoints();
-    let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
+fn members(bencher: Bencher<'_, '_>, definitions: usize) {
+    let order = ["customer_id", "occurred_at", "touchpoint_id"].map(|name| SortExpr::new(col(name), true, false));
+    let batches = batches(&touchpoints());
+    let table = MemTable::try_new(batches[0].schema(), vec![batches]).expect("a table");
+    matched(bencher, table.with_sort_order(vec![order.to_vec()]), definitions, OutputRows::Members);
+}
+
+#[divan::bench(args = [1, 8, 32], sample_count = 5, sample_size = 1)]
+fn instances(bencher: Bencher<'_, '_>, definitions: usize) {
+    let batches = batches(&as_they_arrive(&touchpoints()));
+    let table = MemTable::try_new(batches[0].schema(), vec![batches]).expect("a table");
+    matched(bencher, table, definitions, OutputRows::Instances { satisfied: Score(0.75) });
+}
+
+fn matched(bencher: Bencher<'_, '_>, table: MemTable, definitions: usize, output: OutputRows) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().expect("a runtime");
     let state = SessionStateBuilder::new()
         .with_config(SessionConfig::new().with_target_partitions(1))
         .with_default_features()
         .with_query_planner(Arc::new(MatchQueryPlanner))
         .build();
     let context = SessionContext::new_with_state(state);
-    let order = ["customer_id", "occurred_at", "touchpoint_id"].map(|name| SortExpr::new(col(name), true, false));
-    let table =
-        MemTable::try_new(batches[0].schema(), vec![batches]).expect("a table").with_sort_order(vec![order.to_vec()]);
     context.register_table("touchpoints", Arc::new(table)).expect("a free name");
     let journeys: Vec<JourneyDefinition> = (0..definitions).map(journey).collect();
     let plan = || -> Arc<dyn ExecutionPlan> {
         runtime.block_on(async {
             let input = context.table("touchpoints").await.expect("registered").into_unoptimized_plan();
-            let plan = match_journeys(input, &journeys, 1_000 * DAY, None, OutputRows::Members, &context.state())
-                .expect("they fit");
+            let plan = match_journeys(input, &journeys, 1_000 * DAY, None, output, &context.state()).expect("they fit");
             context.state().create_physical_plan(&plan).await.expect("planned")
         })
     };
-    bencher.counter(ItemsCount::new(rows)).with_inputs(plan).bench_values(|plan| {
-        let members = runtime.block_on(async {
+    bencher.counter(ItemsCount::new(CUSTOMERS * TOUCHPOINTS_EACH)).with_inputs(plan).bench_values(|plan| {
+        let rows = runtime.block_on(async {
             let stream = execute_stream(plan, context.task_ctx()).expect("a stream");
             stream.try_fold(0, |rows, batch| async move { Ok(rows + batch.num_rows()) }).await.expect("ran")
         });
-        black_box(members)
+        black_box(rows)
     });
 }
