@@ -18,6 +18,7 @@ mod bits;
 mod codec;
 mod conditions;
 mod counts;
+pub mod discovery;
 mod exec;
 mod gather;
 mod node;

@@ -1,0 +1,48 @@
+//! Running text that fits the terminal.
+
+use crate::terminal::framed;
+
+/// Longer lines are hard to read, however wide the terminal.
+const WIDEST: usize = 100;
+const NARROWEST: usize = 40;
+
+/// Width of running text.
+pub(crate) fn text_width() -> usize {
+    framed().width().map_or(WIDEST, usize::from).clamp(NARROWEST, WIDEST)
+}
+
+/// `text` in lines of at most `width` signs, `first` in front of the first and blanks of the same width in front of the
+/// others. A word longer than that has a line of its own.
+pub(crate) fn wrapped(text: &str, first: &str, width: usize) -> String {
+    let indent = first.chars().count();
+    let mut lines = vec![first.to_owned()];
+    let mut length = indent;
+    for word in text.split_whitespace() {
+        let word_length = word.chars().count();
+        if length > indent && length + 1 + word_length > width {
+            lines.push(" ".repeat(indent));
+            length = indent;
+        }
+        if let Some(line) = lines.last_mut() {
+            if length > indent {
+                line.push(' ');
+                length += 1;
+            }
+            line.push_str(word);
+            length += word_length;
+        }
+    }
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::wrapped;
+
+    #[test]
+    fn lines_break_between_words() {
+        assert_eq!(wrapped("one two three", "- ", 9), "- one two\n  three");
+        assert_eq!(wrapped("unbreakable", "", 4), "unbreakable");
+        assert_eq!(wrapped("", "- ", 9), "- ");
+    }
+}

@@ -1,0 +1,588 @@
+//! `throughline explain JOURNEY`: the published figures behind a journey's rank, gathered in one place.
+//!
+//! Everything is read from the tables of the last complete run; nothing is computed anew but sums of cells and the
+//! scaled ranks that a priority is made of. What a pipeline does not publish is told in [`Explanation::missing`].
+
+use std::collections::BTreeMap;
+
+use datafusion::logical_expr::{ident, lit};
+use datafusion::prelude::SessionContext;
+use serde::Serialize;
+use throughline_config::{LoadOptions, Pipeline, Variable, closest, load_pipeline};
+
+use crate::failure::EngineError;
+use crate::figures::{Estimate, Figures};
+use crate::prepare::PrepareOptions;
+use crate::published::Published;
+
+const KEY_JOURNEYS: &str = "fct_key_journeys";
+const ALL: &str = "all";
+
+/// Why a journey is ranked where it is.
+#[derive(Debug, Clone, Serialize)]
+pub struct Explanation {
+    /// The journey.
+    pub journey: String,
+    /// For people.
+    pub label: Option<String>,
+    /// The function that answers for it.
+    pub owner: Option<String>,
+    /// The cut of the run, RFC 3339.
+    pub as_of: String,
+    /// The run whose tables are read.
+    pub run_id: String,
+    /// Confidence of the intervals.
+    pub confidence: f64,
+    /// Fewer exposed or unexposed are insufficient.
+    pub minimum_arm: i64,
+    /// Fewer churners in an arm are insufficient.
+    pub minimum_churners: i64,
+    /// Condition on who could have been on it; everybody when absent.
+    pub eligible: Option<String>,
+    /// Expert judgement, 1 to 5.
+    pub importance: Option<i64>,
+    /// Why that importance.
+    pub rationale: Option<String>,
+    /// The latest matured landmark, all segments.
+    pub landmark: Option<AtLandmark>,
+    /// Landmarks after it, which have not matured.
+    pub not_matured: Vec<NotMatured>,
+    /// Cells by segment and tenure at the landmark, most exposed first.
+    pub strata: Vec<Stratum>,
+    /// The ranked journeys of the landmark, in the order of priority.
+    pub ranking: Vec<Ranked>,
+    /// The latest quarter, and the latest in which every instance is over, where that is another.
+    pub performance: Vec<Performance>,
+    /// Whether journey or touchpoint scores explain churn, at the landmark.
+    pub drivers: Option<Drivers>,
+    /// What could not be told, with the reason.
+    pub missing: BTreeMap<String, String>,
+}
+
+/// A journey's row of `fct_key_journeys` and its landmark.
+#[derive(Debug, Clone, Serialize)]
+pub struct AtLandmark {
+    /// Its day.
+    pub landmark: String,
+    /// The period it ends, `2026-Q2`.
+    pub period: Option<String>,
+    /// Days of the windows, ends exclusive; the landmark ends the exposure window.
+    pub exposure_from: Option<String>,
+    /// Begin of the outcome window.
+    pub outcome_from: Option<String>,
+    /// End of the outcome window.
+    pub outcome_until: Option<String>,
+    /// `ok` or `insufficient`.
+    pub status: String,
+    /// Why not ok.
+    pub reason: Option<String>,
+    /// Warnings.
+    pub flags: Vec<String>,
+    /// Instances started in the exposure window.
+    pub instances: Option<i64>,
+    /// Their customers.
+    pub customers: Option<i64>,
+    /// Spells active at the landmark that could have been on the journey.
+    pub eligible: Option<i64>,
+    /// With a start in the window.
+    pub exposed: i64,
+    /// Without any touchpoint of it in the window.
+    pub unexposed: i64,
+    /// With touchpoints but no start in the window: left out.
+    pub carried_over: i64,
+    /// Lost from sight in the outcome window: left out.
+    pub censored: i64,
+    /// Exposed who churned.
+    pub exposed_churners: i64,
+    /// Unexposed who churned.
+    pub unexposed_churners: i64,
+    /// Of the exposed churners, those of the first seven days.
+    pub exposed_churners_first_7_days: Option<i64>,
+    /// Of the unexposed churners, those of the first seven days.
+    pub unexposed_churners_first_7_days: Option<i64>,
+    /// Exposed in strata where nobody can be compared.
+    pub exposed_in_empty_margins: Option<i64>,
+    /// Share of the exposed who churned.
+    pub exposed_churn_rate: Option<Estimate>,
+    /// Share of the unexposed who churned.
+    pub unexposed_churn_rate: Option<Estimate>,
+    /// Their difference.
+    pub risk_difference: Option<Estimate>,
+    /// The difference at the horizon by Kaplan-Meier, where many were censored.
+    pub survival_difference: Option<Estimate>,
+    /// Of the log-rank test, where many were censored.
+    pub log_rank_p_value: Option<f64>,
+    /// Crude.
+    pub odds_ratio: Option<Estimate>,
+    /// Mantel-Haenszel over segment and tenure.
+    pub adjusted_odds_ratio: Option<Estimate>,
+    /// Beyond the unexposed of the same stratum, if causal.
+    pub excess_churners: Option<Estimate>,
+    /// Of all churners compared.
+    pub attributable_share: Option<f64>,
+    /// Billed to them in the window.
+    pub excess_revenue: Option<f64>,
+    /// Cochran-Mantel-Haenszel.
+    pub p_value: Option<f64>,
+    /// Benjamini-Hochberg over the rows of the landmark with status ok.
+    pub q_value: Option<f64>,
+    /// Breslow-Day: small when the strata differ.
+    pub homogeneity_p_value: Option<f64>,
+    /// By the lower limit of excess churners; ties share a mean.
+    pub data_rank: Option<f64>,
+    /// By importance; ties share a mean.
+    pub expert_rank: Option<f64>,
+    /// The two ranks weighed.
+    pub priority: Option<f64>,
+    /// The rank of the priority.
+    pub priority_rank: Option<i64>,
+    /// Whether data and experts agree.
+    pub agreement: Option<String>,
+    /// Weight of the data in the priority.
+    pub priority_weight: f64,
+}
+
+/// A landmark whose churn is not known yet.
+#[derive(Debug, Clone, Serialize)]
+pub struct NotMatured {
+    /// Its day.
+    pub landmark: String,
+    /// When its outcome window is over.
+    pub outcome_until: Option<String>,
+    /// Customers exposed so far.
+    pub exposed: Option<i64>,
+    /// Why there is no figure.
+    pub reason: Option<String>,
+}
+
+/// A stratum's cells.
+#[derive(Debug, Clone, Serialize)]
+pub struct Stratum {
+    /// Segment.
+    pub segment: String,
+    /// Days since joining.
+    pub tenure_band: String,
+    /// Exposed.
+    pub exposed: i64,
+    /// Of them churned.
+    pub exposed_churners: i64,
+    /// Unexposed.
+    pub unexposed: i64,
+    /// Of them churned.
+    pub unexposed_churners: i64,
+}
+
+/// A journey of the ranking.
+#[derive(Debug, Clone, Serialize)]
+pub struct Ranked {
+    /// The journey.
+    pub journey: String,
+    /// By the lower limit of excess churners.
+    pub data_rank: Option<f64>,
+    /// By importance.
+    pub expert_rank: Option<f64>,
+    /// By priority.
+    pub priority_rank: Option<i64>,
+    /// Lower limit of excess churners.
+    pub excess_churners_lower: Option<f64>,
+}
+
+/// How the journey performed in a quarter, all segments.
+#[derive(Debug, Clone, Serialize)]
+pub struct Performance {
+    /// `2026-Q2`.
+    pub period: String,
+    /// Instances started in it.
+    pub instances: i64,
+    /// Completed.
+    pub completed: Option<i64>,
+    /// Given up.
+    pub abandoned: Option<i64>,
+    /// Silent for too long.
+    pub expired: Option<i64>,
+    /// Not over yet.
+    pub open: Option<i64>,
+    /// Completed of all, once all are over.
+    pub completion_rate: Option<Estimate>,
+    /// What it is to reach.
+    pub completion_rate_target: Option<f64>,
+    /// Why there is no rate.
+    pub completion_reason: Option<String>,
+    /// Median of the completed, seconds.
+    pub duration_p50_s: Option<f64>,
+    /// What it is to reach, seconds.
+    pub duration_p50_s_target: Option<f64>,
+    /// Nine tenths of the completed are no longer, seconds.
+    pub duration_p90_s: Option<f64>,
+    /// Calls, visits, chats an instance.
+    pub contacts_per_instance: Option<f64>,
+    /// Contacts.
+    pub contacts: Option<i64>,
+    /// Of the contacts, those about a topic that already had one within seven days.
+    pub repeat_contact_rate: Option<f64>,
+    /// Mean of the answers about touchpoints, 0 to 1.
+    pub touchpoint_satisfaction: Option<f64>,
+    /// Their number.
+    pub touchpoint_responses: Option<i64>,
+    /// Mean of the answers about the journey, 0 to 1.
+    pub journey_satisfaction: Option<f64>,
+    /// Their number.
+    pub journey_responses: Option<i64>,
+    /// What it is to reach.
+    pub journey_satisfaction_target: Option<f64>,
+    /// Instances satisfied at every touchpoint that was answered about.
+    pub all_satisfied_instances: Option<i64>,
+    /// Instances with such an answer.
+    pub touchpoint_answered_instances: Option<i64>,
+    /// Instances satisfied with the journey as a whole.
+    pub journey_satisfied_instances: Option<i64>,
+    /// Instances with an answer about the journey.
+    pub journey_answered_instances: Option<i64>,
+}
+
+/// The row of `fct_journey_drivers`.
+#[derive(Debug, Clone, Serialize)]
+pub struct Drivers {
+    /// Its day.
+    pub landmark: String,
+    /// `ok`, or why there is no verdict.
+    pub status: String,
+    /// The same in words.
+    pub reason: Option<String>,
+    /// Exposed customers with both scores.
+    pub responders: Option<i64>,
+    /// Of them churned.
+    pub churners: Option<i64>,
+    /// McFadden's R² with segment, tenure and the touchpoint score.
+    pub touchpoint_r2: Option<f64>,
+    /// With the journey score instead.
+    pub journey_r2: Option<f64>,
+    /// AUC, in-sample, with the touchpoint score.
+    pub touchpoint_auc: Option<f64>,
+    /// With the journey score.
+    pub journey_auc: Option<f64>,
+    /// Likelihood-ratio test: does the journey score add to touchpoint scores?
+    pub journey_beyond_touchpoint_p_value: Option<f64>,
+    /// The other way round.
+    pub touchpoint_beyond_journey_p_value: Option<f64>,
+    /// In words.
+    pub verdict: Option<String>,
+}
+
+/// Gathers what is published about `journey`.
+///
+/// # Errors
+/// Nothing is published, the pipeline publishes no key journeys, or there is no such journey.
+pub async fn explain(options: PrepareOptions, journey: &str) -> Result<Explanation, EngineError> {
+    let load = LoadOptions {
+        project: options.project.clone(),
+        pipeline: options.pipeline.clone(),
+        variables: options.variables.clone(),
+        environment: options.environment.clone(),
+    };
+    let (pipeline, _) = load_pipeline(&load)?;
+    let published = Published::open(options).await?;
+    if !published.record.tables.contains_key(KEY_JOURNEYS) {
+        return Err(EngineError::refused(
+            format!("`{KEY_JOURNEYS}` is not published in {}", published.record.pipeline),
+            format!("make it first: throughline run --select +{KEY_JOURNEYS}"),
+        ));
+    }
+    let tables = Tables { session: published.session().await?, published: &published };
+    let rows = tables.rows(KEY_JOURNEYS, &[("journey", journey), ("segment", ALL)]).await?.unwrap_or_default();
+    if rows.is_empty() {
+        return Err(tables.unknown(journey, &pipeline).await?);
+    }
+    let mut missing = BTreeMap::new();
+    let described = tables.rows("dim_journey", &[("journey", journey)]).await?;
+    let described = described.and_then(|rows| rows.into_iter().next());
+    let windows = tables.rows("landmark", &[]).await?.unwrap_or_default();
+    let key = |row: &Figures| row.instant("landmark");
+    let latest =
+        rows.iter().filter(|row| row.text("status").as_deref() != Some("not_matured")).max_by_key(|row| key(row));
+    let strata = match latest {
+        Some(row) => tables.strata(journey, row, &mut missing).await?,
+        None => Vec::new(),
+    };
+    let landmark = latest.map(|row| at_landmark(row, &windows, &strata, &pipeline));
+    if landmark.is_none() {
+        missing.insert("churn".to_owned(), "no landmark has matured yet".to_owned());
+    }
+    let not_matured = rows
+        .iter()
+        .filter(|row| {
+            row.text("status").as_deref() == Some("not_matured") && latest.is_none_or(|latest| key(row) > key(latest))
+        })
+        .map(|row| not_matured(row, &windows));
+    let text = |name: &str| described.as_ref().and_then(|row| row.text(name));
+    let mut explanation = Explanation {
+        journey: journey.to_owned(),
+        label: text("label"),
+        owner: text("owner"),
+        as_of: published.record.as_of.clone(),
+        run_id: published.record.run_id.clone(),
+        confidence: number(&pipeline, "confidence", 0.95),
+        minimum_arm: number(&pipeline, "minimum_arm", 100.0) as i64,
+        minimum_churners: number(&pipeline, "minimum_churners", 10.0) as i64,
+        eligible: text("eligible"),
+        importance: described.as_ref().and_then(|row| row.whole("importance")),
+        rationale: text("rationale"),
+        landmark,
+        not_matured: not_matured.collect(),
+        ranking: match latest {
+            Some(row) => tables.ranking(row).await?,
+            None => Vec::new(),
+        },
+        strata: strata.into_iter().map(|(stratum, _, _)| stratum).collect(),
+        performance: tables.performance(journey, &mut missing).await?,
+        drivers: None,
+        missing,
+    };
+    explanation.not_matured.sort_by(|left, right| left.landmark.cmp(&right.landmark));
+    if let Some(row) = latest {
+        explanation.drivers = tables.drivers(journey, row, &mut explanation.missing).await?;
+    }
+    Ok(explanation)
+}
+
+/// The run's tables.
+struct Tables<'a> {
+    session: SessionContext,
+    published: &'a Published,
+}
+
+impl Tables<'_> {
+    /// Rows in which text columns have these values; `None` when the run has no such table.
+    async fn rows(&self, table: &str, values: &[(&str, &str)]) -> Result<Option<Vec<Figures>>, EngineError> {
+        if !self.published.record.tables.contains_key(table) {
+            return Ok(None);
+        }
+        let mut frame = self.session.table(table).await?;
+        for (column, value) in values {
+            frame = frame.filter(ident(*column).eq(lit(*value)))?;
+        }
+        Ok(Some(Figures::of(&frame.collect().await?)))
+    }
+
+    async fn unknown(&self, journey: &str, pipeline: &Pipeline) -> Result<EngineError, EngineError> {
+        let rows = self.rows(KEY_JOURNEYS, &[("segment", ALL)]).await?.unwrap_or_default();
+        let mut known: Vec<String> = rows.iter().filter_map(|row| row.text("journey")).collect();
+        known.sort();
+        known.dedup();
+        if pipeline.journeys.contains_key(journey) {
+            return Ok(EngineError::refused(
+                format!(
+                    "the journey `{journey}` is defined, but the tables as of {} do not have it",
+                    self.published.record.as_of
+                ),
+                "make them anew: throughline run",
+            ));
+        }
+        let near = closest(journey, known.iter().map(String::as_str));
+        let near = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
+        Ok(EngineError::refused(format!("no journey `{journey}`"), format!("{near}published: {}", known.join(", "))))
+    }
+
+    /// The cells of a row's landmark, with the churners of the first seven days of either arm.
+    async fn strata(
+        &self,
+        journey: &str,
+        row: &Figures,
+        missing: &mut BTreeMap<String, String>,
+    ) -> Result<Vec<(Stratum, i64, i64)>, EngineError> {
+        let Some(rows) = self.rows("fct_key_journeys_stratum", &[("journey", journey)]).await? else {
+            missing.insert("strata".to_owned(), "the pipeline publishes no fct_key_journeys_stratum".to_owned());
+            return Ok(Vec::new());
+        };
+        let at = row.instant("landmark");
+        let whole = |row: &Figures, name: &str| row.whole(name).unwrap_or(0);
+        let strata = rows.iter().filter(|row| row.instant("landmark") == at).filter_map(|row| {
+            let stratum = Stratum {
+                segment: row.text("segment")?,
+                tenure_band: row.text("tenure_band")?,
+                exposed: whole(row, "exposed"),
+                exposed_churners: whole(row, "a"),
+                unexposed: whole(row, "unexposed"),
+                unexposed_churners: whole(row, "c"),
+            };
+            Some((stratum, whole(row, "a_first_7_days"), whole(row, "c_first_7_days")))
+        });
+        let mut strata: Vec<(Stratum, i64, i64)> = strata.collect();
+        strata.sort_by(|(left, ..), (right, ..)| {
+            let key = |stratum: &Stratum| {
+                (std::cmp::Reverse(stratum.exposed), stratum.segment.clone(), stratum.tenure_band.clone())
+            };
+            key(left).cmp(&key(right))
+        });
+        Ok(strata)
+    }
+
+    async fn ranking(&self, row: &Figures) -> Result<Vec<Ranked>, EngineError> {
+        let at = row.instant("landmark");
+        let rows = self.rows(KEY_JOURNEYS, &[("segment", ALL), ("status", "ok")]).await?.unwrap_or_default();
+        let ranked = rows.iter().filter(|row| row.instant("landmark") == at).filter_map(|row| {
+            Some(Ranked {
+                journey: row.text("journey")?,
+                data_rank: row.number("data_rank"),
+                expert_rank: row.number("expert_rank"),
+                priority_rank: row.whole("priority_rank"),
+                excess_churners_lower: row.number("excess_churners_lower"),
+            })
+        });
+        let mut ranked: Vec<Ranked> = ranked.collect();
+        ranked.sort_by(|left, right| (left.priority_rank, &left.journey).cmp(&(right.priority_rank, &right.journey)));
+        Ok(ranked)
+    }
+
+    async fn performance(
+        &self,
+        journey: &str,
+        missing: &mut BTreeMap<String, String>,
+    ) -> Result<Vec<Performance>, EngineError> {
+        let values = [("journey", journey), ("segment", ALL), ("period_kind", "quarter")];
+        let Some(mut rows) = self.rows("fct_journey_performance", &values).await? else {
+            missing.insert("performance".to_owned(), "the pipeline publishes no fct_journey_performance".to_owned());
+            return Ok(Vec::new());
+        };
+        rows.sort_by_key(|row| std::cmp::Reverse(row.instant("period_start")));
+        if rows.is_empty() {
+            missing.insert("performance".to_owned(), "no instance has started yet".to_owned());
+        }
+        let over = rows.iter().position(|row| row.text("completion_status").as_deref() == Some("ok"));
+        if over.is_none() && !rows.is_empty() {
+            missing.insert("completion".to_owned(), "in no quarter is every instance over".to_owned());
+        }
+        let mut places = vec![0];
+        places.extend(over.filter(|place| *place > 0));
+        Ok(places.iter().filter_map(|&place| performance(rows.get(place)?)).collect())
+    }
+
+    async fn drivers(
+        &self,
+        journey: &str,
+        row: &Figures,
+        missing: &mut BTreeMap<String, String>,
+    ) -> Result<Option<Drivers>, EngineError> {
+        let Some(rows) = self.rows("fct_journey_drivers", &[("journey", journey)]).await? else {
+            missing.insert("drivers".to_owned(), "the pipeline publishes no fct_journey_drivers".to_owned());
+            return Ok(None);
+        };
+        let at = row.instant("landmark");
+        Ok(rows.iter().find(|row| row.instant("landmark") == at).and_then(|row| {
+            Some(Drivers {
+                landmark: row.day("landmark")?,
+                status: row.text("status")?,
+                reason: row.text("reason"),
+                responders: row.whole("responders"),
+                churners: row.whole("churners"),
+                touchpoint_r2: row.number("touchpoint_r2"),
+                journey_r2: row.number("journey_r2"),
+                touchpoint_auc: row.number("touchpoint_auc"),
+                journey_auc: row.number("journey_auc"),
+                journey_beyond_touchpoint_p_value: row.number("journey_beyond_touchpoint_p_value"),
+                touchpoint_beyond_journey_p_value: row.number("touchpoint_beyond_journey_p_value"),
+                verdict: row.text("verdict"),
+            })
+        }))
+    }
+}
+
+fn at_landmark(row: &Figures, windows: &[Figures], strata: &[(Stratum, i64, i64)], pipeline: &Pipeline) -> AtLandmark {
+    let window = window(row, windows);
+    let day = |name: &str| window.and_then(|window| window.day(name));
+    let whole = |name: &str| row.whole(name).unwrap_or(0);
+    let flags = row.text("flags").unwrap_or_default();
+    let early = |pick: fn(&(Stratum, i64, i64)) -> i64| (!strata.is_empty()).then(|| strata.iter().map(pick).sum());
+    AtLandmark {
+        landmark: row.day("landmark").unwrap_or_default(),
+        period: row.text("landmark_period"),
+        exposure_from: day("exposure_from"),
+        outcome_from: day("outcome_from"),
+        outcome_until: day("outcome_until"),
+        status: row.text("status").unwrap_or_default(),
+        reason: row.text("reason"),
+        flags: flags.split(", ").filter(|flag| !flag.is_empty()).map(str::to_owned).collect(),
+        instances: row.whole("instances"),
+        customers: row.whole("customers"),
+        eligible: row.whole("eligible"),
+        exposed: whole("exposed"),
+        unexposed: whole("unexposed"),
+        carried_over: whole("carried_over"),
+        censored: whole("censored"),
+        exposed_churners: whole("a"),
+        unexposed_churners: whole("c"),
+        exposed_churners_first_7_days: early(|(_, exposed, _)| *exposed),
+        unexposed_churners_first_7_days: early(|(_, _, unexposed)| *unexposed),
+        exposed_in_empty_margins: row.whole("exposed_in_empty_margins"),
+        exposed_churn_rate: row.estimate("exposed_churn_rate"),
+        unexposed_churn_rate: row.estimate("unexposed_churn_rate"),
+        risk_difference: row.estimate("risk_difference"),
+        survival_difference: row.estimate("survival_difference"),
+        log_rank_p_value: row.number("log_rank_p_value"),
+        odds_ratio: row.estimate("odds_ratio"),
+        adjusted_odds_ratio: row.estimate("adjusted_odds_ratio"),
+        excess_churners: row.estimate("excess_churners"),
+        attributable_share: row.number("attributable_share"),
+        excess_revenue: row.number("excess_revenue"),
+        p_value: row.number("p_value"),
+        q_value: row.number("q_value"),
+        homogeneity_p_value: row.number("homogeneity_p_value"),
+        data_rank: row.number("data_rank"),
+        expert_rank: row.number("expert_rank"),
+        priority: row.number("priority"),
+        priority_rank: row.whole("priority_rank"),
+        agreement: row.text("agreement"),
+        priority_weight: number(pipeline, "priority_weight", 0.7),
+    }
+}
+
+fn window<'a>(row: &Figures, windows: &'a [Figures]) -> Option<&'a Figures> {
+    windows.iter().find(|window| window.instant("landmark") == row.instant("landmark"))
+}
+
+fn not_matured(row: &Figures, windows: &[Figures]) -> NotMatured {
+    NotMatured {
+        landmark: row.day("landmark").unwrap_or_default(),
+        outcome_until: window(row, windows).and_then(|window| window.day("outcome_until")),
+        exposed: row.whole("exposed"),
+        reason: row.text("reason"),
+    }
+}
+
+fn performance(row: &Figures) -> Option<Performance> {
+    Some(Performance {
+        period: row.text("period")?,
+        instances: row.whole("instances")?,
+        completed: row.whole("completed"),
+        abandoned: row.whole("abandoned"),
+        expired: row.whole("expired"),
+        open: row.whole("open"),
+        completion_rate: row.estimate("completion_rate"),
+        completion_rate_target: row.number("completion_rate_target"),
+        completion_reason: row.text("completion_reason"),
+        duration_p50_s: row.number("duration_p50_s"),
+        duration_p50_s_target: row.number("duration_p50_s_target"),
+        duration_p90_s: row.number("duration_p90_s"),
+        contacts_per_instance: row.number("contacts_per_instance"),
+        contacts: row.whole("contacts"),
+        repeat_contact_rate: row.number("repeat_contact_rate"),
+        touchpoint_satisfaction: row.number("touchpoint_satisfaction"),
+        touchpoint_responses: row.whole("touchpoint_responses"),
+        journey_satisfaction: row.number("journey_satisfaction"),
+        journey_responses: row.whole("journey_responses"),
+        journey_satisfaction_target: row.number("journey_satisfaction_target"),
+        all_satisfied_instances: row.whole("all_satisfied_instances"),
+        touchpoint_answered_instances: row.whole("touchpoint_answered_instances"),
+        journey_satisfied_instances: row.whole("journey_satisfied_instances"),
+        journey_answered_instances: row.whole("journey_answered_instances"),
+    })
+}
+
+/// A variable of the pipeline as a number.
+fn number(pipeline: &Pipeline, name: &str, otherwise: f64) -> f64 {
+    match pipeline.variables.get(name).map(|variable| &variable.value) {
+        Some(Variable::Float(number)) => *number,
+        Some(Variable::Integer(number)) => *number as f64,
+        _ => otherwise,
+    }
+}

@@ -1,0 +1,1 @@
+//! What is planted in small logs is found, and nothing else.
