@@ -13,7 +13,7 @@ pub(crate) use frame::write_frame;
 pub(crate) use json_lines::JsonLines;
 pub(crate) use numbers::{bytes, count, seconds};
 pub(crate) use progress::Progress;
-pub(crate) use prose::{text_width, wrapped};
+pub(crate) use prose::{put, text_width, wrapped};
 pub(crate) use ranking::print_ranking;
 pub(crate) use rows::framed;
 pub(crate) use summary::{print_summary, right_align};

@@ -5,7 +5,7 @@ use throughline_engine::{ChurnLink, Coverage, Discovery, Estimate, FoundJourney,
 use crate::arguments::{DiscoverArguments, DiscoveryFormat, WorkspaceArguments};
 use crate::command::options;
 use crate::exit::Exit;
-use crate::terminal::{count, framed, right_align, say, text_width, wrapped};
+use crate::terminal::{count, framed, put, right_align, say, text_width, wrapped};
 
 /// A variant with a smaller share is not worth a line.
 const LEAST_COMMON: f64 = 0.05;
@@ -23,46 +23,41 @@ pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &DiscoverArgu
     let shown = arguments.top.map_or(usize::MAX, |top| top as usize).min(discovery.candidates.len());
     let format = if arguments.yaml { DiscoveryFormat::Yaml } else { arguments.format };
     match format {
-        DiscoveryFormat::Table => print_table(&discovery, shown),
-        DiscoveryFormat::Json => print_json(discovery, shown)?,
-        DiscoveryFormat::Yaml => print_yaml(&discovery, shown),
+        DiscoveryFormat::Table => put(&table(&discovery, shown)),
+        DiscoveryFormat::Json => put(&json(discovery, shown)?),
+        DiscoveryFormat::Yaml => {
+            put(&yaml(&discovery, shown))?;
+            say("paste what you want to keep into a file of pipelines/journeys/, then: throughline check");
+            Ok(())
+        }
     }
-    Ok(())
 }
 
-#[allow(clippy::print_stdout, reason = "the candidates are what was asked for")]
-fn print_json(mut discovery: Discovery, shown: usize) -> Result<(), Exit> {
+fn json(mut discovery: Discovery, shown: usize) -> Result<String, Exit> {
     discovery.candidates.truncate(shown);
     let text = serde_json::to_string_pretty(&discovery).map_err(|error| Exit::failed(error.to_string(), ""))?;
-    println!("{text}");
-    Ok(())
+    Ok(format!("{text}\n"))
 }
 
-#[allow(clippy::print_stdout, reason = "the definitions are what was asked for")]
-fn print_yaml(discovery: &Discovery, shown: usize) {
+fn yaml(discovery: &Discovery, shown: usize) -> String {
     let definitions: Vec<&str> = discovery.candidates[..shown].iter().map(|journey| journey.yaml.as_str()).collect();
-    print!("{}", definitions.join("\n"));
-    say("paste what you want to keep into a file of pipelines/journeys/, then: throughline check");
+    definitions.join("\n")
 }
 
-#[allow(clippy::print_stdout, reason = "the candidates are what was asked for")]
-fn print_table(discovery: &Discovery, shown: usize) {
+fn table(discovery: &Discovery, shown: usize) -> String {
     let candidates = &discovery.candidates[..shown];
-    println!("{}\n", head(discovery));
+    let mut parts = vec![head(discovery), String::new()];
     if candidates.is_empty() {
-        println!("No candidate: nothing that several customers go through leads from one event to another.");
+        parts.push("No candidate: nothing that several customers go through leads from one event to another.".to_owned());
     } else {
-        println!("{}", ranking(candidates));
-        for line in legend(discovery) {
-            println!("{}", wrapped(&line, "", text_width().max(100)));
-        }
-        println!();
-        for (index, journey) in candidates.iter().enumerate() {
-            println!("{}", portrait(index + 1, journey));
-        }
+        parts.push(ranking(candidates));
+        parts.extend(legend(discovery).iter().map(|line| wrapped(line, "", text_width())));
+        parts.push(String::new());
+        parts.extend(candidates.iter().enumerate().map(|(index, journey)| portrait(index + 1, journey)));
     }
-    println!("{}", coverage(discovery));
-    println!("{}", no_journeys(discovery));
+    parts.push(coverage(discovery));
+    parts.extend(no_journeys(discovery));
+    format!("{}\n", parts.join("\n"))
 }
 
 fn head(discovery: &Discovery) -> String {
@@ -229,7 +224,7 @@ fn started(link: &ChurnLink) -> String {
     format!("{} of {} ({})", whole(link.exposed_churners), whole(link.churners), percent(Some(share), 0))
 }
 
-fn no_journeys(discovery: &Discovery) -> String {
+fn no_journeys(discovery: &Discovery) -> Vec<String> {
     let mut lines = Vec::new();
     if !discovery.everyday.is_empty() {
         lines.push("\nNo journey, by what the touchpoints are about:".to_owned());
@@ -243,7 +238,7 @@ fn no_journeys(discovery: &Discovery) -> String {
         );
         lines.push(wrapped(&text, "- ", text_width()));
     }
-    lines.join("\n")
+    lines
 }
 
 fn none() -> String {

@@ -1,10 +1,24 @@
 //! Running text that fits the terminal.
 
+use std::io::{ErrorKind, Write};
+
+use crate::exit::Exit;
 use crate::terminal::framed;
 
 /// Longer lines are hard to read, however wide the terminal.
 const WIDEST: usize = 100;
 const NARROWEST: usize = 40;
+
+/// Writes data to standard output; a reader who has seen enough is no failure.
+pub(crate) fn put(text: &str) -> Result<(), Exit> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Exit::failed(format!("cannot write to standard output: {error}"), ""))
+        }
+        _ => Ok(()),
+    }
+}
 
 /// Width of running text.
 pub(crate) fn text_width() -> usize {
