@@ -70,6 +70,8 @@ pub async fn discover(options: PrepareOptions, how: &SearchOptions) -> Result<Di
     let prepared = Arc::new(prepare(options).await?);
     let plan = &prepared.plan;
     let relation = touchpoint_relation(plan)?;
+    require_columns(plan, &relation, &["touchpoint_id", "customer_id", "occurred_at", "event"])?;
+    require_columns(plan, CUSTOMERS, &["customer_id", "joined_at", "churned_at", "lost_at", "segment"])?;
     let session = registered(&prepared, &[&relation, CUSTOMERS]).await?;
     let pipeline = with_defaults(&plan.pipeline);
     let as_of = plan.parameters.as_of();
@@ -150,6 +152,17 @@ fn touchpoint_relation(plan: &Plan) -> Result<String, EngineError> {
         }
     }
     Ok(relation)
+}
+
+fn require_columns(plan: &Plan, relation: &str, columns: &[&str]) -> Result<(), EngineError> {
+    let has = |name: &str| plan.step(relation).is_some_and(|step| step.schema.column_with_name(name).is_some());
+    match columns.iter().find(|column| !has(column)) {
+        None => Ok(()),
+        Some(column) => Err(EngineError::refused(
+            format!("`{relation}` has no column `{column}`"),
+            format!("discover reads {} of `{relation}`", columns.join(", ")),
+        )),
+    }
 }
 
 /// A session with the relations and all they read, held against their contracts as in a run.

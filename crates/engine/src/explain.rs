@@ -200,6 +200,8 @@ pub struct Performance {
     pub abandoned: Option<i64>,
     /// Silent for too long.
     pub expired: Option<i64>,
+    /// Begun anew before they were over.
+    pub restarted: Option<i64>,
     /// Not over yet.
     pub open: Option<i64>,
     /// Completed of all, once all are over.
@@ -556,6 +558,7 @@ fn performance(row: &Figures) -> Option<Performance> {
         completed: row.whole("completed"),
         abandoned: row.whole("abandoned"),
         expired: row.whole("expired"),
+        restarted: row.whole("restarted"),
         open: row.whole("open"),
         completion_rate: row.estimate("completion_rate"),
         completion_rate_target: row.number("completion_rate_target"),

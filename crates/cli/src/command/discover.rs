@@ -48,7 +48,9 @@ fn table(discovery: &Discovery, shown: usize) -> String {
     let candidates = &discovery.candidates[..shown];
     let mut parts = vec![head(discovery), String::new()];
     if candidates.is_empty() {
-        parts.push("No candidate: nothing that several customers go through leads from one event to another.".to_owned());
+        parts.push(
+            "No candidate: nothing that several customers go through leads from one event to another.".to_owned(),
+        );
     } else {
         parts.push(ranking(candidates));
         parts.extend(legend(discovery).iter().map(|line| wrapped(line, "", text_width())));
@@ -90,7 +92,7 @@ fn ranking(candidates: &[FoundJourney]) -> String {
         "done",
         "median",
         "exposed",
-        "churned/others",
+        "left/others",
         "odds ratio",
         "excess",
         "q",
@@ -129,7 +131,7 @@ fn rates(link: &ChurnLink) -> String {
 fn legend(discovery: &Discovery) -> Vec<String> {
     vec![
         format!(
-            "done: completed, of the episodes that are over · churned/others: of the exposed and of the unexposed · odds ratio: adjusted by segment × tenure, with {:.0} % interval · \
+            "done: completed, of the episodes that are over · left/others: share of the exposed and of the unexposed who left · odds ratio: adjusted by segment × tenure, with {:.0} % interval · \
              excess: churners beyond the unexposed of the same stratum, if causal; its lower limit is the rank · q: \
              Benjamini-Hochberg over the candidates",
             discovery.confidence * 100.0

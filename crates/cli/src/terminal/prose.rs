@@ -31,9 +31,13 @@ pub(crate) fn wrapped(text: &str, first: &str, width: usize) -> String {
     let indent = first.chars().count();
     let mut lines = vec![first.to_owned()];
     let mut length = indent;
-    for word in text.split_whitespace() {
+    let mut words = text.split_whitespace().peekable();
+    while let Some(word) = words.next() {
         let word_length = word.chars().count();
-        if length > indent && length + 1 + word_length > width {
+        // A number and its per cent stay together.
+        let glued = words.peek().filter(|next| next.starts_with('%')).map_or(0, |next| 1 + next.chars().count());
+        let breaks = !word.starts_with('%') && length + 1 + word_length + glued > width;
+        if length > indent && breaks {
             lines.push(" ".repeat(indent));
             length = indent;
         }
@@ -57,6 +61,7 @@ mod tests {
     fn lines_break_between_words() {
         assert_eq!(wrapped("one two three", "- ", 9), "- one two\n  three");
         assert_eq!(wrapped("unbreakable", "", 4), "unbreakable");
+        assert_eq!(wrapped("some 12 % more", "", 8), "some\n12 %\nmore");
         assert_eq!(wrapped("", "- ", 9), "- ");
     }
 }

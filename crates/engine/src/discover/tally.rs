@@ -90,7 +90,7 @@ impl Tally {
                     }
                 }
                 if statuses.value(row) == "completed" {
-                    volume.durations.push(((last.value(row) - started.value(row)) as f64 / 1e6) as f32);
+                    volume.durations.push((last.value(row).saturating_sub(started.value(row)) as f64 / 1e6) as f32);
                 }
             }
             let at = occurred.value(row);

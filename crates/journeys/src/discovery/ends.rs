@@ -197,7 +197,7 @@ fn follow<'a>(
             episode.clear();
         }
         if let Some(&last) = episode.last() {
-            let over = options.as_of - unit.at[last] > idle;
+            let over = options.as_of.saturating_sub(unit.at[last]) > idle;
             visit(&unit, &episode, if over { Close::Idle } else { Close::Open });
             episode.clear();
         }

@@ -14,6 +14,9 @@ use crate::discovery::idle::MINUTE;
 /// many pages were looked at. Half an hour is the convention of web analytics.
 const SAME_CONTACT: i64 = 30 * MINUTE;
 
+/// Times beyond some seventy thousand years are taken for that, so that no difference of two overflows.
+const FARTHEST: i64 = 1 << 61;
+
 /// Most different events and topics; past it a column is free text, not a code.
 const MOST_NAMES: usize = 20_000;
 
@@ -115,7 +118,7 @@ impl TouchpointLog {
             let channel = if channels.is_valid(row) { channels.value(row) } else { "" };
             let topic = topics.is_valid(row).then(|| topics.value(row));
             let (channel, activity) = (self.channel_number(channel), self.activity_number(events.value(row), topic)?);
-            self.at.push(time.value(row));
+            self.at.push(time.value(row).clamp(-FARTHEST, FARTHEST));
             self.channel.push(channel);
             self.activity.push(activity);
         }

@@ -30,9 +30,9 @@ fn quarter(performance: &Performance) -> Vec<String> {
         ));
     }
     if let (Some(per_instance), Some(contacts)) = (performance.contacts_per_instance, performance.contacts) {
-        let repeated = performance
-            .repeat_contact_rate
-            .map(|rate| format!(", {:.0} % of them about a topic that already had one within seven days", rate * 100.0));
+        let repeated = performance.repeat_contact_rate.map(|rate| {
+            format!(", {:.0} % of them about a topic that already had one within seven days", rate * 100.0)
+        });
         sentences.push(format!(
             "{}: {per_instance:.1} contacts an instance ({} in {} instances){}.",
             performance.period,
@@ -50,6 +50,7 @@ fn completion(performance: &Performance) -> String {
         (performance.completed, "completed"),
         (performance.abandoned, "given up"),
         (performance.expired, "run out of time"),
+        (performance.restarted, "begun anew"),
         (performance.open, "open"),
     ];
     let parts: Vec<String> = parts
@@ -73,8 +74,11 @@ fn completion(performance: &Performance) -> String {
 /// The gap that a company sees only when it asks about the whole.
 fn satisfaction(performance: &Performance) -> String {
     let period = &performance.period;
-    let (Some(touchpoints), Some(journey)) = (performance.touchpoint_satisfaction, performance.journey_satisfaction) else {
-        return format!("{period}: satisfaction cannot be compared, there are no answers about the journey or none about its touchpoints.");
+    let (Some(touchpoints), Some(journey)) = (performance.touchpoint_satisfaction, performance.journey_satisfaction)
+    else {
+        return format!(
+            "{period}: satisfaction cannot be compared, there are no answers about the journey or none about its touchpoints."
+        );
     };
     let share = |part: Option<i64>, all: Option<i64>| match (part, all) {
         (Some(part), Some(all)) if all > 0 => format!("{} of {}", whole(part), whole(all)),
@@ -82,7 +86,7 @@ fn satisfaction(performance: &Performance) -> String {
     };
     let target = performance.journey_satisfaction_target.map(|target| format!(" (target {:.0})", target * 100.0));
     format!(
-        "{period}: touchpoints score {:.0} of 100 ({} answers), the journey {:.0} ({} answers){}, a gap of {:.0}; satisfied at \
+        "{period}: touchpoints score {:.1} of 100 ({} answers), the journey {:.1} ({} answers){}, a gap of {:.1}; satisfied at \
          every touchpoint asked about were {} instances, with the journey as a whole {}.",
         touchpoints * 100.0,
         performance.touchpoint_responses.map_or_else(|| "?".to_owned(), whole),
@@ -136,5 +140,9 @@ fn sentence_case(text: &str) -> String {
 }
 
 fn days(seconds: f64) -> String {
-    if seconds < 172_800.0 { format!("{:.0} hours", seconds / 3_600.0) } else { format!("{:.0} days", seconds / 86_400.0) }
+    if seconds < 172_800.0 {
+        format!("{:.0} hours", seconds / 3_600.0)
+    } else {
+        format!("{:.0} days", seconds / 86_400.0)
+    }
 }

@@ -70,8 +70,10 @@ fn priority(explanation: &Explanation, at: &AtLandmark) -> Vec<String> {
     let ranked = explanation.ranking.len();
     let place = at.priority_rank.unwrap_or_default();
     let period = at.period.as_ref().map(|period| format!(" ({period})")).unwrap_or_default();
-    let mut sentences =
-        vec![format!("It is number {place} of {ranked} ranked journeys at landmark {}{period}, all segments.", at.landmark)];
+    let mut sentences = vec![format!(
+        "It is number {place} of {ranked} ranked journeys at landmark {}{period}, all segments.",
+        at.landmark
+    )];
     if let (Some(data), Some(lower)) = (at.data_rank, at.excess_churners.and_then(|excess| excess.lower)) {
         let mut text = format!(
             "By the data it is number {} of {ranked}. What counts is the lower limit of its excess churners, here {lower:.0}: \
@@ -87,7 +89,8 @@ fn priority(explanation: &Explanation, at: &AtLandmark) -> Vec<String> {
     match (explanation.importance, at.expert_rank, at.data_rank, at.priority) {
         (Some(importance), Some(expert), Some(data), Some(priority)) => {
             let why = explanation.rationale.as_ref().map(|why| format!(" (\"{why}\")")).unwrap_or_default();
-            sentences.push(format!("Experts give it {importance} of 5{why}, number {} of {judged} judged.", plain(expert)));
+            sentences
+                .push(format!("Experts give it {importance} of 5{why}, number {} of {judged} judged.", plain(expert)));
             let weight = at.priority_weight;
             sentences.push(format!(
                 "Priority {priority:.2} = {weight} × {:.2} (data) + {:.1} × {:.2} (experts), each rank scaled from 1 for the \
@@ -106,7 +109,8 @@ fn priority(explanation: &Explanation, at: &AtLandmark) -> Vec<String> {
 /// The journey right behind by the data.
 fn neighbour(explanation: &Explanation, data: f64) -> Option<(&str, f64)> {
     let behind = explanation.ranking.iter().filter(|other| other.data_rank.is_some_and(|rank| rank > data));
-    let next = behind.min_by(|left, right| left.data_rank.partial_cmp(&right.data_rank).unwrap_or(std::cmp::Ordering::Equal));
+    let next =
+        behind.min_by(|left, right| left.data_rank.partial_cmp(&right.data_rank).unwrap_or(std::cmp::Ordering::Equal));
     next.and_then(|next| Some((next.journey.as_str(), next.excess_churners_lower?)))
 }
 
@@ -132,13 +136,18 @@ fn compared(explanation: &Explanation, at: &AtLandmark) -> Vec<String> {
             whole(at.exposed),
             at.landmark
         ),
-        format!("Unexposed: {} who could have been on it and had no touchpoint of it in that time.", whole(at.unexposed)),
+        format!(
+            "Unexposed: {} who could have been on it and had no touchpoint of it in that time.",
+            whole(at.unexposed)
+        ),
         format!(
             "Left out: {} carried over, who were on it but had started earlier, and {} lost from sight before the outcome \
              was known{}.",
             whole(at.carried_over),
             whole(at.censored),
-            at.eligible.map(|eligible| format!("; together with the above that is all {} eligible", whole(eligible))).unwrap_or_default()
+            at.eligible
+                .map(|eligible| format!("; together with the above that is all {} eligible", whole(eligible)))
+                .unwrap_or_default()
         ),
     ];
     sentences.push(match &explanation.eligible {
@@ -194,7 +203,7 @@ fn left(explanation: &Explanation, at: &AtLandmark) -> Vec<String> {
     if let Some(revenue) = at.excess_revenue.filter(|revenue| *revenue != 0.0) {
         sentences.push(format!(
             "At what was billed to the exposed of each stratum in the exposure window, that is {} of revenue.",
-            signed(revenue)
+            rounded(revenue)
         ));
     }
     sentences
@@ -206,16 +215,20 @@ fn odds(at: &AtLandmark) -> String {
         return "There is no odds ratio: a cell of the table is empty.".to_owned();
     };
     let meaning = if (crude.value - 1.0) * (adjusted.value - 1.0) < 0.0 {
-        "Who is on the journey, not the journey, makes the crude one: among like customers it points the other way."
+        "They lie on different sides of 1: the crude one is about who is on the journey, among like customers it points the \
+         other way."
     } else if crude.value > 1.2 * adjusted.value || adjusted.value > 1.2 * crude.value {
         "They are more than a fifth apart: part of the crude one is who is on the journey."
     } else {
         "They are close: segment and tenure explain little of it."
     };
+    let spans_one =
+        adjusted.lower.is_some_and(|lower| lower <= 1.0) && adjusted.upper.is_some_and(|upper| upper >= 1.0);
     format!(
-        "The odds of leaving are {} times those of the others, and {} times at the same segment and tenure. {meaning}",
+        "The odds of leaving are {} times those of the others, and {} times at the same segment and tenure. {meaning}{}",
         interval(crude, 2),
-        interval(adjusted, 2)
+        interval(adjusted, 2),
+        if spans_one { " The adjusted interval holds 1, no difference at all." } else { "" }
     )
 }
 
@@ -309,7 +322,9 @@ fn in_words(flag: &str, explanation: &Explanation, at: &AtLandmark) -> String {
 }
 
 fn largest_strata(strata: &[Stratum]) -> String {
-    let share = |part: i64, all: i64| if all == 0 { "nobody".to_owned() } else { format!("{:.0} %", 100.0 * part as f64 / all as f64) };
+    let share = |part: i64, all: i64| {
+        if all == 0 { "nobody".to_owned() } else { format!("{:.0} %", 100.0 * part as f64 / all as f64) }
+    };
     let shown: Vec<String> = strata
         .iter()
         .take(MOST_STRATA)
@@ -356,10 +371,6 @@ fn known(number: Option<i64>) -> String {
 
 fn rounded(number: f64) -> String {
     whole(number.round() as i64)
-}
-
-fn signed(number: f64) -> String {
-    rounded(number)
 }
 
 /// A rank; ties have halves.
