@@ -19,7 +19,7 @@ const KEY_JOURNEYS: &str = "fct_key_journeys";
 const ALL: &str = "all";
 
 /// Why a journey is ranked where it is.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct Explanation {
     /// The journey.
     pub journey: String,
@@ -60,7 +60,7 @@ pub struct Explanation {
 }
 
 /// A journey's row of `fct_key_journeys` and its landmark.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct AtLandmark {
     /// Its day.
     pub landmark: String,

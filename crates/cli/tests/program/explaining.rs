@@ -46,8 +46,8 @@ fn a_rank_is_explained_in_plain_words() {
       in brackets the share with its 95 % interval.
     - A difference of 0.6 (-2.7 to 3.4) percentage points.
     - The odds of leaving are 1.11 (0.68 to 1.80) times those of the others, and 2.21 (1.12 to 4.36)
-      times at the same segment and tenure. They are more than a fifth apart: part of the crude one is
-      who is on the journey.
+      times at the same segment and tenure. They are more than a fifth apart: who is on the journey
+      hides part of the difference.
     - 37 churners more than at the rate of the unexposed of the same segment and tenure (11 to 63), 40 %
       of the 91 churners compared, if the journey is the cause.
     - At what was billed to the exposed of each stratum in the exposure window, that is 8,884 of
@@ -61,8 +61,8 @@ fn a_rank_is_explained_in_plain_words() {
       segments and picking the best is not covered.
 
     What to mind
-    - confounded: odds ratio 1.11 crude and 2.21 adjusted lie on different sides of 1 or more than 20 %
-      apart; read the adjusted one, and mind that only segment and tenure are adjusted for.
+    - confounded: odds ratio 1.11 crude and 2.21 adjusted lie more than 20 % apart; read the adjusted
+      one, and mind that only segment and tenure are adjusted for.
 
     How it performs
     - 2026-Q3: 2,792 instances started, of them 2,313 completed, 27 run out of time, 99 begun anew, 353

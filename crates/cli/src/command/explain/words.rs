@@ -214,11 +214,14 @@ fn odds(at: &AtLandmark) -> String {
     let (Some(crude), Some(adjusted)) = (at.odds_ratio, at.adjusted_odds_ratio) else {
         return "There is no odds ratio: a cell of the table is empty.".to_owned();
     };
+    let is_hidden = adjusted.value.ln().abs() > crude.value.ln().abs();
     let meaning = if (crude.value - 1.0) * (adjusted.value - 1.0) < 0.0 {
         "They lie on different sides of 1: the crude one is about who is on the journey, among like customers it points the \
          other way."
+    } else if (crude.value > 1.2 * adjusted.value || adjusted.value > 1.2 * crude.value) && is_hidden {
+        "They are more than a fifth apart: who is on the journey hides part of the difference."
     } else if crude.value > 1.2 * adjusted.value || adjusted.value > 1.2 * crude.value {
-        "They are more than a fifth apart: part of the crude one is who is on the journey."
+        "They are more than a fifth apart: part of the crude one is about who is on the journey."
     } else {
         "They are close: segment and tenure explain little of it."
     };
@@ -278,9 +281,15 @@ fn in_words(flag: &str, explanation: &Explanation, at: &AtLandmark) -> String {
     let text = match flag {
         "confounded" => match (at.odds_ratio, at.adjusted_odds_ratio) {
             (Some(crude), Some(adjusted)) => format!(
-                "odds ratio {:.2} crude and {:.2} adjusted lie on different sides of 1 or more than 20 % apart; read the \
-                 adjusted one, and mind that only segment and tenure are adjusted for.",
-                crude.value, adjusted.value
+                "odds ratio {:.2} crude and {:.2} adjusted lie {}; read the adjusted one, and mind that only segment and \
+                 tenure are adjusted for.",
+                crude.value,
+                adjusted.value,
+                if (crude.value - 1.0) * (adjusted.value - 1.0) < 0.0 {
+                    "on different sides of 1"
+                } else {
+                    "more than 20 % apart"
+                }
             ),
             _ => "crude and adjusted odds ratio part.".to_owned(),
         },
@@ -409,4 +418,67 @@ pub(crate) fn percent_interval(estimate: Estimate) -> String {
 /// An instant's day.
 fn day(instant: &str) -> &str {
     instant.get(..10).unwrap_or(instant)
+}
+
+#[cfg(test)]
+mod tests {
+    use throughline_engine::{AtLandmark, Estimate, Explanation};
+
+    use super::{odds, to_mind};
+
+    fn ratio(value: f64) -> Option<Estimate> {
+        Some(Estimate { value, lower: Some(value / 2.0), upper: Some(value * 2.0) })
+    }
+
+    #[test]
+    fn each_flag_is_told_with_the_figures_that_raised_it() {
+        let at = AtLandmark {
+            flags: ["empty_margins", "confounded", "possible_leakage", "censored", "strata_differ"]
+                .map(str::to_owned)
+                .to_vec(),
+            exposed: 1_000,
+            unexposed: 2_000,
+            censored: 300,
+            exposed_churners: 50,
+            unexposed_churners: 40,
+            exposed_churners_first_7_days: Some(20),
+            unexposed_churners_first_7_days: Some(3),
+            exposed_in_empty_margins: Some(250),
+            odds_ratio: ratio(2.0),
+            adjusted_odds_ratio: ratio(0.9),
+            survival_difference: Some(Estimate { value: 0.04, lower: Some(0.01), upper: Some(0.07) }),
+            log_rank_p_value: Some(0.012),
+            homogeneity_p_value: Some(0.003),
+            ..AtLandmark::default()
+        };
+        let told = to_mind(&Explanation::default(), &at);
+        let figures = [
+            "250 of the 1,000 exposed",
+            "2.00 crude and 0.90 adjusted lie on different sides of 1",
+            "20 of the 50 exposed churners left within seven days, against 3 of 40 unexposed",
+            "300 of 3,300 were lost from sight in the outcome window, more than 5 %; the survival difference is the headline: 4.0 (1.0 to 7.0) percentage points, log-rank p 0.012",
+            "Breslow-Day p 0.003",
+        ];
+        assert_eq!(told.len(), figures.len());
+        for (sentence, figure) in told.iter().zip(figures) {
+            assert!(sentence.contains(figure), "`{figure}` is not in: {sentence}");
+        }
+    }
+
+    #[test]
+    fn what_adjusting_does_is_said() {
+        let said = |crude: f64, adjusted: f64| {
+            odds(&AtLandmark {
+                odds_ratio: ratio(crude),
+                adjusted_odds_ratio: ratio(adjusted),
+                ..AtLandmark::default()
+            })
+        };
+        assert!(said(2.0, 1.9).contains("They are close"));
+        assert!(said(3.0, 2.0).contains("part of the crude one is about who"));
+        assert!(said(1.5, 2.5).contains("hides part of the difference"));
+        assert!(said(1.5, 0.8).contains("different sides of 1"));
+        let without = AtLandmark { odds_ratio: ratio(1.0), ..AtLandmark::default() };
+        assert!(odds(&without).contains("a cell of the table is empty"));
+    }
 }
