@@ -18,6 +18,8 @@ Examples:
   throughline check                                      is everything in order? reads no rows
   throughline run --as-of 2026-10-01                     make and publish every table
   throughline show fct_key_journeys --limit 10           look at a table
+  throughline discover                                   candidate journeys from the touchpoints alone
+  throughline explain onboarding                         why a journey is ranked where it is
   throughline query \"SELECT journey, count(*) FROM fct_journey GROUP BY 1\" --format csv
 
 Exit codes: 0 done · 1 a step failed, a rerun may help · 2 usage or configuration, nothing ran ·
@@ -74,6 +76,10 @@ pub(crate) enum Command {
     Show(ShowArguments),
     /// Asks the published tables a question in SQL.
     Query(QueryArguments),
+    /// Finds candidate journeys in the touchpoints alone, ranked by volume and churn.
+    Discover(DiscoverArguments),
+    /// Says in plain words why a journey is ranked where it is.
+    Explain(ExplainArguments),
     /// Lists past runs.
     Runs(RunsArguments),
     /// Writes a completion script for a shell.
@@ -170,6 +176,50 @@ pub(crate) struct QueryArguments {
     pub(crate) sql: String,
     #[command(flatten)]
     pub(crate) output: OutputArguments,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DiscoveryFormat {
+    Table,
+    Json,
+    Yaml,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DiscoverArguments {
+    /// A ranking to read, one JSON object, or journey definitions to paste into a file of `pipelines/journeys/`.
+    #[arg(long, value_enum, default_value_t = DiscoveryFormat::Table)]
+    pub(crate) format: DiscoveryFormat,
+    /// The same as `--format yaml`.
+    #[arg(long, conflicts_with = "format")]
+    pub(crate) yaml: bool,
+    /// Only the first so many candidates of the ranking.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) top: Option<u32>,
+    /// Fewer episodes are no candidate.
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) minimum_episodes: u32,
+    /// Patterns are looked for in the sequences of at most so many customers; figures are those of all.
+    #[arg(long, value_name = "N", default_value_t = 50_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) customers: u32,
+    /// A column of the touchpoints that tells a customer's cases apart, e.g. `order_id`; rows without it are left out.
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) key: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExplanationFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArguments {
+    /// The journey, by the name of its definition.
+    pub(crate) journey: String,
+    /// Words, or the same facts as one JSON object.
+    #[arg(long, value_enum, default_value_t = ExplanationFormat::Text)]
+    pub(crate) format: ExplanationFormat,
 }
 
 #[derive(Debug, Args)]

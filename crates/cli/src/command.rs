@@ -2,6 +2,8 @@
 
 pub(crate) mod check;
 pub(crate) mod completions;
+pub(crate) mod discover;
+pub(crate) mod explain;
 pub(crate) mod plan;
 pub(crate) mod query;
 pub(crate) mod run;

@@ -61,6 +61,8 @@ async fn dispatch(arguments: Arguments) -> Result<(), Exit> {
         Command::Run(run) => command::run::run(&workspace, &run).await,
         Command::Show(show) => command::show::run(&workspace, &show).await,
         Command::Query(query) => command::query::run(&workspace, &query).await,
+        Command::Discover(discover) => command::discover::run(&workspace, &discover).await,
+        Command::Explain(explain) => command::explain::run(&workspace, &explain).await,
         Command::Runs(runs) => command::runs::run(&workspace, &runs).await,
         Command::Completions(completions) => command::completions::run(&completions),
     }

@@ -7,8 +7,11 @@
 //! run's record names one consistent set of table versions, and only such sets are read by [`Published`].
 
 mod definitions;
+mod discover;
 mod event;
+mod explain;
 mod failure;
+mod figures;
 mod intake;
 mod matching;
 mod memory;
@@ -20,8 +23,14 @@ mod run_record;
 mod session;
 mod usage;
 
+pub use discover::{
+    ChurnLink, Coverage, Discovery, EverydayTopics, FoundJourney, FoundVariant, LandmarkDays, Likeness, SearchOptions,
+    discover,
+};
 pub use event::{Event, Observer, Silent};
+pub use explain::{AtLandmark, Drivers, Explanation, NotMatured, Performance, Ranked, Stratum, explain};
 pub use failure::EngineError;
+pub use figures::Estimate;
 pub use intake::IntakeCounts;
 pub use prepare::{PrepareOptions, Prepared, prepare};
 pub use published::{Published, past_runs, show};

@@ -22,6 +22,7 @@ mod conditions;
 mod counts;
 mod customer_tables;
 mod customers;
+pub mod discovery;
 mod exec;
 mod grouped;
 mod instances;

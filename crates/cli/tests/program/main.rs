@@ -3,6 +3,8 @@
 #![allow(missing_docs)]
 
 mod bad_input;
+mod discovering;
+mod explaining;
 mod hostile;
 mod interruption;
 mod publishing;

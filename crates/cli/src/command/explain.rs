@@ -1,0 +1,35 @@
+//! `throughline explain JOURNEY`.
+
+mod performance;
+mod words;
+
+use throughline_engine::explain;
+
+use crate::arguments::{ExplainArguments, ExplanationFormat, WorkspaceArguments};
+use crate::command::options;
+use crate::exit::Exit;
+use crate::terminal::{put, text_width, wrapped};
+
+/// Prints why a journey is ranked where it is, from the tables of the last complete run.
+pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &ExplainArguments) -> Result<(), Exit> {
+    let explanation = explain(options(workspace)?, &arguments.journey).await?;
+    match arguments.format {
+        ExplanationFormat::Json => {
+            let text = serde_json::to_string_pretty(&explanation);
+            put(&format!("{}\n", text.map_err(|error| Exit::failed(error.to_string(), ""))?))
+        }
+        ExplanationFormat::Text => {
+            let width = text_width();
+            let mut text = wrapped(&words::title(&explanation), "", width);
+            text.push('\n');
+            for (heading, sentences) in words::chapters(&explanation) {
+                text.push_str(&format!("\n{heading}\n"));
+                for sentence in sentences {
+                    text.push_str(&wrapped(&sentence, "- ", width));
+                    text.push('\n');
+                }
+            }
+            put(&text)
+        }
+    }
+}

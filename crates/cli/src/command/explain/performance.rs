@@ -1,0 +1,148 @@
+//! How a journey performs, and whether its score or its touchpoints' scores explain churn, in plain words.
+
+use throughline_engine::{Explanation, Performance};
+
+use crate::command::explain::words::{percent_interval, small, whole};
+
+/// Its quarters, one after another.
+pub(crate) fn sentences(explanation: &Explanation) -> Vec<String> {
+    let mut sentences: Vec<String> = explanation.performance.iter().flat_map(quarter).collect();
+    for what in ["performance", "completion"] {
+        if let Some(why) = explanation.missing.get(what) {
+            sentences.push(format!("Missing, {what}: {why}."));
+        }
+    }
+    sentences
+}
+
+fn quarter(performance: &Performance) -> Vec<String> {
+    let mut sentences = vec![completion(performance)];
+    if let Some(median) = performance.duration_p50_s {
+        let ninety = performance.duration_p90_s.map(|p90| format!(", nine of ten within {}", days(p90)));
+        let target = performance.duration_p50_s_target.map(|target| format!("; target {}", days(target)));
+        sentences.push(format!(
+            "{}: half of the {} completed took {} or less{}{}.",
+            performance.period,
+            performance.completed.map_or_else(|| "?".to_owned(), whole),
+            days(median),
+            ninety.unwrap_or_default(),
+            target.unwrap_or_default()
+        ));
+    }
+    if let (Some(per_instance), Some(contacts)) = (performance.contacts_per_instance, performance.contacts) {
+        let repeated = performance.repeat_contact_rate.map(|rate| {
+            format!(", {:.0} % of them about a topic that already had one within seven days", rate * 100.0)
+        });
+        sentences.push(format!(
+            "{}: {per_instance:.1} contacts an instance ({} in {} instances){}.",
+            performance.period,
+            whole(contacts),
+            whole(performance.instances),
+            repeated.unwrap_or_default()
+        ));
+    }
+    sentences.push(satisfaction(performance));
+    sentences
+}
+
+fn completion(performance: &Performance) -> String {
+    let parts = [
+        (performance.completed, "completed"),
+        (performance.abandoned, "given up"),
+        (performance.expired, "run out of time"),
+        (performance.restarted, "begun anew"),
+        (performance.open, "open"),
+    ];
+    let parts: Vec<String> = parts
+        .into_iter()
+        .filter_map(|(number, word)| Some(format!("{} {word}", whole(number.filter(|number| *number > 0)?))))
+        .collect();
+    let target = performance.completion_rate_target.map(|target| format!(", target {:.0} %", target * 100.0));
+    let rate = match (performance.completion_rate, &performance.completion_reason) {
+        (Some(rate), _) => format!("completion {}{}", percent_interval(rate), target.unwrap_or_default()),
+        (None, Some(reason)) => format!("no completion rate yet, {reason}"),
+        (None, None) => "no completion rate".to_owned(),
+    };
+    format!(
+        "{}: {} instances started, of them {}; {rate}.",
+        performance.period,
+        whole(performance.instances),
+        parts.join(", ")
+    )
+}
+
+/// The gap that a company sees only when it asks about the whole.
+fn satisfaction(performance: &Performance) -> String {
+    let period = &performance.period;
+    let (Some(touchpoints), Some(journey)) = (performance.touchpoint_satisfaction, performance.journey_satisfaction)
+    else {
+        return format!(
+            "{period}: satisfaction cannot be compared, there are no answers about the journey or none about its touchpoints."
+        );
+    };
+    let share = |part: Option<i64>, all: Option<i64>| match (part, all) {
+        (Some(part), Some(all)) if all > 0 => format!("{} of {}", whole(part), whole(all)),
+        _ => "none".to_owned(),
+    };
+    let target = performance.journey_satisfaction_target.map(|target| format!(" (target {:.0})", target * 100.0));
+    format!(
+        "{period}: touchpoints score {:.1} of 100 ({} answers), the journey {:.1} ({} answers){}, a gap of {:.1}; satisfied at \
+         every touchpoint asked about were {} instances, with the journey as a whole {}.",
+        touchpoints * 100.0,
+        performance.touchpoint_responses.map_or_else(|| "?".to_owned(), whole),
+        journey * 100.0,
+        performance.journey_responses.map_or_else(|| "?".to_owned(), whole),
+        target.unwrap_or_default(),
+        (touchpoints - journey) * 100.0,
+        share(performance.all_satisfied_instances, performance.touchpoint_answered_instances),
+        share(performance.journey_satisfied_instances, performance.journey_answered_instances)
+    )
+}
+
+/// The drivers' verdict with its tests, or why there is none.
+pub(crate) fn drivers(explanation: &Explanation) -> Vec<String> {
+    let Some(drivers) = &explanation.drivers else {
+        let why = explanation.missing.get("drivers").map_or("no landmark has matured yet", String::as_str);
+        return vec![format!("Not told: {why}.")];
+    };
+    let people = format!(
+        "{} exposed customers with both scores at landmark {}, {} of whom left",
+        drivers.responders.map_or_else(|| "no".to_owned(), whole),
+        drivers.landmark,
+        drivers.churners.map_or_else(|| "?".to_owned(), whole)
+    );
+    let Some(verdict) = &drivers.verdict else {
+        let reason = drivers.reason.as_deref().unwrap_or(&drivers.status);
+        return vec![format!("No verdict ({}): {reason}; {people}.", drivers.status)];
+    };
+    let mut sentences = vec![format!("{}; {people}.", sentence_case(verdict))];
+    if let (Some(journey), Some(touchpoint)) =
+        (drivers.journey_beyond_touchpoint_p_value, drivers.touchpoint_beyond_journey_p_value)
+    {
+        sentences.push(format!(
+            "Does the journey score add to touchpoint scores: p {}; the other way round: p {} (likelihood-ratio tests, \
+             segment and tenure in both models).",
+            small(journey),
+            small(touchpoint)
+        ));
+    }
+    if let (Some(journey), Some(touchpoint)) = (drivers.journey_auc, drivers.touchpoint_auc) {
+        sentences.push(format!(
+            "AUC with the journey score {journey:.3}, with the touchpoint score {touchpoint:.3}; in-sample, so both flatter."
+        ));
+    }
+    sentences
+}
+
+fn sentence_case(text: &str) -> String {
+    let mut signs = text.chars();
+    signs.next().map(|first| first.to_uppercase().chain(signs).collect()).unwrap_or_default()
+}
+
+fn days(seconds: f64) -> String {
+    if seconds < 172_800.0 {
+        format!("{:.0} hours", seconds / 3_600.0)
+    } else {
+        format!("{:.0} days", seconds / 86_400.0)
+    }
+}

@@ -1,0 +1,193 @@
+//! One pass over the members of all definitions: volumes, durations, what they share, who is exposed at a landmark.
+
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field, Int64Type, Schema, TimestampMicrosecondType};
+use arrow::error::ArrowError;
+
+use crate::discover::Landmark;
+
+/// What is counted of one definition.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Volume {
+    pub(crate) instances: u64,
+    pub(crate) customers: u64,
+    pub(crate) members: u64,
+    pub(crate) by_status: BTreeMap<String, u64>,
+    /// Seconds of the completed, unsorted.
+    pub(crate) durations: Vec<f32>,
+}
+
+/// A member of an instance, as far as it is needed while its customer's rows pass.
+struct Member {
+    definition: usize,
+    /// A digest of the touchpoint's id stands for it.
+    touchpoint: u64,
+    starts: bool,
+    in_window: bool,
+}
+
+/// Counts of a partition's rows; partitions add up, because a customer's rows lie in one.
+pub(crate) struct Tally {
+    index: HashMap<String, usize>,
+    /// How many of the definitions, the first so many, are candidates; the others are today's.
+    candidates: usize,
+    window: Option<(i64, i64)>,
+    pub(crate) volumes: Vec<Volume>,
+    /// Touchpoints that are members of both, candidate by definition of today.
+    pub(crate) shared: Vec<Vec<u64>>,
+    /// Touchpoints that are members of a candidate, of a definition of today, of one of each.
+    pub(crate) covered: [u64; 3],
+    exposed: (Vec<String>, Vec<usize>, Vec<bool>),
+    customer: Option<String>,
+    members: Vec<Member>,
+}
+
+impl Tally {
+    /// `names` are the definitions, `candidates` of which, the first, are candidates.
+    pub(crate) fn new(names: &[String], candidates: usize, landmark: Option<&Landmark>) -> Self {
+        Self {
+            index: names.iter().enumerate().map(|(index, name)| (name.clone(), index)).collect(),
+            candidates,
+            window: landmark.map(|landmark| (landmark.exposure_from, landmark.at)),
+            volumes: vec![Volume::default(); names.len()],
+            shared: vec![vec![0; names.len() - candidates]; candidates],
+            covered: [0; 3],
+            exposed: (Vec::new(), Vec::new(), Vec::new()),
+            customer: None,
+            members: Vec::new(),
+        }
+    }
+
+    /// Counts rows: journey, customer, step, started_at, last_at, status, touchpoint, occurred_at, known_at in this
+    /// order, a customer's rows together.
+    pub(crate) fn add(&mut self, batch: &RecordBatch) -> Result<(), ArrowError> {
+        let text = |index: usize| -> Result<StringArray, ArrowError> {
+            Ok(arrow::compute::cast(batch.column(index), &DataType::Utf8)?.as_string::<i32>().clone())
+        };
+        let time = |index: usize| batch.column(index).as_primitive::<TimestampMicrosecondType>();
+        let (journeys, customers, statuses, touchpoints) = (text(0)?, text(1)?, text(5)?, text(6)?);
+        let steps = batch.column(2).as_primitive::<Int64Type>();
+        let (started, last, occurred, known) = (time(3), time(4), time(7), time(8));
+        for row in 0..batch.num_rows() {
+            if self.customer.as_deref() != Some(customers.value(row)) {
+                self.finish_customer();
+                self.customer = Some(customers.value(row).to_owned());
+            }
+            let Some(&definition) = self.index.get(journeys.value(row)) else { continue };
+            let starts = steps.value(row) == 1;
+            let volume = &mut self.volumes[definition];
+            volume.members += 1;
+            if starts {
+                volume.instances += 1;
+                match volume.by_status.get_mut(statuses.value(row)) {
+                    Some(number) => *number += 1,
+                    None => {
+                        volume.by_status.insert(statuses.value(row).to_owned(), 1);
+                    }
+                }
+                if statuses.value(row) == "completed" {
+                    volume.durations.push((last.value(row).saturating_sub(started.value(row)) as f64 / 1e6) as f32);
+                }
+            }
+            let at = occurred.value(row);
+            let in_window = self.window.is_some_and(|(from, landmark)| {
+                // What becomes known only later was nobody's at the landmark.
+                at >= from && at < landmark && (known.is_null(row) || known.value(row) < landmark)
+            });
+            let mut hasher = DefaultHasher::new();
+            touchpoints.value(row).hash(&mut hasher);
+            self.members.push(Member { definition, touchpoint: hasher.finish(), starts, in_window });
+        }
+        Ok(())
+    }
+
+    fn finish_customer(&mut self) {
+        let Some(customer) = self.customer.take() else { return };
+        let mut members = std::mem::take(&mut self.members);
+        members.sort_unstable_by_key(|member| (member.definition, member.touchpoint));
+        for of_definition in members.chunk_by(|left, right| left.definition == right.definition) {
+            let definition = of_definition[0].definition;
+            self.volumes[definition].customers += 1;
+            let mut seen = of_definition.iter().filter(|member| member.in_window).peekable();
+            if seen.peek().is_some() {
+                self.exposed.0.push(customer.clone());
+                self.exposed.1.push(definition);
+                self.exposed.2.push(seen.any(|member| member.starts));
+            }
+        }
+        members.sort_unstable_by_key(|member| (member.touchpoint, member.definition));
+        for of_touchpoint in members.chunk_by(|left, right| left.touchpoint == right.touchpoint) {
+            let place = of_touchpoint.partition_point(|member| member.definition < self.candidates);
+            let (found, defined) = of_touchpoint.split_at(place);
+            self.covered[0] += u64::from(!found.is_empty());
+            self.covered[1] += u64::from(!defined.is_empty());
+            self.covered[2] += u64::from(!found.is_empty() && !defined.is_empty());
+            for candidate in found {
+                for definition in defined {
+                    self.shared[candidate.definition][definition.definition - self.candidates] += 1;
+                }
+            }
+        }
+        members.clear();
+        self.members = members;
+    }
+
+    /// Adds another partition's counts; both are at their end.
+    pub(crate) fn merge(&mut self, mut other: Self) {
+        self.finish_customer();
+        other.finish_customer();
+        for (volume, more) in self.volumes.iter_mut().zip(other.volumes) {
+            volume.instances += more.instances;
+            volume.customers += more.customers;
+            volume.members += more.members;
+            volume.durations.extend(more.durations);
+            for (status, number) in more.by_status {
+                *volume.by_status.entry(status).or_default() += number;
+            }
+        }
+        for (shared, more) in self.shared.iter_mut().flatten().zip(other.shared.iter().flatten()) {
+            *shared += more;
+        }
+        for (covered, more) in self.covered.iter_mut().zip(other.covered) {
+            *covered += more;
+        }
+        self.exposed.0.append(&mut other.exposed.0);
+        self.exposed.1.append(&mut other.exposed.1);
+        self.exposed.2.append(&mut other.exposed.2);
+    }
+
+    /// `customer_id, definition, is_exposed`: a row a customer with members of a definition in the landmark's window.
+    pub(crate) fn exposure(&self, names: &[String]) -> Result<RecordBatch, ArrowError> {
+        let definitions: StringArray = self.exposed.1.iter().map(|&index| names.get(index)).collect();
+        let schema = Schema::new(vec![
+            Field::new("customer_id", DataType::Utf8, false),
+            Field::new("definition", DataType::Utf8, true),
+            Field::new("is_exposed", DataType::Boolean, false),
+        ]);
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(StringArray::from_iter_values(&self.exposed.0)),
+            Arc::new(definitions),
+            Arc::new(BooleanArray::from(self.exposed.2.clone())),
+        ];
+        RecordBatch::try_new(Arc::new(schema), columns)
+    }
+}
+
+impl Volume {
+    /// The median duration of the completed, seconds.
+    pub(crate) fn median_duration(&self) -> Option<f64> {
+        let mut sorted = self.durations.clone();
+        sorted.sort_unstable_by(f32::total_cmp);
+        let upper = sorted.get(sorted.len() / 2).copied().map(f64::from)?;
+        let lower = sorted.get((sorted.len() - 1) / 2).copied().map_or(upper, f64::from);
+        Some((lower + upper) / 2.0)
+    }
+
+    pub(crate) fn with_status(&self, status: &str) -> u64 {
+        self.by_status.get(status).copied().unwrap_or(0)
+    }
+}

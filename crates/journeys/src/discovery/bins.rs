@@ -1,0 +1,23 @@
+//! Lengths of time on a logarithmic scale.
+
+use crate::discovery::idle::HOUR;
+
+/// Each limit is this much longer than the one before.
+const STEP: f64 = 1.08;
+/// The first is an hour, the last about two years and a half.
+pub(crate) const BINS: usize = 130;
+
+/// Upper limits of the bins, microseconds, ascending. What is longer than the last belongs to none.
+pub(crate) fn limits() -> [i64; BINS] {
+    let mut limit = HOUR as f64;
+    std::array::from_fn(|_| {
+        let now = limit as i64;
+        limit *= STEP;
+        now
+    })
+}
+
+/// The first bin whose limit is not exceeded; `BINS` when all are.
+pub(crate) fn bin_of(limits: &[i64; BINS], length: i64) -> usize {
+    limits.partition_point(|limit| *limit < length)
+}
