@@ -50,7 +50,15 @@ pub async fn relation(
         }
         (ModelKind::Match { input, rows }, _) => {
             let touchpoints = registered(input, session).await?;
-            matching.matching(touchpoints, *rows, &pipeline.journeys, parameters, &session.state())
+            let matched = matching.matching(touchpoints, *rows, &pipeline.journeys, parameters, &session.state());
+            // What is wrong with no definition is wrong with the touchpoints.
+            matched.map_err(|found| {
+                let place = |finding: Diagnostic| match &finding.place {
+                    Some(_) => finding,
+                    None => finding.at(input.place.clone()),
+                };
+                Diagnostics(found.0.into_iter().map(place).collect())
+            })
         }
         (ModelKind::Eligible { input }, _) => eligible(input, pipeline, parameters, session).await,
     }
