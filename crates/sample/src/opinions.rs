@@ -31,16 +31,23 @@ pub(crate) fn on_onboarding(script: &mut Script<'_>, instance: &Instance, closin
         }
     }
     on_journey(script, instance);
+    // Who cancels the order is not asked how the relationship begins: it would be an answer at the end.
+    let cancelled = instance.last_at() < closing.min(script.until) - DAY;
     let begins = script.dice.chance(0.45);
     if begins {
         let score = if script.dice.chance(0.5) { 8.0 } else { 9.0 };
         let at = daytime(started + script.dice.days(3.0, 18.0));
-        relationship(script, at, score);
+        if !cancelled {
+            relationship(script, at, score);
+        }
     }
     if script.dice.chance(if begins { 0.75 } else { 0.20 }) {
-        let score = (8.5 * kept(script.person.segment) + script.dice.bell() * 0.8).round().clamp(0.0, 10.0);
+        let kept = kept(script.person.segment_at(started));
+        let score = (8.5 * kept + script.dice.bell() * 0.8).round().clamp(0.0, 10.0);
         let at = daytime(closing - script.dice.days(2.0, 17.0));
-        relationship(script, at, score);
+        if !cancelled {
+            relationship(script, at, score);
+        }
     }
 }
 
