@@ -9,6 +9,7 @@
 mod definitions;
 mod event;
 mod failure;
+mod firing_key;
 mod intake;
 mod matching;
 mod memory;
@@ -18,6 +19,7 @@ mod published;
 mod run;
 mod run_record;
 mod session;
+mod triggers;
 mod usage;
 
 pub use event::{Event, Observer, Silent};
@@ -26,6 +28,6 @@ pub use intake::IntakeCounts;
 pub use prepare::{PrepareOptions, Prepared, prepare};
 pub use published::{Published, past_runs, show};
 pub use run::{RunOptions, needed_steps, run};
-pub use run_record::{ConservationRow, RunRecord, RunStatus, StepRecord, StepStatus, TestRecord};
+pub use run_record::{ConservationRow, RunRecord, RunStatus, StepRecord, StepStatus, TestRecord, TriggerRecord};
 pub use session::{SessionOptions, new_session};
 pub use usage::{StepUsage, peak_memory_bytes};
