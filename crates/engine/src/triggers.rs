@@ -112,7 +112,9 @@ impl Execution {
             let seen = log.as_ref().map(|log| log.version);
             match log {
                 Some(log) => self.name(LOG, log.provider)?,
-                None => self.name(LOG, Arc::new(datafusion::datasource::empty::EmptyTable::new(Arc::clone(&schema))))?,
+                None => {
+                    self.name(LOG, Arc::new(datafusion::datasource::empty::EmptyTable::new(Arc::clone(&schema))))?
+                }
             }
             let staged = self.stage_new_firings(record).await?;
             if staged.replaces() != seen {
@@ -197,9 +199,8 @@ impl Execution {
         let holding = counts_by_name(self.session.sql(HOLDING).await?).await?;
         self.name(ADDED, staged.provider())?;
         let fired = counts_by_name(self.session.sql(FIRED).await?).await?;
-        let count = |counts: &BTreeMap<String, u64>, trigger: &Trigger| {
-            counts.get(&trigger.name.value).copied().unwrap_or(0)
-        };
+        let count =
+            |counts: &BTreeMap<String, u64>, trigger: &Trigger| counts.get(&trigger.name.value).copied().unwrap_or(0);
         Ok(triggers
             .iter()
             .map(|(trigger, _)| TriggerRecord {
@@ -235,8 +236,8 @@ fn commented(schema: &SchemaRef) -> SchemaRef {
 async fn counts_by_name(query: DataFrame) -> Result<BTreeMap<String, u64>, EngineError> {
     let mut counts = BTreeMap::new();
     for batch in query.collect().await? {
-        let names = arrow::compute::cast(batch.column(0), &DataType::Utf8)
-            .map_err(datafusion::error::DataFusionError::from)?;
+        let names =
+            arrow::compute::cast(batch.column(0), &DataType::Utf8).map_err(datafusion::error::DataFusionError::from)?;
         let (names, numbers) = (names.as_string::<i32>(), batch.column(1).as_primitive::<Int64Type>());
         for row in 0..names.len() {
             counts.insert(names.value(row).to_owned(), u64::try_from(numbers.value(row)).unwrap_or(0));

@@ -111,8 +111,7 @@ fn no_published_table(name: &Located<String>, pipeline: &Pipeline) -> Option<Dia
 /// A column that can stand in a key or a text: one value, no list or struct.
 fn plain_column(column: &Located<String>, schema: &DFSchema) -> Result<Expr, Diagnostics> {
     let expr = column_named(column, schema)?;
-    let data_type =
-        expr.get_type(schema).map_err(|error| diagnose(&error, &TextOrigin::Value(column.clone())))?;
+    let data_type = expr.get_type(schema).map_err(|error| diagnose(&error, &TextOrigin::Value(column.clone())))?;
     if data_type.is_nested() {
         return Err(Diagnostic::error("type-check", format!("`{}` holds several values", column.value))
             .at(column.place.clone())

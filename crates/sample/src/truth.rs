@@ -9,6 +9,7 @@ use crate::catalogue::{BASE_CHURN, EXPERIENCE_ODDS, JOURNEYS, JourneyPlan, SEGME
 use crate::defects::TableTruth;
 use crate::identity::WebTruth;
 use crate::landmark::{Cell, Landmark, Tally};
+use crate::opinions::expected_score;
 use crate::satisfaction::{OnboardingTruth, TouchpointTruth};
 
 /// Everything that is known about a sample. Satisfaction is on 0..1; churn figures follow SEMANTICS 5.
@@ -95,6 +96,11 @@ pub struct JourneyTruth {
     pub single_channel_satisfaction: f64,
     /// The same for multi-channel ones.
     pub multichannel_satisfaction: f64,
+    /// Mean score that an answer about a single-channel instance is expected to have: over all experiences, on the grid of
+    /// the survey's scale.
+    pub expected_single_channel_satisfaction: f64,
+    /// The same for multi-channel ones.
+    pub expected_multichannel_satisfaction: f64,
     /// Instances that start within the sample.
     pub instances: u64,
     /// Every matured landmark.
@@ -158,6 +164,8 @@ pub(crate) fn journey_truth(
         experience_matters: effects && plan.experience_matters,
         single_channel_satisfaction: plan.satisfaction,
         multichannel_satisfaction: plan.satisfaction - crate::catalogue::MULTICHANNEL_PENALTY,
+        expected_single_channel_satisfaction: expected_score(plan, false),
+        expected_multichannel_satisfaction: expected_score(plan, true),
         instances,
         landmarks: each.collect(),
         all_landmarks: landmark_truth("all".to_owned(), &of_journey),
