@@ -1,9 +1,10 @@
 -- One row: an outcome other than churn beside a journey at a landmark in a segment ('all' for the total), in the same
 -- design: like customers with and without the journey (SEMANTICS 5). From: landmark, dim_journey, billing, purchases,
 -- fct_key_journeys_outcome_stratum, key_journey_volume. Key: landmark, journey, outcome, segment.
--- Means are shares of customers for revenue_drop and repurchase, money a customer for revenue. The adjusted difference
--- weighs strata by their exposed, so that times the exposed it is the excess: Σ n1·(m1 - m0), variance
--- Σ n1·v1 + n1²·v0/n0 with v the variance within an arm, the form of the excess churners.
+-- Means are shares of customers for revenue_drop and repurchase, money a customer for revenue and revenue_change. The
+-- adjusted difference weighs strata by their exposed, so that times the exposed it is the excess: Σ n1·(m1 - m0),
+-- variance Σ n1·v1 + n1²·v0/n0 with v the variance within an arm, the form of the excess churners.
+-- A journey made of bills or purchases is tied to these outcomes by its definition; read its churn figures instead.
 WITH stratum AS (
     SELECT 'all' AS segment, landmark, journey, outcome, eligible, exposed, unexposed, carried_over, censored,
         not_at_risk, a, b, c, d, exposed_sum, exposed_sum_of_squares, unexposed_sum, unexposed_sum_of_squares
@@ -68,7 +69,7 @@ pooled AS (
 record AS (
     SELECT landmark.landmark, outcome.outcome, count(billing.invoice_id) AS records
     FROM landmark
-    CROSS JOIN (VALUES ('revenue'), ('revenue_drop')) AS outcome (outcome)
+    CROSS JOIN (VALUES ('revenue'), ('revenue_change'), ('revenue_drop')) AS outcome (outcome)
     LEFT JOIN billing
         ON billing.billed_at >= landmark.landmark - $churn_horizon AND billing.billed_at < landmark.outcome_until
     GROUP BY landmark.landmark, outcome.outcome
@@ -115,10 +116,10 @@ figure AS (
         coalesce(pooled.carried_over, 0) AS carried_over,
         CASE WHEN scope.is_matured THEN coalesce(pooled.censored, 0) END AS censored,
         coalesce(pooled.not_at_risk, 0) AS not_at_risk,
-        CASE WHEN record.outcome <> 'revenue' THEN coalesce(pooled.a, 0) END AS a,
-        CASE WHEN record.outcome <> 'revenue' THEN coalesce(pooled.b, 0) END AS b,
-        CASE WHEN record.outcome <> 'revenue' THEN coalesce(pooled.c, 0) END AS c,
-        CASE WHEN record.outcome <> 'revenue' THEN coalesce(pooled.d, 0) END AS d,
+        CASE WHEN record.outcome IN ('revenue_drop', 'repurchase') THEN coalesce(pooled.a, 0) END AS a,
+        CASE WHEN record.outcome IN ('revenue_drop', 'repurchase') THEN coalesce(pooled.b, 0) END AS b,
+        CASE WHEN record.outcome IN ('revenue_drop', 'repurchase') THEN coalesce(pooled.c, 0) END AS c,
+        CASE WHEN record.outcome IN ('revenue_drop', 'repurchase') THEN coalesce(pooled.d, 0) END AS d,
         pooled.exposed_sum / nullif(pooled.exposed, 0) AS m1,
         pooled.unexposed_sum / nullif(pooled.unexposed, 0) AS m0,
         -- Of the means.
@@ -161,11 +162,11 @@ judged AS (
             WHEN NOT is_matured THEN 'the outcome window is not over or its records are not complete'
             WHEN records = 0 AND outcome = 'repurchase' THEN 'no purchase of anybody in the outcome window is known'
             WHEN records = 0 THEN 'no bill of anybody before or in the outcome window is known'
-            WHEN outcome = 'revenue_drop' AND exposed < $minimum_arm
-                THEN 'fewer than ' || CAST($minimum_arm AS VARCHAR) || ' exposed who were billed regularly before'
+            WHEN not_at_risk > 0 AND exposed < $minimum_arm
+                THEN 'fewer than ' || CAST($minimum_arm AS VARCHAR) || ' exposed with a window before to compare with'
             WHEN exposed < $minimum_arm THEN 'fewer than ' || CAST($minimum_arm AS VARCHAR) || ' exposed'
-            WHEN outcome = 'revenue_drop' AND unexposed < $minimum_arm
-                THEN 'fewer than ' || CAST($minimum_arm AS VARCHAR) || ' unexposed who were billed regularly before'
+            WHEN not_at_risk > 0 AND unexposed < $minimum_arm
+                THEN 'fewer than ' || CAST($minimum_arm AS VARCHAR) || ' unexposed with a window before to compare with'
             WHEN unexposed < $minimum_arm THEN 'fewer than ' || CAST($minimum_arm AS VARCHAR) || ' unexposed'
             WHEN a < $minimum_churners
                 THEN 'fewer than ' || CAST($minimum_churners AS VARCHAR) || ' exposed with the outcome'
@@ -192,13 +193,13 @@ flagged AS (
             CASE WHEN (crude_odds['estimate'] - 1) * (adjusted['odds_ratio'] - 1) < 0
                     OR crude_odds['estimate'] > 1.2 * adjusted['odds_ratio']
                     OR adjusted['odds_ratio'] > 1.2 * crude_odds['estimate']
-                    OR (outcome = 'revenue' AND abs((m1 - m0) * compared - excess) > excess_reach)
+                    OR (a IS NULL AND abs((m1 - m0) * compared - excess) > excess_reach)
                 THEN 'confounded' END,
             CASE WHEN sparse_exposed > 0.2 * exposed THEN 'sparse_strata' END,
             CASE WHEN exposed + unexposed > 0 AND censored > 0.05 * (exposed + unexposed + censored) THEN 'censored' END,
             CASE WHEN adjusted['homogeneity_p_value'] < 0.05 THEN 'strata_differ' END
         ), '') AS flags,
-        CASE WHEN outcome = 'revenue'
+        CASE WHEN a IS NULL
             -- A normal deviate's two-sided p value is the χ² tail of its square.
             THEN likelihood_ratio_test(-power(excess / nullif(excess_error, 0), 2) / 2, 0, 1)['p_value']
             ELSE adjusted['p_value']

@@ -1,7 +1,8 @@
 -- One row: an outcome other than churn in a stratum (segment × tenure band) of a journey at a landmark (SEMANTICS 5).
 -- From: key_journey_customer, value_at_landmark. Key: landmark, journey, outcome, segment, tenure_band.
--- revenue: money billed in the outcome window. revenue_drop: billed there less than 1 - $revenue_drop of what was billed
--- in the equally long window before the landmark. repurchase: bought something in the outcome window.
+-- revenue: money billed in the outcome window. revenue_change: that less what was billed in the equally long window
+-- before the landmark, which takes away that some always spend more. revenue_drop: billed there less than 1 - $revenue_drop
+-- of what was billed before. repurchase: bought something in the outcome window.
 -- a, b = exposed with, without the outcome; c, d = unexposed; null for money and until the landmark has matured.
 -- eligible = exposed + unexposed + carried_over + censored + not_at_risk.
 WITH customer AS (
@@ -16,6 +17,8 @@ WITH customer AS (
         coalesce(customer.censored, FALSE) AS is_censored,
         customer.is_counted,
         value.revenue_after AS revenue,
+        value.can_change,
+        value.revenue_change AS change,
         value.can_drop,
         value.revenue_dropped,
         value.repurchased
@@ -46,6 +49,16 @@ cell AS (
             AS unexposed_revenue,
         coalesce(sum(CAST(revenue * revenue AS DECIMAL(38, 10))) FILTER (WHERE is_counted AND NOT is_exposed), 0)
             AS unexposed_revenue_squared,
+        count(*) FILTER (WHERE is_counted AND can_change AND is_exposed) AS can_change_exposed,
+        count(*) FILTER (WHERE is_counted AND can_change AND NOT is_exposed) AS can_change_unexposed,
+        coalesce(sum(CAST(change AS DECIMAL(38, 10))) FILTER (WHERE is_counted AND can_change AND is_exposed), 0)
+            AS exposed_change,
+        coalesce(sum(CAST(change * change AS DECIMAL(38, 10)))
+            FILTER (WHERE is_counted AND can_change AND is_exposed), 0) AS exposed_change_squared,
+        coalesce(sum(CAST(change AS DECIMAL(38, 10))) FILTER (WHERE is_counted AND can_change AND NOT is_exposed), 0)
+            AS unexposed_change,
+        coalesce(sum(CAST(change * change AS DECIMAL(38, 10)))
+            FILTER (WHERE is_counted AND can_change AND NOT is_exposed), 0) AS unexposed_change_squared,
         count(*) FILTER (WHERE is_counted AND can_drop AND is_exposed) AS can_drop_exposed,
         count(*) FILTER (WHERE is_counted AND can_drop AND NOT is_exposed) AS can_drop_unexposed,
         count(*) FILTER (WHERE is_counted AND can_drop AND revenue_dropped AND is_exposed) AS dropped_exposed,
@@ -68,8 +81,16 @@ tidy AS (
         cell.eligible,
         cell.carried_over,
         cell.censored,
-        CASE outcome.outcome WHEN 'revenue_drop' THEN cell.can_drop_exposed ELSE cell.exposed END AS exposed,
-        CASE outcome.outcome WHEN 'revenue_drop' THEN cell.can_drop_unexposed ELSE cell.unexposed END AS unexposed,
+        CASE outcome.outcome
+            WHEN 'revenue_change' THEN cell.can_change_exposed
+            WHEN 'revenue_drop' THEN cell.can_drop_exposed
+            ELSE cell.exposed
+        END AS exposed,
+        CASE outcome.outcome
+            WHEN 'revenue_change' THEN cell.can_change_unexposed
+            WHEN 'revenue_drop' THEN cell.can_drop_unexposed
+            ELSE cell.unexposed
+        END AS unexposed,
         CASE outcome.outcome
             WHEN 'revenue_drop' THEN cell.dropped_exposed
             WHEN 'repurchase' THEN cell.repurchased_exposed
@@ -79,12 +100,16 @@ tidy AS (
             WHEN 'repurchase' THEN cell.repurchased_unexposed
         END AS c,
         cell.exposed + cell.unexposed AS counted,
-        CAST(cell.exposed_revenue AS DOUBLE) AS exposed_revenue,
-        CAST(cell.exposed_revenue_squared AS DOUBLE) AS exposed_revenue_squared,
-        CAST(cell.unexposed_revenue AS DOUBLE) AS unexposed_revenue,
-        CAST(cell.unexposed_revenue_squared AS DOUBLE) AS unexposed_revenue_squared
+        CAST(CASE outcome.outcome WHEN 'revenue' THEN cell.exposed_revenue ELSE cell.exposed_change END AS DOUBLE)
+            AS exposed_money,
+        CAST(CASE outcome.outcome WHEN 'revenue' THEN cell.exposed_revenue_squared ELSE cell.exposed_change_squared END
+            AS DOUBLE) AS exposed_money_squared,
+        CAST(CASE outcome.outcome WHEN 'revenue' THEN cell.unexposed_revenue ELSE cell.unexposed_change END AS DOUBLE)
+            AS unexposed_money,
+        CAST(CASE outcome.outcome WHEN 'revenue' THEN cell.unexposed_revenue_squared
+            ELSE cell.unexposed_change_squared END AS DOUBLE) AS unexposed_money_squared
     FROM cell
-    CROSS JOIN (VALUES ('revenue'), ('revenue_drop'), ('repurchase')) AS outcome (outcome)
+    CROSS JOIN (VALUES ('revenue'), ('revenue_change'), ('revenue_drop'), ('repurchase')) AS outcome (outcome)
 )
 
 SELECT
@@ -104,9 +129,9 @@ SELECT
     CASE WHEN is_matured THEN c END AS c,
     CASE WHEN is_matured THEN unexposed - c END AS d,
     -- Of customers with the outcome each counts 1, so a is both sum and sum of squares.
-    CASE WHEN is_matured THEN coalesce(CAST(a AS DOUBLE), exposed_revenue) END AS exposed_sum,
-    CASE WHEN is_matured THEN coalesce(CAST(a AS DOUBLE), exposed_revenue_squared) END AS exposed_sum_of_squares,
-    CASE WHEN is_matured THEN coalesce(CAST(c AS DOUBLE), unexposed_revenue) END AS unexposed_sum,
-    CASE WHEN is_matured THEN coalesce(CAST(c AS DOUBLE), unexposed_revenue_squared) END AS unexposed_sum_of_squares
+    CASE WHEN is_matured THEN coalesce(CAST(a AS DOUBLE), exposed_money) END AS exposed_sum,
+    CASE WHEN is_matured THEN coalesce(CAST(a AS DOUBLE), exposed_money_squared) END AS exposed_sum_of_squares,
+    CASE WHEN is_matured THEN coalesce(CAST(c AS DOUBLE), unexposed_money) END AS unexposed_sum,
+    CASE WHEN is_matured THEN coalesce(CAST(c AS DOUBLE), unexposed_money_squared) END AS unexposed_sum_of_squares
 FROM tidy
 ORDER BY landmark, journey, outcome, segment, tenure_band

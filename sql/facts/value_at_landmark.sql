@@ -46,6 +46,9 @@ SELECT
     spell.customer_id,
     spell.joined_at,
     spell.revenue_after,
+    -- Whose revenue can be compared with that of before: a spell as old as the window before.
+    spell.joined_at <= spell.landmark - $churn_horizon AS can_change,
+    spell.revenue_after - spell.revenue_before AS revenue_change,
     -- Whose revenue can drop: billed at least twice in the window before, by a spell as old as that window. Where bills
     -- come once a year, one window with a bill and one without say nothing.
     spell.bills_before >= 2 AND spell.joined_at <= spell.landmark - $churn_horizon AND spell.revenue_before > 0
