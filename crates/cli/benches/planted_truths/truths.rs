@@ -207,6 +207,9 @@ fn satisfied_everywhere(company: &Company, sheet: &mut Sheet) -> Result<(), Stri
     Ok(())
 }
 
+/// Below so many responders, some ten of them churners, a comparison of two scores says nothing.
+const FEW: u64 = 200;
+
 /// Journey scores explain churn where experience matters, touchpoint scores hardly: McFadden R² of one score alone, over
 /// the responders of all landmarks who gave both.
 fn drivers(company: &Company, sheet: &mut Sheet) -> Result<(), String> {
@@ -230,7 +233,11 @@ fn drivers(company: &Company, sheet: &mut Sheet) -> Result<(), String> {
             continue;
         };
         let recovered = format!("R² {journey:.4} against {touchpoint:.4} of touchpoints");
-        sheet.holds(what, "journey score", recovered, journey > touchpoint);
+        if row["responders"].as_u64() < Some(FEW) {
+            sheet.rows.push(vec![what, "journey score".to_owned(), recovered, "too few to say".to_owned()]);
+        } else {
+            sheet.holds(what, "journey score", recovered, journey > touchpoint);
+        }
     }
     Ok(())
 }
