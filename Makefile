@@ -1,6 +1,6 @@
 # `make` alone lists what there is. Every target works on a machine with only a Rust toolchain.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-retail test check bench bench-parts fmt
+.PHONY: help demo demo-retail test check bench bench-parts fmt truths calibration
 
 # `--workspace` everywhere: it makes the demo, the tests and the lints share what was compiled.
 BUILD := cargo build --locked --workspace
@@ -8,6 +8,8 @@ THROUGHLINE := $(or $(CARGO_TARGET_DIR),target)/debug/throughline
 # The sample ends on this day, so the demo looks at it from there and prints the same numbers on any day.
 SAMPLE_AS_OF := 2026-10-01
 CUSTOMERS ?= 20000
+SEED ?= 42
+SEEDS ?= 100
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F'\t' '{ printf "  %-12s %s\n", $$1, $$2 }'
@@ -48,3 +50,14 @@ bench-parts: ## Rows a second through the matcher by number of definitions, the 
 
 fmt: ## Formats the code
 	cargo fmt --all
+
+# The program on the sample, as a person would use it: what is planted beside what is found.
+PLANTED := cargo bench --locked --workspace --profile dev --bench planted_truths --
+
+truths: ## Every planted truth beside what the tables say (CUSTOMERS=20000 SEED=42)
+	$(BUILD)
+	$(PLANTED) truths --customers $(CUSTOMERS) --seed $(SEED)
+
+calibration: ## Coverage of 95 % intervals and false discoveries over many samples (SEEDS=100)
+	$(BUILD)
+	$(PLANTED) calibration --seeds $(SEEDS)

@@ -1,18 +1,22 @@
--- One row: a membership spell of a customer. From: customers. Key: customer_id, joined_at.
+-- One row: a membership spell of a customer, once for each stretch in which its attributes hold.
+-- From: customer_version. Key: customer_id, spell, version.
 -- [valid_from, valid_until) covers all time without gap or overlap for each customer, so a join on an event's time
--- finds exactly one spell: the one running, else the last one before, and for what came before the first spell, the
--- first.
+-- finds exactly one row: the spell running then with its attributes of then, else the last one before, and for what
+-- came before the first spell, the first.
 WITH spell AS (
     SELECT
-        customers.*,
-        CAST(row_number() OVER (PARTITION BY customer_id ORDER BY joined_at) AS BIGINT) AS spell,
-        lead(joined_at) OVER (PARTITION BY customer_id ORDER BY joined_at) AS next_joined_at,
+        customer_version.* EXCLUDE (valid_from, valid_until),
+        valid_from AS version_from,
+        CAST(dense_rank() OVER (PARTITION BY customer_id ORDER BY joined_at) AS BIGINT) AS spell,
+        CAST(row_number() OVER (PARTITION BY customer_id, joined_at ORDER BY valid_from) AS BIGINT) AS version,
+        row_number() OVER (PARTITION BY customer_id ORDER BY joined_at, valid_from) AS place,
+        lead(valid_from) OVER (PARTITION BY customer_id ORDER BY joined_at, valid_from) AS valid_until,
         least(coalesce(churned_at, lost_at), coalesce(lost_at, churned_at)) AS left_at
-    FROM customers
+    FROM customer_version
 )
 
 SELECT
-    spell.* EXCLUDE (next_joined_at, left_at),
+    spell.* EXCLUDE (version_from, place, valid_until, left_at),
     left_at,
     CASE
         WHEN left_at IS NULL THEN 'active'
@@ -20,6 +24,6 @@ SELECT
         ELSE 'lost'
     END AS membership,
     (CAST(coalesce(left_at, $as_of) AS BIGINT) - CAST(joined_at AS BIGINT)) / 86400e6 AS tenure_days,
-    CASE WHEN spell > 1 THEN joined_at END AS valid_from,
-    next_joined_at AS valid_until
+    CASE WHEN place > 1 THEN version_from END AS valid_from,
+    valid_until
 FROM spell

@@ -31,6 +31,8 @@ pooled AS (
         sum(c_first_7_days) AS c_first_7_days,
         -- Exposed customers of whom the strata say nothing, because one margin of theirs is empty.
         sum(CASE WHEN c + d = 0 OR a + c = 0 OR b + d = 0 THEN a + b END) AS exposed_in_empty_margins,
+        -- Exposed whose stratum's unexposed all stayed or all left: the excess takes their rate for certain.
+        sum(CASE WHEN c + d > 0 AND (c = 0 OR d = 0) THEN a + b END) AS sparse_exposed,
         mantel_haenszel(a, b, c, d, $confidence) AS adjusted,
         excess_churners(a, b, c, d, $confidence) AS excess,
         -- Each stratum's excess churners at the mean revenue of its exposed; decimals, so their order does not matter.
@@ -98,6 +100,7 @@ figure AS (
         pooled.a_first_7_days,
         pooled.c_first_7_days,
         coalesce(pooled.exposed_in_empty_margins, 0) AS exposed_in_empty_margins,
+        coalesce(pooled.sparse_exposed, 0) AS sparse_exposed,
         pooled.adjusted,
         pooled.excess,
         pooled.excess_revenue,
@@ -152,6 +155,7 @@ flagged AS (
         judged.*,
         nullif(concat_ws(', ',
             CASE WHEN exposed_in_empty_margins > 0.2 * exposed THEN 'empty_margins' END,
+            CASE WHEN sparse_exposed > 0.2 * exposed THEN 'sparse_strata' END,
             CASE WHEN (crude_odds['estimate'] - 1) * (adjusted['odds_ratio'] - 1) < 0
                     OR crude_odds['estimate'] > 1.2 * adjusted['odds_ratio']
                     OR adjusted['odds_ratio'] > 1.2 * crude_odds['estimate']
@@ -264,6 +268,7 @@ SELECT
     excess['attributable_share'] AS attributable_share,
     excess_revenue,
     exposed_in_empty_margins,
+    CASE WHEN is_matured THEN sparse_exposed END AS sparse_exposed,
     excess['left_out_strata'] AS left_out_strata,
     excess['left_out_exposed'] AS left_out_exposed,
     journey_link['n'] AS journey_satisfaction_customers,

@@ -1,26 +1,28 @@
--- One row: what became of a spell active at a landmark in the outcome window. From: landmark, customers.
+-- One row: what became of a spell active at a landmark in the outcome window. From: landmark, customer_version.
 -- Key: landmark, customer_id, joined_at. Null outcomes where the landmark has not matured.
 WITH outcome AS (
     SELECT
         landmark.landmark,
         landmark.is_matured,
-        customers.customer_id,
-        customers.joined_at,
-        customers.churned_at < landmark.outcome_until AS churned,
-        customers.churned_at < least(landmark.outcome_from + INTERVAL '7 days', landmark.outcome_until)
+        customer.customer_id,
+        customer.joined_at,
+        customer.churned_at < landmark.outcome_until AS churned,
+        customer.churned_at < least(landmark.outcome_from + INTERVAL '7 days', landmark.outcome_until)
             AS churned_early,
-        customers.lost_at < landmark.outcome_until AS lost,
+        customer.lost_at < landmark.outcome_until AS lost,
         -- Until churn, or else until lost from sight, at most to the end of the window.
         CASE
-            WHEN customers.churned_at < landmark.outcome_until THEN customers.churned_at
-            ELSE least(coalesce(customers.lost_at, landmark.outcome_until), landmark.outcome_until)
+            WHEN customer.churned_at < landmark.outcome_until THEN customer.churned_at
+            ELSE least(coalesce(customer.lost_at, landmark.outcome_until), landmark.outcome_until)
         END AS followed_until,
         landmark.outcome_from
-    FROM customers
+    FROM customer_version AS customer
     INNER JOIN landmark
-        ON customers.joined_at < landmark.landmark
-        AND (customers.churned_at IS NULL OR customers.churned_at >= landmark.outcome_from)
-        AND (customers.lost_at IS NULL OR customers.lost_at >= landmark.outcome_from)
+        ON customer.joined_at < landmark.landmark
+        AND (customer.churned_at IS NULL OR customer.churned_at >= landmark.outcome_from)
+        AND (customer.lost_at IS NULL OR customer.lost_at >= landmark.outcome_from)
+    -- The end of a spell is the same in all its rows; the last one stands for them.
+    WHERE customer.valid_until IS NULL
 )
 
 SELECT

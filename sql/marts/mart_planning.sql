@@ -1,6 +1,6 @@
 -- One row: a journey as strategic planning sees it: how much it matters, how sure we are, how it performs, who owns it.
--- From: dim_journey, fct_key_journeys (latest matured landmark, all segments), fct_journey_performance (latest matured
--- quarter, all segments). Key: journey. Every figure is dated by landmark or period.
+-- From: dim_journey, fct_key_journeys and fct_key_journeys_outcome (latest matured landmark, all segments),
+-- fct_journey_performance (latest matured quarter, all segments). Key: journey. Every figure is dated by landmark or period.
 WITH matured_landmark AS (
     SELECT
         fct_key_journeys.*,
@@ -19,6 +19,22 @@ churn_link AS (
     FROM matured_landmark AS latest
     LEFT JOIN matured_landmark AS before ON before.journey = latest.journey AND before.recency = 2
     WHERE latest.recency = 1
+),
+
+other_outcome AS (
+    SELECT
+        latest.journey,
+        max(adjusted_difference) FILTER (WHERE outcome = 'revenue_change') AS revenue_change_difference,
+        max(adjusted_difference_lower) FILTER (WHERE outcome = 'revenue_change') AS revenue_change_difference_lower,
+        max(adjusted_difference_upper) FILTER (WHERE outcome = 'revenue_change') AS revenue_change_difference_upper,
+        max(adjusted_difference) FILTER (WHERE outcome = 'repurchase') AS repurchase_difference,
+        max(adjusted_difference_lower) FILTER (WHERE outcome = 'repurchase') AS repurchase_difference_lower,
+        max(adjusted_difference_upper) FILTER (WHERE outcome = 'repurchase') AS repurchase_difference_upper
+    FROM fct_key_journeys_outcome AS beside
+    INNER JOIN matured_landmark AS latest
+        ON latest.recency = 1 AND latest.journey = beside.journey AND latest.landmark = beside.landmark
+    WHERE beside.segment = 'all' AND beside.status = 'ok'
+    GROUP BY latest.journey
 ),
 
 matured_period AS (
@@ -84,6 +100,12 @@ planning AS (
         churn_link.excess_churners_upper,
         churn_link.attributable_share,
         churn_link.excess_revenue,
+        other_outcome.revenue_change_difference,
+        other_outcome.revenue_change_difference_lower,
+        other_outcome.revenue_change_difference_upper,
+        other_outcome.repurchase_difference,
+        other_outcome.repurchase_difference_lower,
+        other_outcome.repurchase_difference_upper,
         churn_link.landmark_period_before,
         churn_link.excess_churners_before,
         churn_link.adjusted_odds_ratio_before,
@@ -117,6 +139,7 @@ planning AS (
         performance.satisfaction_gap
     FROM dim_journey
     LEFT JOIN churn_link ON churn_link.journey = dim_journey.journey
+    LEFT JOIN other_outcome ON other_outcome.journey = dim_journey.journey
     LEFT JOIN performance ON performance.journey = dim_journey.journey
 )
 

@@ -42,6 +42,8 @@ SELECT
     CASE WHEN spell.last_basket_at + $lapse < $as_of THEN spell.last_basket_at + $lapse END AS churned_at,
     -- Nobody is lost from sight but by lapse.
     arrow_cast(NULL, 'Timestamp(Microsecond, Some("UTC"))') AS lost_at,
+    -- The source dates no attribute: one row a spell.
+    spell.joined_at AS valid_from,
     CASE
         WHEN spell.joined_at + INTERVAL '28 days' > $as_of THEN 'new'
         WHEN first_weeks.shopping_days >= 8 THEN 'twice_a_week'

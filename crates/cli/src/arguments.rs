@@ -97,6 +97,9 @@ pub(crate) struct SampleArguments {
     /// The same seed gives the same bytes.
     #[arg(long, default_value_t = 42)]
     pub(crate) seed: u64,
+    /// Let no journey change the chance of churn: whatever is found then is chance.
+    #[arg(long)]
+    pub(crate) no_effects: bool,
     /// The folder to write; an older sample there is replaced.
     #[arg(long, default_value = "data/lake", value_name = "DIR")]
     pub(crate) out: PathBuf,

@@ -13,6 +13,7 @@ mod place;
 mod render;
 #[cfg(test)]
 mod tests;
+mod trigger;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Severity, closest};
 pub use load::{LoadOptions, load_pipeline, pipeline_names};
@@ -21,3 +22,4 @@ pub use pipeline::{
     ModelKind, OnRestart, Pipeline, RowRule, Source, SourceKind, TestKind, Timestamp, Variable,
 };
 pub use place::{Located, Place, SourceFile};
+pub use trigger::{Template, TemplatePart, Trigger, TriggerSeverity};

@@ -12,6 +12,7 @@ mod rules;
 mod sources;
 mod top;
 mod tree;
+mod triggers;
 pub(crate) mod values;
 mod workspace;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use crate::{Located, SourceFile};
+use crate::{Located, SourceFile, Trigger};
 
 /// Microseconds since 1970-01-01 00:00 UTC.
 pub type Timestamp = i64;
@@ -39,6 +39,8 @@ pub struct Pipeline {
     pub journeys: IndexMap<String, JourneyDefinition>,
     /// Models by name, in the order written.
     pub models: IndexMap<String, Model>,
+    /// Triggers by name, in the order written.
+    pub triggers: IndexMap<String, Trigger>,
     /// One comment a column name, for every table in which the column appears (`dictionary:`).
     pub dictionary: IndexMap<String, String>,
 }

@@ -12,6 +12,7 @@ mod event;
 mod explain;
 mod failure;
 mod figures;
+mod firing_key;
 mod intake;
 mod matching;
 mod memory;
@@ -21,6 +22,7 @@ mod published;
 mod run;
 mod run_record;
 mod session;
+mod triggers;
 mod usage;
 
 pub use discover::{
@@ -35,7 +37,7 @@ pub use intake::IntakeCounts;
 pub use prepare::{PrepareOptions, Prepared, prepare};
 pub use published::{Published, past_runs, show};
 pub use run::{RunOptions, needed_steps, run};
-pub use run_record::{ConservationRow, RunRecord, RunStatus, StepRecord, StepStatus, TestRecord};
+pub use run_record::{ConservationRow, RunRecord, RunStatus, StepRecord, StepStatus, TestRecord, TriggerRecord};
 pub use session::{SessionOptions, new_session};
 pub use throughline_journeys::Arrangement;
 pub use usage::{StepUsage, peak_memory_bytes};

@@ -68,7 +68,7 @@ impl Execution {
         StepRecord { error: Some(error.to_owned()), ..self.blank(name, StepStatus::Failed) }
     }
 
-    fn blank(&self, name: &str, status: StepStatus) -> StepRecord {
+    pub(crate) fn blank(&self, name: &str, status: StepStatus) -> StepRecord {
         let step = self.prepared.plan.step(name);
         let kind = match step.map(|step| step.kind) {
             Some(StepKind::Source) => "source",
@@ -327,7 +327,7 @@ impl Execution {
         count.ok_or_else(|| EngineError::failed(format!("the test `{}` returned no number", test.name), ""))
     }
 
-    fn commit_details(&self, fingerprint: &str) -> CommitDetails {
+    pub(crate) fn commit_details(&self, fingerprint: &str) -> CommitDetails {
         CommitDetails {
             run_id: self.run_id.clone(),
             pipeline: self.prepared.plan.pipeline.name.value.clone(),

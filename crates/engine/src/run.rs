@@ -66,7 +66,12 @@ pub async fn run(
         observer: Arc::clone(observer),
         publishes: true,
     });
-    let steps = Scheduler::new(&steps, options).work_off(&execution).await;
+    let mut steps = Scheduler::new(&steps, options).work_off(&execution).await;
+    let mut triggers = Vec::new();
+    if let Some((record, found)) = execution.fire_triggers(&steps).await {
+        steps.push(record);
+        triggers = found;
+    }
     let record = RunRecord {
         pipeline: plan.pipeline.name.value.clone(),
         as_of: rfc3339(plan.parameters.as_of()),
@@ -79,6 +84,7 @@ pub async fn run(
         tables: versions(published.as_ref(), &steps),
         run_id,
         steps,
+        triggers,
     };
     store(&record, prepared).await?;
     observer.event(&Event::RunFinished { record: &record });

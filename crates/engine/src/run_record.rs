@@ -54,8 +54,11 @@ pub struct RunRecord {
     pub program: String,
     /// Most memory held by the process, where known.
     pub peak_memory_bytes: Option<u64>,
-    /// Each step, in the plan's order.
+    /// Each step, in the plan's order; last the log of triggers, where one looks at what was made.
     pub steps: Vec<StepRecord>,
+    /// What the triggers found.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub triggers: Vec<TriggerRecord>,
     /// The consistent set: every published table of the pipeline and its version after this run.
     pub tables: BTreeMap<String, u64>,
 }
@@ -106,6 +109,19 @@ pub struct StepRecord {
     /// What it cost.
     #[serde(default)]
     pub usage: StepUsage,
+}
+
+/// What a trigger found in a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TriggerRecord {
+    /// Its name.
+    pub trigger: String,
+    /// `info`, `warning` or `critical`.
+    pub severity: String,
+    /// Different keys for which its condition holds.
+    pub holding: u64,
+    /// Of these, the keys that were not in the log: what this run added to it.
+    pub fired: u64,
 }
 
 /// One data test of a step.

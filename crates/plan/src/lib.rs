@@ -16,6 +16,7 @@ mod relation;
 mod select;
 mod sql_text;
 mod step;
+mod trigger;
 
 pub use condition::{BrokenRule, condition, row_rule};
 pub use data_test::{PlannedTest, planned_tests};
@@ -26,3 +27,4 @@ pub use relation::{JourneyMatching, relation};
 pub use select::Selection;
 pub use sql_text::SqlText;
 pub use step::{JOURNEY_DEFINITIONS, Plan, Step, StepKind, plan};
+pub use trigger::{PlannedTrigger, TRIGGER_LOG, planned_trigger};

@@ -22,6 +22,7 @@ use crate::graph::{Graph, Node};
 use crate::parameters::Parameters;
 use crate::relation::{JourneyMatching, relation};
 use crate::sql_text::SqlText;
+use crate::trigger::check_triggers;
 
 /// The engine-made relation with one row a journey definition.
 pub const JOURNEY_DEFINITIONS: &str = "journey_definitions";
@@ -115,7 +116,8 @@ pub async fn plan(
             }
         }
     }
-    let Checker { steps, findings, .. } = checker;
+    let Checker { steps, mut findings, failed, .. } = checker;
+    findings.0.extend(check_triggers(&pipeline, &parameters, session, |table| failed.contains(table)).await.0);
     if !findings.0.is_empty() {
         return Err(findings);
     }

@@ -1,7 +1,7 @@
 //! A block of customers: the unit that is simulated, spoiled and written at a time.
 
 use crate::calendar::{DAY, Time};
-use crate::catalogue::Journey;
+use crate::catalogue::{Journey, UNKNOWN};
 use crate::dice::Dice;
 use crate::everyday;
 use crate::identity::WebTruth;
@@ -31,6 +31,7 @@ pub(crate) struct BlockTruth {
     pub(crate) lost: u64,
     pub(crate) rejoined: u64,
     pub(crate) null_segments: u64,
+    pub(crate) moved_segments: u64,
     pub(crate) stray_answers: u64,
     pub(crate) instances: [u64; 8],
     pub(crate) web: WebTruth,
@@ -43,6 +44,7 @@ impl BlockTruth {
         self.lost += other.lost;
         self.rejoined += other.rejoined;
         self.null_segments += other.null_segments;
+        self.moved_segments += other.moved_segments;
         self.stray_answers += other.stray_answers;
         for journey in 0..self.instances.len() {
             self.instances[journey] += other.instances[journey];
@@ -111,18 +113,20 @@ fn one_spell(
     tallies: &mut Tallies,
     (rows, truth): (&mut Rows, &mut BlockTruth),
 ) -> Option<Time> {
+    let begin = joined_at.max(stage.start);
+    let person = &person.living(begin, stage.end, dice);
     let (mut spell_rows, end) = spell::live(stage, person, joined_at, dice, ids, &mut tallies.landmarks);
     truth.spells += 1;
     truth.churned += u64::from(end.churned_at.is_some());
     truth.lost += u64::from(end.lost_at.is_some());
-    truth.null_segments += u64::from(person.segment_name().is_none());
+    truth.null_segments += u64::from(person.segment == UNKNOWN);
+    truth.moved_segments += u64::from(end.moved);
     for instance in &end.instances {
         truth.instances[instance.journey as usize] += 1;
         if instance.journey == Journey::Onboarding && instance.last_at() < end.cut {
-            tallies.onboarding.count(person.segment, instance, &spell_rows.surveys);
+            tallies.onboarding.count(person.segment_at(instance.started_at()), instance, &spell_rows.surveys);
         }
     }
-    let begin = joined_at.max(stage.start);
     let never_moved = end.instances.iter().all(|instance| instance.journey != Journey::MovingHouse);
     if never_moved && end.cut - begin > 20 * DAY && dice.chance(0.004) {
         let mut script = Script::new(dice, ids, &mut spell_rows, person);

@@ -96,6 +96,9 @@ impl Journey {
     }
 }
 
+/// What an upgrade adds to each month's bill, from the quarter after it on.
+pub(crate) const UPGRADE_PRICE: f64 = 9.0;
+
 /// Segments with the share of customers; the last stands for a null in the raw table.
 pub(crate) const SEGMENTS: [(&str, f64); 5] =
     [("value", 0.34), ("family", 0.30), ("premium", 0.20), ("business", 0.14), ("unknown", 0.02)];

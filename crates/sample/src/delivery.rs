@@ -39,7 +39,7 @@ fn write_blocks(
     lake: &Path,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Truth, SampleError> {
-    let stage = Stage { quarters, landmarks, start: span.start, end: span.end };
+    let stage = Stage { quarters, landmarks, start: span.start, end: span.end, effects: options.effects };
     let blocks = options.customers.div_ceil(BLOCK);
     let mut lake = Lake::create(lake, (blocks / 4).clamp(1, 64))?;
     let mut tallies = Tallies {
@@ -63,7 +63,7 @@ fn write_blocks(
         progress(written);
     }
     Ok(Truth {
-        format: 1,
+        format: 2,
         seed: options.seed,
         customers: options.customers,
         months: options.months,
@@ -74,15 +74,17 @@ fn write_blocks(
         lost_spells: total.lost,
         rejoined_customers: total.rejoined,
         null_segments: total.null_segments,
+        moved_segments: total.moved_segments,
         touchpoints,
         stray_journey_answers: total.stray_answers,
         tables: lake.close()?,
         web: total.web,
         touchpoint_satisfaction: tallies.ratings.truth(),
         onboarding_relationship: tallies.onboarding.truth(),
+        effects: options.effects,
         churn_model: ChurnModel::planted(),
         journeys: (0..JOURNEYS.len())
-            .map(|index| journey_truth(index, landmarks, &tallies.landmarks, total.instances[index]))
+            .map(|index| journey_truth(index, (landmarks, &tallies.landmarks), total.instances[index], options.effects))
             .collect(),
     })
 }

@@ -13,8 +13,12 @@ const PAGES: [(&str, &str); 4] = [
     ("page_viewed", "offers"),
 ];
 
-/// A month of everyday contact between `from` and `to`; the chances are per 30 days.
-pub(crate) fn everyday(script: &mut Script<'_>, from: Time, to: Time) {
+/// From one monthly bill to the next.
+pub(crate) const BILL_INTERVAL: Time = 30 * DAY + 10 * DAY / 24;
+
+/// A month of everyday contact between `from` and `to`; the chances are per 30 days. While a customer is being welcomed,
+/// only the surveys of the onboarding ask about the relationship.
+pub(crate) fn everyday(script: &mut Script<'_>, from: Time, to: Time, welcomed: Option<&Instance>) {
     let part = (to - from) as f64 / (30 * DAY) as f64;
     let length = (to - from) as f64 / DAY as f64;
     if script.dice.chance(0.95 * part) {
@@ -44,7 +48,10 @@ pub(crate) fn everyday(script: &mut Script<'_>, from: Time, to: Time) {
     if script.dice.chance(0.03 * part) {
         let at = from + script.dice.days(0.0, length);
         let score = (7.4 + script.dice.bell() * 1.6).round().clamp(0.0, 10.0);
-        relationship(script, daytime(at), score);
+        let answered_at = daytime(at);
+        if welcomed.is_none_or(|instance| answered_at < instance.started_at() || answered_at > instance.last_at()) {
+            relationship(script, answered_at, score);
+        }
     }
     script.forget_members();
 }
@@ -89,6 +96,8 @@ pub(crate) fn relationship(script: &mut Script<'_>, answered_at: Time, score: f6
 pub(crate) struct Bill {
     pub(crate) issued: Time,
     pub(crate) paid: Option<Time>,
+    /// Added to each month's price.
+    pub(crate) monthly_extra: f64,
 }
 
 impl Bill {
@@ -99,7 +108,7 @@ impl Bill {
             u if u < 0.98 => Some(issued + script.dice.days(25.0, 43.0)),
             _ => None,
         };
-        Bill { issued, paid }
+        Bill { issued, paid, monthly_extra: 0.0 }
     }
 }
 
@@ -109,7 +118,6 @@ pub(crate) fn bill(script: &mut Script<'_>, bill: Bill, end: Time) -> Option<Ins
         return None;
     }
     script.until = end;
-    let months = if script.person.annual { 11.0 } else { 1.0 };
     let issued_at = daytime(bill.issued);
     let paid_at = bill.paid.map(daytime);
     let row = Invoice {
@@ -117,7 +125,10 @@ pub(crate) fn bill(script: &mut Script<'_>, bill: Bill, end: Time) -> Option<Ins
         customer: Some(script.person.number),
         issued_at,
         paid_at,
-        amount: cents(script.person.monthly_price * months + script.dice.between(0, 8) as f64 * 1.5),
+        amount: cents(
+            (script.person.monthly_price + bill.monthly_extra) * script.person.months_billed()
+                + script.dice.between(0, 8) as f64 * 1.5,
+        ),
         currency: "EUR",
     };
     script.rows.invoices.push(row);

@@ -33,8 +33,8 @@ pub(crate) enum Exposure {
     },
 }
 
-/// Exposure to every journey, in the order of [`JOURNEYS`].
-pub(crate) fn exposures(instances: &[Instance], joined_at: Time, landmark: Time) -> [Exposure; 8] {
+/// Exposure to every journey, in the order of [`JOURNEYS`]; without `effects` every odds ratio is 1.
+pub(crate) fn exposures(instances: &[Instance], joined_at: Time, landmark: Time, effects: bool) -> [Exposure; 8] {
     let from = landmark - WINDOW_DAYS * DAY;
     JOURNEYS.each_ref().map(|plan| {
         let eligible = match plan.journey {
@@ -54,7 +54,7 @@ pub(crate) fn exposures(instances: &[Instance], joined_at: Time, landmark: Time)
         let multichannel = started().any(|instance| instance.multichannel);
         let odds = if multichannel { plan.multichannel_odds_ratio } else { plan.odds_ratio };
         let experience = if plan.experience_matters { EXPERIENCE_ODDS[latest.level] } else { 1.0 };
-        Exposure::Exposed { multichannel, odds: odds * experience }
+        Exposure::Exposed { multichannel, odds: if effects { odds * experience } else { 1.0 } }
     })
 }
 
@@ -97,6 +97,8 @@ pub(crate) struct Tally {
     pub(crate) censored: u64,
     /// Customers with a single-channel and with a multi-channel instance, each against nobody.
     pub(crate) by_channels: [Cell; 2],
+    /// Exposed customers, and what their upgrades in the window are expected to add to their bills after it.
+    pub(crate) upgrade_revenue: (u64, f64),
 }
 
 /// One customer at a landmark, with what came of it.
@@ -107,6 +109,8 @@ pub(crate) struct Observation {
     pub(crate) churned: bool,
     /// Lost within the outcome window without churn.
     pub(crate) censored: bool,
+    /// What upgrades in the exposure window are expected to add to the bills of the outcome window.
+    pub(crate) upgrade_revenue: f64,
 }
 
 impl Tally {
@@ -127,6 +131,8 @@ impl Tally {
         self.cells[seen.segment][band(seen.tenure_days)].add(exposed.is_some(), seen.churned, seen.chance);
         if let Some(multichannel) = exposed {
             self.by_channels[usize::from(multichannel)].add(true, seen.churned, seen.chance);
+            self.upgrade_revenue.0 += 1;
+            self.upgrade_revenue.1 += seen.upgrade_revenue;
         }
     }
 }
@@ -142,7 +148,7 @@ mod tests {
     #[test]
     fn the_window_decides_between_exposed_carried_over_and_unexposed() {
         let landmark = 1_000 * DAY;
-        let of = |members: &[i64]| exposures(&[instance(Journey::MovingHouse, members)], 0, landmark)[3];
+        let of = |members: &[i64]| exposures(&[instance(Journey::MovingHouse, members)], 0, landmark, true)[3];
         assert_eq!(of(&[910, 950]), Exposure::Exposed { multichannel: false, odds: 3.5 * EXPERIENCE_ODDS[2] });
         assert_eq!(of(&[909, 950]), Exposure::CarriedOver);
         assert_eq!(of(&[800, 909]), Exposure::Unexposed);
@@ -152,7 +158,7 @@ mod tests {
     #[test]
     fn onboarding_is_for_those_who_joined_in_the_window() {
         let landmark = 1_000 * DAY;
-        assert_eq!(exposures(&[], 909 * DAY, landmark)[0], Exposure::NotEligible);
-        assert_eq!(exposures(&[], 910 * DAY, landmark)[0], Exposure::Unexposed);
+        assert_eq!(exposures(&[], 909 * DAY, landmark, true)[0], Exposure::NotEligible);
+        assert_eq!(exposures(&[], 910 * DAY, landmark, true)[0], Exposure::Unexposed);
     }
 }

@@ -53,13 +53,16 @@ pub struct SampleOptions {
     pub out: PathBuf,
     /// The day after the last one covered.
     pub end: NaiveDate,
+    /// Whether journeys change the chance of churn. Without, every odds ratio of a journey is 1 and whatever an analysis
+    /// finds is chance; segments and tenure still differ.
+    pub effects: bool,
 }
 
 impl SampleOptions {
     /// Two thousand customers over the 24 months before 2026-10-01.
     pub fn new(out: impl Into<PathBuf>) -> Self {
         let end = NaiveDate::from_ymd_opt(2026, 10, 1).unwrap_or(NaiveDate::MAX);
-        SampleOptions { customers: 2_000, months: 24, seed: 42, out: out.into(), end }
+        SampleOptions { customers: 2_000, months: 24, seed: 42, out: out.into(), end, effects: true }
     }
 }
 

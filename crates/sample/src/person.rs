@@ -7,6 +7,8 @@ use crate::dice::Dice;
 const REGIONS: [&str; 5] = ["north", "east", "south", "west", "centre"];
 const ACQUISITION: [&str; 5] = ["store", "web", "phone", "partner", "door_to_door"];
 const PRICES: [f64; 5] = [24.0, 39.0, 69.0, 99.0, 35.0];
+/// Share of the spells in which the customer's segment changes.
+const MOVES: f64 = 0.04;
 /// A browser's cookie and an app's installation live this long; then the visitor is another one.
 const VISITOR_LIFE_DAYS: i64 = 180;
 
@@ -22,6 +24,8 @@ pub(crate) struct Person {
     pub(crate) annual: bool,
     pub(crate) monthly_price: f64,
     pub(crate) device: &'static str,
+    /// From when on the register counts the customer to another segment, and to which.
+    pub(crate) moved: Option<(Time, usize)>,
     secret: u64,
 }
 
@@ -37,13 +41,34 @@ impl Person {
             annual: dice.chance(ANNUAL_BILLING[segment]),
             monthly_price: PRICES[segment] + dice.between(0, 4) as f64 * 2.5,
             device: if dice.chance(0.55) { "web" } else { "app" },
+            moved: None,
             secret: dice.bits(),
         }
     }
 
-    /// The segment as the register holds it.
-    pub(crate) fn segment_name(&self) -> Option<&'static str> {
-        (self.segment != UNKNOWN).then(|| SEGMENTS[self.segment].0)
+    /// The same customer with, perhaps, another segment from some day after `from` and before `until` on.
+    pub(crate) fn living(&self, from: Time, until: Time, dice: &mut Dice) -> Self {
+        let days = (until - from) / DAY;
+        let moves = dice.chance(MOVES) && days > 2 && self.segment != UNKNOWN;
+        let moved = moves.then(|| {
+            let others: Vec<usize> = (0..UNKNOWN).filter(|other| *other != self.segment).collect();
+            ((from.div_euclid(DAY) + dice.between(1, days - 1)) * DAY, dice.pick(&others))
+        });
+        Person { moved, ..self.clone() }
+    }
+
+    /// Months that a bill covers.
+    pub(crate) fn months_billed(&self) -> f64 {
+        // A year costs eleven months.
+        if self.annual { 11.0 } else { 1.0 }
+    }
+
+    /// The segment known before `time`.
+    pub(crate) fn segment_at(&self, time: Time) -> usize {
+        match self.moved {
+            Some((from, segment)) if from < time => segment,
+            _ => self.segment,
+        }
     }
 
     /// The visitor the web site sees on a device at a time.

@@ -37,13 +37,25 @@ pub(crate) struct Script<'a> {
     pub(crate) level: usize,
     /// Nothing is written from here on: the customer gave up or the sample ends.
     pub(crate) until: Time,
+    /// When the larger plan that was just asked for came into use.
+    pub(crate) upgraded_at: Option<Time>,
     members: Vec<Time>,
     channels: Vec<&'static str>,
 }
 
 impl<'a> Script<'a> {
     pub(crate) fn new(dice: &'a mut Dice, ids: &'a mut Ids, rows: &'a mut Rows, person: &'a Person) -> Self {
-        Script { dice, ids, rows, person, level: 2, until: Time::MAX, members: Vec::new(), channels: Vec::new() }
+        Script {
+            dice,
+            ids,
+            rows,
+            person,
+            level: 2,
+            until: Time::MAX,
+            upgraded_at: None,
+            members: Vec::new(),
+            channels: Vec::new(),
+        }
     }
 
     /// Closes the instance being written; `None` when nothing of it was.

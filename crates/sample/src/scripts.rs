@@ -6,6 +6,7 @@
 
 use crate::calendar::{DAY, Time};
 use crate::catalogue::{EXPERIENCE_SHARE, Journey};
+use crate::dice::daytime;
 use crate::script::{Instance, Script};
 
 /// The instances that open when the journey starts at `at` (planned): more than one where it restarts.
@@ -209,12 +210,14 @@ fn plan_upgrade(script: &mut Script<'_>, start: Time) {
     if script.dice.chance(0.55) {
         script.session(at, device, &[("upgrade_requested", "upgrade"), ("plans_compared", "upgrade")], true);
         at += script.dice.days(0.4, 3.0);
+        script.upgraded_at = (at < script.until).then(|| daytime(at));
         return script.session(at, device, &[("upgrade_active", "upgrade")], true);
     }
     script.call(at, "sales", "upgrade_requested", TOPIC);
     at += script.dice.days(0.3, 2.0);
     script.message(at, "email", "upgrade_offer_sent", TOPIC, "sales");
     at += script.dice.days(0.5, 6.0);
+    script.upgraded_at = (at < script.until).then(|| daytime(at));
     script.message(at, "email", "upgrade_active", TOPIC, "sales");
 }
 

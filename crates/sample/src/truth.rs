@@ -9,6 +9,7 @@ use crate::catalogue::{BASE_CHURN, EXPERIENCE_ODDS, JOURNEYS, JourneyPlan, SEGME
 use crate::defects::TableTruth;
 use crate::identity::WebTruth;
 use crate::landmark::{Cell, Landmark, Tally};
+use crate::opinions::expected_score;
 use crate::satisfaction::{OnboardingTruth, TouchpointTruth};
 
 /// Everything that is known about a sample. Satisfaction is on 0..1; churn figures follow SEMANTICS 5.
@@ -26,7 +27,7 @@ pub struct Truth {
     pub start: String,
     /// The day after the last one covered: the `as_of` all figures hold for.
     pub end: String,
-    /// Membership spells: rows of `customers` that keep the contract.
+    /// Membership spells; with [`Truth::moved_segments`] the rows of `customers` that keep the contract.
     pub spells: u64,
     /// Spells that end in churn.
     pub churned_spells: u64,
@@ -36,6 +37,8 @@ pub struct Truth {
     pub rejoined_customers: u64,
     /// Spells without a segment.
     pub null_segments: u64,
+    /// Spells in which the segment changes: a second row of `customers` with a later `valid_from`.
+    pub moved_segments: u64,
     /// Rows of the `touchpoints` relation: linked web events, calls, visits, messages, tickets opened and closed,
     /// invoices issued and paid.
     pub touchpoints: u64,
@@ -49,6 +52,8 @@ pub struct Truth {
     pub touchpoint_satisfaction: Vec<TouchpointTruth>,
     /// Relationship satisfaction over onboarding, by segment.
     pub onboarding_relationship: Vec<OnboardingTruth>,
+    /// Whether journeys change the chance of churn.
+    pub effects: bool,
     /// Base chances of churn and what multiplies their odds.
     pub churn_model: ChurnModel,
     /// Each journey.
@@ -91,6 +96,11 @@ pub struct JourneyTruth {
     pub single_channel_satisfaction: f64,
     /// The same for multi-channel ones.
     pub multichannel_satisfaction: f64,
+    /// Mean score that an answer about a single-channel instance is expected to have: over all experiences, on the grid of
+    /// the survey's scale.
+    pub expected_single_channel_satisfaction: f64,
+    /// The same for multi-channel ones.
+    pub expected_multichannel_satisfaction: f64,
     /// Instances that start within the sample.
     pub instances: u64,
     /// Every matured landmark.
@@ -116,6 +126,8 @@ pub struct LandmarkTruth {
     pub c: u64,
     /// Unexposed who stayed.
     pub d: u64,
+    /// The four cells by segment at the landmark.
+    pub by_segment: BTreeMap<String, [u64; 4]>,
     /// From the planted chances: mean chance of the exposed.
     pub expected_exposed_rate: Option<f64>,
     /// Mean chance of the unexposed.
@@ -130,14 +142,16 @@ pub struct LandmarkTruth {
     pub expected_single_channel_rate: Option<f64>,
     /// Mean chance of exposed customers with a multi-channel instance.
     pub expected_multichannel_rate: Option<f64>,
+    /// What upgrades in the exposure window are expected to add to the bills of an exposed customer in the outcome window.
+    pub expected_upgrade_revenue: Option<f64>,
 }
 
 /// The truth of a journey from its tallies, one for each landmark.
 pub(crate) fn journey_truth(
     index: usize,
-    landmarks: &[Landmark],
-    tallies: &[[Tally; 8]],
+    (landmarks, tallies): (&[Landmark], &[[Tally; 8]]),
     instances: u64,
+    effects: bool,
 ) -> JourneyTruth {
     let plan: &JourneyPlan = &JOURNEYS[index];
     let of_journey: Vec<&Tally> = tallies.iter().map(|tally| &tally[index]).collect();
@@ -145,11 +159,13 @@ pub(crate) fn journey_truth(
         landmarks.iter().zip(&of_journey).map(|(landmark, tally)| landmark_truth(day_text(landmark.at), &[tally]));
     JourneyTruth {
         journey: plan.name.to_owned(),
-        odds_ratio: plan.odds_ratio,
-        multichannel_odds_ratio: plan.multichannel_odds_ratio,
-        experience_matters: plan.experience_matters,
+        odds_ratio: if effects { plan.odds_ratio } else { 1.0 },
+        multichannel_odds_ratio: if effects { plan.multichannel_odds_ratio } else { 1.0 },
+        experience_matters: effects && plan.experience_matters,
         single_channel_satisfaction: plan.satisfaction,
         multichannel_satisfaction: plan.satisfaction - crate::catalogue::MULTICHANNEL_PENALTY,
+        expected_single_channel_satisfaction: expected_score(plan, false),
+        expected_multichannel_satisfaction: expected_score(plan, true),
         instances,
         landmarks: each.collect(),
         all_landmarks: landmark_truth("all".to_owned(), &of_journey),
@@ -185,7 +201,20 @@ fn landmark_truth(landmark: String, tallies: &[&Tally]) -> LandmarkTruth {
         expected_excess_churners: strata.iter().map(|cell| excess(cell)).sum(),
         expected_single_channel_rate: channel_rate(0),
         expected_multichannel_rate: channel_rate(1),
+        expected_upgrade_revenue: {
+            let exposed: u64 = tallies.iter().map(|tally| tally.upgrade_revenue.0).sum();
+            ratio(tallies.iter().map(|tally| tally.upgrade_revenue.1).sum(), exposed as f64)
+        },
+        by_segment: by_segment(tallies),
     }
+}
+
+fn by_segment(tallies: &[&Tally]) -> BTreeMap<String, [u64; 4]> {
+    let cells = |segment: usize| {
+        let strata = tallies.iter().flat_map(|tally| &tally.cells[segment]);
+        strata.fold([0; 4], |sum: [u64; 4], cell| [0, 1, 2, 3].map(|at| sum[at] + cell.drawn[at]))
+    };
+    SEGMENTS.iter().enumerate().map(|(segment, (name, _))| ((*name).to_owned(), cells(segment))).collect()
 }
 
 /// a − n1·c/n0 of a stratum that has unexposed.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use throughline_engine::{Arrangement, Published, StepRecord};
-use throughline_plan::{Step, StepKind};
+use throughline_plan::{Step, StepKind, TRIGGER_LOG};
 
 use crate::arguments::{SelectionArguments, WorkspaceArguments};
 use crate::command::prepared;
@@ -41,6 +41,11 @@ pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &SelectionArg
         table.add_row([&(index + 1).to_string(), &step.name, kind, &reads, &why]);
     }
     println!("{table}");
+    let watched = plan.pipeline.triggers.values().filter(|trigger| selected.contains(&trigger.table.value));
+    let names: Vec<&str> = watched.map(|trigger| trigger.name.value.as_str()).collect();
+    if !names.is_empty() {
+        println!("then, once all are published, what newly fires is added to {TRIGGER_LOG}: {}", names.join(", "));
+    }
     Ok(())
 }
 

@@ -17,6 +17,7 @@ pub(crate) fn run(arguments: &SampleArguments) -> Result<(), Exit> {
     options.customers = arguments.customers;
     options.months = arguments.months;
     options.seed = arguments.seed;
+    options.effects = !arguments.no_effects;
     let bar = bar(arguments.customers);
     let mut rows = 0;
     let truth = generate(&options, &mut |progress| {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use comfy_table::{CellAlignment, Table};
-use throughline_engine::{ConservationRow, Prepared, RunRecord, RunStatus, StepRecord, StepStatus};
+use throughline_engine::{ConservationRow, Prepared, RunRecord, RunStatus, StepRecord, StepStatus, TriggerRecord};
 
 use crate::terminal::{bytes, count, framed, say, seconds};
 
@@ -21,6 +21,25 @@ pub(crate) fn print_summary(record: &RunRecord, prepared: &Prepared) {
         }
     }
     say(&format!("\n{}", last_line(record, prepared)));
+    if let Some(line) = triggers(&record.triggers) {
+        say(&line);
+    }
+}
+
+/// What is new in the log of triggers, the worst first.
+fn triggers(triggers: &[TriggerRecord]) -> Option<String> {
+    let fired: u64 = triggers.iter().map(|trigger| trigger.fired).sum();
+    let holding: u64 = triggers.iter().map(|trigger| trigger.holding).sum();
+    if triggers.is_empty() {
+        return None;
+    }
+    let mut named = Vec::new();
+    for severity in ["critical", "warning", "info"] {
+        let new = triggers.iter().filter(|trigger| trigger.severity == severity && trigger.fired > 0);
+        named.extend(new.map(|trigger| format!("{} {} ({severity})", count(trigger.fired), trigger.trigger)));
+    }
+    let named = if named.is_empty() { String::new() } else { format!(": {}", named.join(" · ")) };
+    Some(format!("triggers: {} fired anew of {} that hold{named}", count(fired), count(holding)))
 }
 
 fn rejected_rows(steps: &[StepRecord]) -> Option<Table> {

@@ -13,5 +13,6 @@ mod readme;
 mod refusals;
 mod sample;
 mod tiny;
+mod triggers;
 mod whole;
 mod workspace;

@@ -7,10 +7,10 @@ use indexmap::IndexMap;
 use super::fields::{Field, Fields};
 use super::tree::{Node, NodeKind};
 use super::workspace::Workspace;
-use super::{interpolate, journeys, models, sources, tree, values};
+use super::{interpolate, journeys, models, sources, tree, triggers, values};
 use crate::{Diagnostic, Diagnostics, LoadOptions, Located, Pipeline, Place, SourceFile, Timestamp, Variable, closest};
 
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "name",
     "owner",
     "description",
@@ -21,10 +21,11 @@ const KEYS: [&str; 11] = [
     "seeds",
     "journeys",
     "models",
+    "triggers",
     "dictionary",
 ];
 /// Relations the program makes, and the name of the total over all segments (SEMANTICS 5).
-const RESERVED_RELATIONS: [&str; 2] = ["all", "journey_definitions"];
+const RESERVED_RELATIONS: [&str; 3] = ["all", "journey_definitions", "fct_trigger"];
 /// SQL parameters the program sets.
 const RESERVED_VARIABLES: [&str; 2] = ["as_of", "start"];
 
@@ -83,6 +84,7 @@ pub(super) fn read(
         sources,
         journeys,
         models: admitted.into_iter().collect(),
+        triggers: fields.get("triggers").map_or_else(IndexMap::new, |field| triggers::triggers(field, findings)),
         dictionary,
     })
 }

@@ -98,6 +98,8 @@ pub(super) struct Publication<'a> {
     pub(super) files: &'a [WrittenFile],
     /// Tells this commit from every other.
     pub(super) mark: Uuid,
+    /// Whether the rows that are there stay.
+    pub(super) adds: bool,
 }
 
 impl Publication<'_> {
@@ -150,7 +152,7 @@ impl Publication<'_> {
             lines.push(json!({ "protocol": { "minReaderVersion": 1, "minWriterVersion": 2 } }));
         }
         lines.extend(self.metadata(now)?);
-        for file in self.base.iter().flat_map(|base| &base.files) {
+        for file in self.base.iter().filter(|_| !self.adds).flat_map(|base| &base.files) {
             lines.push(self.action(Action::Remove(Remove { deletion_timestamp: Some(now), ..file.clone() }))?);
         }
         for file in self.files {
@@ -177,7 +179,7 @@ impl Publication<'_> {
         let fixed = json!({
             "timestamp": now,
             "operation": "WRITE",
-            "operationParameters": { "mode": "Overwrite", "partitionBy": "[]" },
+            "operationParameters": { "mode": if self.adds { "Append" } else { "Overwrite" }, "partitionBy": "[]" },
             "operationMetrics": { "numFiles": self.files.len().to_string(), "numOutputRows": rows.to_string() },
             "isBlindAppend": false,
             "engineInfo": concat!("throughline/", env!("CARGO_PKG_VERSION")),

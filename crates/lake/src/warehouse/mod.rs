@@ -110,6 +110,21 @@ impl Warehouse {
         Ok(staged)
     }
 
+    /// Like [`Self::stage`], but the commit adds the rows to those that the table has: for logs that only grow.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::stage`]. The columns have to be those of the table; its older files are read as they are.
+    pub async fn stage_addition(
+        &self,
+        spec: TableSpec,
+        rows: Vec<SendableRecordBatchStream>,
+    ) -> Result<StagedTable, WarehouseError> {
+        let mut staged = self.stage(spec, rows).await?;
+        staged.adds = true;
+        Ok(staged)
+    }
+
     /// A table at its newest version; `None` when there is none.
     pub async fn table(&self, name: &str) -> Result<Option<PublishedTable>, WarehouseError> {
         published::read(name, &self.folder(name)?, None).await

@@ -34,6 +34,8 @@ pub struct StagedTable {
     pub(super) files: Vec<WrittenFile>,
     pub(super) base: Option<Base>,
     pub(super) mark: Uuid,
+    /// Whether a commit keeps the rows that are there.
+    pub(super) adds: bool,
     state: Mutex<State>,
 }
 
@@ -54,6 +56,7 @@ impl StagedTable {
             files: Vec::new(),
             base: None,
             mark: Uuid::new_v4(),
+            adds: false,
             state: Mutex::new(State::Staged),
         }
     }
@@ -106,7 +109,8 @@ impl StagedTable {
         }
     }
 
-    /// Publishes the rows in one atomic step, in place of every row of the version that was there when staging began.
+    /// Publishes the rows in one atomic step, in place of every row of the version that was there when staging began, or
+    /// beside them when they were staged as an addition.
     /// The files of that version stay where they are, for readers that still use it.
     ///
     /// # Errors
@@ -128,6 +132,7 @@ impl StagedTable {
             description: self.description.as_deref(),
             files: &self.files,
             mark: self.mark,
+            adds: self.adds,
         };
         let before = self.state();
         // Until the outcome is known, a dropped future leaves the rows where they are.

@@ -3,6 +3,7 @@
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod additions;
 mod commits;
 mod delta_sources;
 mod exports;

@@ -7,7 +7,7 @@ use super::columns::{amounts, batch, ids, ratings, text, text_or_null, times, ti
 use super::{Defect, Ids, RawRow};
 use crate::calendar::{DAY, Time};
 
-/// One membership spell.
+/// One membership spell, or the part of it from `valid_from` on.
 #[derive(Debug, Clone)]
 pub(crate) struct Customer {
     pub(crate) customer: Option<u64>,
@@ -16,6 +16,8 @@ pub(crate) struct Customer {
     pub(crate) churn_reason: Option<&'static str>,
     pub(crate) lost_at: Option<Time>,
     pub(crate) lost_reason: Option<&'static str>,
+    /// From when on segment and region hold: `joined_at`, or the day on which the segment changed.
+    pub(crate) valid_from: Time,
     pub(crate) segment: Option<&'static str>,
     pub(crate) region: &'static str,
     pub(crate) acquisition_channel: &'static str,
@@ -27,7 +29,7 @@ impl RawRow for Customer {
     const DEFECTS: &'static [Defect] = &[Defect::NoCustomer, Defect::EndsBeforeStart];
 
     fn time(&self) -> Time {
-        self.joined_at
+        self.valid_from
     }
 
     fn renumber(&mut self, ids: &mut Ids) {
@@ -53,6 +55,7 @@ impl RawRow for Customer {
             ("churn_reason", text_or_null(rows.iter().map(|row| row.churn_reason))),
             ("lost_at", times_or_null(rows.iter().map(|row| row.lost_at))),
             ("lost_reason", text_or_null(rows.iter().map(|row| row.lost_reason))),
+            ("valid_from", times(rows.iter().map(|row| row.valid_from))),
             ("segment", text_or_null(rows.iter().map(|row| row.segment))),
             ("region", text(rows.iter().map(|row| row.region))),
             ("acquisition_channel", text(rows.iter().map(|row| row.acquisition_channel))),
