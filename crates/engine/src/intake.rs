@@ -23,6 +23,7 @@ use throughline_plan::BrokenRule;
 use self::first_pass::{Suspects, first_pass, suspect_rows};
 use self::shared_keys::{MOST_SHARED_KEYS, SharedKeys, no_key};
 use crate::failure::EngineError;
+use crate::usage::StepUsage;
 
 const VERDICT: &str = "__verdict";
 const UNREADABLE: &str = "could not be read";
@@ -70,6 +71,8 @@ pub(crate) struct Intake {
     pub(crate) rejected: Option<LogicalPlan>,
     /// What became of each row.
     pub(crate) counts: IntakeCounts,
+    /// What the pass over all rows cost.
+    pub(crate) usage: StepUsage,
 }
 
 /// Gives every row of `rows` its verdict.
@@ -113,7 +116,7 @@ pub(crate) async fn take_in(
         }
     };
     counts.kept = counts.read - counts.after_as_of - counts.collapsed - counts.rejected_rows();
-    Ok(Intake { kept: kept.into_unoptimized_plan(), rejected: rejected.map(DataFrame::into_unoptimized_plan), counts })
+    Ok(Intake { kept: kept.into_unoptimized_plan(), rejected: rejected.map(DataFrame::into_unoptimized_plan), counts, usage: first.usage })
 }
 
 /// Whether no two rows of `keys` are equal, as far as their hashes can tell: `false` says that it has to be looked at.

@@ -155,6 +155,7 @@ impl Execution {
     async fn admit(&self, step: &Step, intake: Intake, record: &mut StepRecord) -> Result<(), EngineError> {
         self.register(&step.name, Arc::new(ViewTable::new(intake.kept, None)))?;
         record.rows = Some(intake.counts.kept);
+        record.usage.add_usage(intake.usage);
         record.intake = Some(intake.counts);
         if let (Some(rejected), true) = (intake.rejected, self.publishes) {
             let name = format!("{}__rejected", step.name);

@@ -327,6 +327,8 @@ impl BucketCustomers {
     pub(crate) async fn next(&mut self) -> Result<Option<(Customers, Arc<Buckets>)>> {
         let all = self.collected.clone().await.map_err(DataFusionError::Shared)?;
         for bucket in self.buckets.by_ref() {
+            // A partition that computes without a pause keeps the one that was woken beside it from another core.
+            tokio::task::yield_now().await;
             if let Some(customers) = all.customers(bucket)? {
                 return Ok(Some((customers, all)));
             }

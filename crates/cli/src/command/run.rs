@@ -8,7 +8,7 @@ use throughline_plan::Selection;
 use crate::arguments::{LogFormat, RunArguments, SelectionArguments, WorkspaceArguments};
 use crate::command::prepared;
 use crate::exit::Exit;
-use crate::terminal::{JsonLines, Progress, print_ranking, print_summary};
+use crate::terminal::{JsonLines, Progress, print_ranking, print_summary, say};
 
 /// Runs the plan, tells how it goes, and ends with the ranked journeys where the pipeline has them.
 pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &RunArguments) -> Result<(), Exit> {
@@ -29,7 +29,11 @@ pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &RunArguments
         print_summary(&record, &prepared);
         if record.status == RunStatus::Done {
             let published = Published::of(&prepared, record.clone());
-            print_ranking(&published).await?;
+            // The tables are published whatever can be shown of them: a pipeline's own `fct_key_journeys` may have
+            // other columns.
+            if let Err(error) = print_ranking(&published).await {
+                say(&format!("\nThe ranking cannot be shown: {error}"));
+            }
         }
     }
     match record.status {

@@ -16,6 +16,8 @@ use datafusion::physical_plan::execute_stream_partitioned;
 use datafusion::prelude::SessionContext;
 use futures::TryStreamExt;
 
+use crate::usage::StepUsage;
+
 /// Hashes are kept apart by their upper bits, so that each part is sorted in the cache.
 const PARTS: usize = 256;
 
@@ -27,6 +29,7 @@ pub(super) struct FirstPass {
     /// Rows by verdict; the first are those that passed.
     pub(super) verdicts: Vec<u64>,
     pub(super) suspects: Suspects,
+    pub(super) usage: StepUsage,
 }
 
 /// Keys that may belong to several of the rows that passed.
@@ -45,8 +48,9 @@ pub(super) async fn first_pass(
     verdicts: usize,
     session: &SessionContext,
 ) -> Result<FirstPass, DataFusionError> {
+    let plan = rows.create_physical_plan().await?;
     let mut tasks = JoinSet::new();
-    for (number, stream) in streams(rows, session).await?.into_iter().enumerate() {
+    for (number, stream) in execute_stream_partitioned(Arc::clone(&plan), session.task_ctx())?.into_iter().enumerate() {
         let consumer = MemoryConsumer::new(format!("intake[{number}]"));
         let memory = consumer.register(session.task_ctx().memory_pool());
         tasks.spawn(Reader::new(verdicts, memory).read(stream));
@@ -59,7 +63,7 @@ pub(super) async fn first_pass(
     for reader in &readers {
         counts.iter_mut().zip(&reader.verdicts).for_each(|(sum, number)| *sum += number);
     }
-    Ok(FirstPass { verdicts: counts, suspects: suspects(readers).await? })
+    Ok(FirstPass { verdicts: counts, suspects: suspects(readers).await?, usage: StepUsage::of(&plan) })
 }
 
 /// Rows of `keys`, which holds the key columns only, whose hash is among the suspects.
@@ -70,7 +74,8 @@ pub(super) async fn suspect_rows(
     session: &SessionContext,
 ) -> Result<Vec<RecordBatch>, DataFusionError> {
     let mut tasks = JoinSet::new();
-    for stream in streams(keys, session).await? {
+    let plan = keys.create_physical_plan().await?;
+    for stream in execute_stream_partitioned(plan, session.task_ctx())? {
         let suspects = Arc::clone(&suspects);
         let kept = stream.try_filter_map(move |batch| {
             let suspects = Arc::clone(&suspects);
@@ -95,11 +100,6 @@ pub(super) async fn suspect_rows(
         }
     }
     Ok(all)
-}
-
-async fn streams(rows: DataFrame, session: &SessionContext) -> Result<Vec<SendableRecordBatchStream>, DataFusionError> {
-    let plan = rows.create_physical_plan().await?;
-    execute_stream_partitioned(plan, session.task_ctx())
 }
 
 fn hashes(keys: &[arrow::array::ArrayRef], rows: usize) -> Result<Vec<u64>, DataFusionError> {
