@@ -116,7 +116,12 @@ pub(crate) async fn take_in(
         }
     };
     counts.kept = counts.read - counts.after_as_of - counts.collapsed - counts.rejected_rows();
-    Ok(Intake { kept: kept.into_unoptimized_plan(), rejected: rejected.map(DataFrame::into_unoptimized_plan), counts, usage: first.usage })
+    Ok(Intake {
+        kept: kept.into_unoptimized_plan(),
+        rejected: rejected.map(DataFrame::into_unoptimized_plan),
+        counts,
+        usage: first.usage,
+    })
 }
 
 /// Whether no two rows of `keys` are equal, as far as their hashes can tell: `false` says that it has to be looked at.

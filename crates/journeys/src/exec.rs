@@ -7,7 +7,7 @@ use arrow::array::StringArray;
 use arrow::datatypes::Schema;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{Result, plan_err};
-use datafusion::execution::memory_pool::MemoryConsumer;
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryLimit};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::equivalence::ProjectionMapping;
 use datafusion::physical_expr::expressions::Column;
@@ -190,6 +190,7 @@ impl MatchJourneysExec {
             batch_size: context.session_config().batch_size(),
             baseline: BaselineMetrics::new(&self.metrics, partition),
             reservation: consumer.register(context.memory_pool()),
+            is_limited: matches!(context.memory_pool().memory_limit(), MemoryLimit::Finite(_)),
             held: Held::default(),
         })))
     }

@@ -32,6 +32,8 @@ pub(crate) struct OrderedCustomers {
     pub(crate) batch_size: usize,
     pub(crate) baseline: BaselineMetrics,
     pub(crate) reservation: MemoryReservation,
+    /// Whether memory is limited, so that nothing may be kept that is not needed.
+    pub(crate) is_limited: bool,
     pub(crate) held: Held,
 }
 
@@ -75,8 +77,9 @@ impl OrderedCustomers {
         let _timer = elapsed.timer();
         let Prepared { rows, classes } = self.preparation.prepare(batch)?;
         if rows.num_rows() > 0 {
-            // Few rows of a batch would keep all of its texts.
-            let rows = if rows.num_rows() * 2 < batch.num_rows() { compact(&rows)? } else { rows };
+            // Views keep whole buffers alive: those of a batch for few of its rows, those of a sort for every batch.
+            let are_few = rows.num_rows() * 2 < batch.num_rows();
+            let rows = if are_few || self.is_limited { compact(&rows)? } else { rows };
             self.held.push(rows, Arc::new(classes));
             self.account()?;
         }

@@ -27,8 +27,9 @@ use crate::customers::Customers;
 use crate::ordered::{AmountColumns, compact_array};
 use crate::prepare::{InputColumns, Preparation, Prepared};
 
-/// Rows of a block in batches: long runs for each bucket, and yet small enough to be put together in the cache.
-const BATCHES_IN_A_BLOCK: usize = 32;
+/// Rows of a block in batches: long runs for each bucket, and yet small enough to be put together in the cache. Measured
+/// at 20 million touchpoints: 4 to 128 batches differ by 6 %, 16 was best.
+const BATCHES_IN_A_BLOCK: usize = 16;
 
 /// Equal in every process, so that a customer's bucket never changes.
 const HASH_SEED: u64 = 0x7468_726f_7567_686c;

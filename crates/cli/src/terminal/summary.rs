@@ -12,7 +12,13 @@ pub(crate) fn print_summary(record: &RunRecord, prepared: &Prepared) {
     if let Some(table) = rejected_rows(&record.steps) {
         say(&format!("\nSet aside (published as <relation>__rejected with the reason)\n{table}"));
     }
-    let conservation: Vec<&ConservationRow> = record.steps.iter().flat_map(|step| &step.conservation).collect();
+    let mut conservation: Vec<&ConservationRow> = Vec::new();
+    // Members and instances are matched each for themselves and come to the same.
+    for row in record.steps.iter().flat_map(|step| &step.conservation) {
+        if !conservation.contains(&row) {
+            conservation.push(row);
+        }
+    }
     if !conservation.is_empty() {
         say(&format!("\n{}", conservation_title(&conservation)));
         say(&conservation_table(&conservation).to_string());
