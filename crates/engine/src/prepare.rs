@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use datafusion::execution::SessionState;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::prelude::SessionContext;
 use futures::StreamExt;
@@ -46,8 +47,8 @@ pub struct Prepared {
     pub plan: Plan,
     /// What is odd but no error.
     pub warnings: Diagnostics,
-    /// For each model of instances, how its touchpoints come to stand by customer.
-    pub arrangements: BTreeMap<String, Arrangement>,
+    /// Where planning has registered every relation under its name.
+    planned: SessionState,
     pub(crate) sources: BTreeMap<String, OpenSource>,
     pub(crate) warehouse: Warehouse,
     pub(crate) runtime: Arc<RuntimeEnv>,
@@ -64,6 +65,24 @@ impl Prepared {
     /// The warehouse's address as shown to people.
     pub fn warehouse_address(&self) -> String {
         self.warehouse.location().to_string()
+    }
+
+    /// For each model of instances, how its touchpoints come to stand by customer.
+    pub async fn arrangements(&self) -> Result<BTreeMap<String, Arrangement>, EngineError> {
+        let Plan { pipeline, parameters, .. } = &self.plan;
+        let session = SessionContext::new_with_state(self.planned.clone());
+        let mut arrangements = BTreeMap::new();
+        for model in pipeline.models.values() {
+            if !matches!(model.kind, ModelKind::Match { rows: MatchRows::Instances, .. }) {
+                continue;
+            }
+            let rows = relation(model, None, pipeline, parameters, &session, &Matcher).await?;
+            let physical = self.planned.create_physical_plan(&rows).await?;
+            if let Some(arrangement) = arrangement(physical.as_ref()) {
+                arrangements.insert(model.name.value.clone(), arrangement);
+            }
+        }
+        Ok(arrangements)
     }
 
     /// Where the tables are published.
@@ -98,24 +117,15 @@ pub async fn prepare(options: PrepareOptions) -> Result<Prepared, EngineError> {
     let parameters = Parameters::new(&pipeline, options.as_of);
     let plan = plan(Arc::clone(&pipeline), parameters, &session, &Matcher).await?;
     warnings.0.extend(plan.warnings.0.iter().cloned());
-    let arrangements = arrangements(&plan, &session).await?;
-    Ok(Prepared { plan, warnings, arrangements, sources, warehouse, runtime, session_options: options.session })
-}
-
-/// Plans every matcher of instances over the relations that planning has registered.
-async fn arrangements(plan: &Plan, session: &SessionContext) -> Result<BTreeMap<String, Arrangement>, EngineError> {
-    let mut arrangements = BTreeMap::new();
-    for model in plan.pipeline.models.values() {
-        if !matches!(model.kind, ModelKind::Match { rows: MatchRows::Instances, .. }) {
-            continue;
-        }
-        let rows = relation(model, None, &plan.pipeline, &plan.parameters, session, &Matcher).await?;
-        let physical = session.state().create_physical_plan(&rows).await?;
-        if let Some(arrangement) = arrangement(physical.as_ref()) {
-            arrangements.insert(model.name.value.clone(), arrangement);
-        }
-    }
-    Ok(arrangements)
+    Ok(Prepared {
+        plan,
+        warnings,
+        planned: session.state(),
+        sources,
+        warehouse,
+        runtime,
+        session_options: options.session,
+    })
 }
 
 pub(crate) fn open_warehouse(pipeline: &Pipeline, stores: &Arc<Stores>) -> Result<Warehouse, EngineError> {

@@ -161,6 +161,24 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Deals rows out to `number` groups, of which `group_of` names one for each row: the rows group by group, in their
+/// order within each, and for each group the place after its last.
+pub(crate) fn dealt_out(group_of: impl Iterator<Item = usize> + Clone, number: usize) -> (Vec<u32>, Vec<u32>) {
+    let mut next = vec![0_u32; number];
+    group_of.clone().for_each(|group| next[group] += 1);
+    let mut rows = 0;
+    for number in &mut next {
+        rows += std::mem::replace(number, rows);
+    }
+    let mut order = vec![0; rows as usize];
+    for (row, group) in (0..).zip(group_of) {
+        let place = &mut next[group];
+        order[*place as usize] = row;
+        *place += 1;
+    }
+    (order, next)
+}
+
 /// Orders a bucket: rows are dealt out to their customers, then each customer's are sorted, which they mostly are
 /// already because touchpoints arrive about in the order of time.
 fn ordered(rows: RecordBatch, ids: &ArrayRef) -> Result<Customers> {
@@ -170,25 +188,13 @@ fn ordered(rows: RecordBatch, ids: &ArrayRef) -> Result<Customers> {
 
     // Customers by id, so that the output does not depend on who came first.
     let by_id = arrow::compute::sort_to_indices(ids, None, None)?;
-    let mut next = vec![0_u32; ids.len()];
-    codes.iter().for_each(|&code| next[code as usize] += 1);
-    let mut ends = Vec::with_capacity(ids.len());
-    let mut present = Vec::with_capacity(ids.len());
-    let mut from = 0;
-    for &code in by_id.values() {
-        let number = std::mem::replace(&mut next[code as usize], from);
-        if number > 0 {
-            from += number;
-            ends.push(from);
-            present.push(code);
-        }
-    }
-    let mut order = vec![0_u32; codes.len()];
-    for (row, &code) in codes.iter().enumerate() {
-        let place = &mut next[code as usize];
-        order[*place as usize] = row as u32;
-        *place += 1;
-    }
+    let mut place = vec![0; ids.len()];
+    by_id.values().iter().enumerate().for_each(|(rank, &code)| place[code as usize] = rank);
+    let (mut order, ends) = dealt_out(codes.iter().map(|&code| place[code as usize]), ids.len());
+    debug_assert!(
+        ends.iter().try_fold(0, |before, &end| (before < end).then_some(end)).is_some(),
+        "a customer gets its number with a row that is put away"
+    );
     let mut keyed: Vec<(i64, u32)> = Vec::new();
     let mut from = 0;
     for &end in &ends {
@@ -206,7 +212,7 @@ fn ordered(rows: RecordBatch, ids: &ArrayRef) -> Result<Customers> {
     let amount = |index: usize| rows.column(index).as_primitive().clone();
     let keys: Vec<usize> = (column::KEYS..rows.num_columns()).collect();
     Ok(Customers {
-        ids: arrow::compute::take(ids, &arrow::array::UInt32Array::from(present), None)?,
+        ids: arrow::compute::take(ids, &by_id, None)?,
         ends,
         order,
         times,

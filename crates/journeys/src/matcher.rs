@@ -28,13 +28,6 @@ pub(crate) struct Matcher {
     as_of: i64,
 }
 
-/// What a definition's further key did to the rows at hand.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Unplaced {
-    /// Rows with a null in the further key.
-    pub(crate) null_key: usize,
-}
-
 impl Matcher {
     /// `sets` are the distinct sets of further key columns, `set_of` says which one each definition has, if any.
     pub(crate) fn new(definitions: &[Definition], as_of: i64, sets: Vec<KeySet>, set_of: &[Option<usize>]) -> Self {
@@ -56,8 +49,9 @@ impl Matcher {
         }
     }
 
-    /// All instances of `customers`; those of one customer stand together.
-    pub(crate) fn find(&mut self, customers: &Customers, classes: &Classes) -> Result<(Found, Vec<Unplaced>)> {
+    /// All instances of `customers`, those of one customer together, and for each definition the number of rows with a
+    /// null in its further key.
+    pub(crate) fn find(&mut self, customers: &Customers, classes: &Classes) -> Result<(Found, Vec<usize>)> {
         let keys = self.sets.iter().map(|set| set.keys(&customers.columns)).collect::<Result<Vec<Keys>>>()?;
         let mut found = Found::default();
         for customer in 0..customers.ends.len() {
@@ -67,10 +61,8 @@ impl Matcher {
             self.settle(&mut found);
         }
         let null_keys = |slot: &Slot| match slot {
-            Slot::Single(_) => Unplaced::default(),
-            Slot::Keyed { set, .. } => {
-                Unplaced { null_key: keys[*set].valid.as_ref().map_or(0, |valid| valid.null_count()) }
-            }
+            Slot::Single(_) => 0,
+            Slot::Keyed { set, .. } => keys[*set].valid.as_ref().map_or(0, |valid| valid.null_count()),
         };
         Ok((found, self.slots.iter().map(null_keys).collect()))
     }

@@ -20,7 +20,7 @@ use futures::future::{BoxFuture, Shared};
 use futures::stream::select_all;
 use futures::{FutureExt, StreamExt};
 
-use crate::buckets::{BUCKETS, Block, Buckets, Store, bucket_of, column, lock};
+use crate::buckets::{BUCKETS, Block, Buckets, Store, bucket_of, column, dealt_out, lock};
 use crate::classes::SharedClasses;
 use crate::customer_tables::{CustomerTables, block_id_type, is_number};
 use crate::customers::Customers;
@@ -249,19 +249,7 @@ impl Collector {
         let rows = concat_batches(&pending[0].schema(), &pending)?;
         drop(pending);
 
-        let mut next = [0_u32; BUCKETS];
-        hashes.iter().for_each(|&hash| next[bucket_of(hash)] += 1);
-        let mut from = 0;
-        for number in &mut next {
-            from += std::mem::replace(number, from);
-        }
-        let mut order = vec![0_u32; hashes.len()];
-        for (row, &hash) in hashes.iter().enumerate() {
-            let place = &mut next[bucket_of(hash)];
-            order[*place as usize] = row as u32;
-            *place += 1;
-        }
-        let ends = next.to_vec();
+        let (order, ends) = dealt_out(hashes.iter().map(|&hash| bucket_of(hash)), BUCKETS);
         let hashes: Vec<u64> = order.iter().map(|&row| hashes[row as usize]).collect();
         let order = UInt32Array::from(order);
 

@@ -70,7 +70,7 @@ impl Matching {
         let elapsed = self.baseline.elapsed_compute().clone();
         let _timer = elapsed.timer();
         self.shared.refresh(&mut self.classes);
-        let (found, unplaced) = self.matcher.find(&customers, &self.classes)?;
+        let (found, null_keys) = self.matcher.find(&customers, &self.classes)?;
         // The members are put in the order of their instances, and both orders are there for a moment.
         self.reserve(customers.size() + 2 * found.size(), buckets)?;
         let mut members = vec![0; self.counters.len()];
@@ -78,8 +78,8 @@ impl Matching {
             self.counters[instance.definition as usize].add_instance(instance.status);
             members[instance.definition as usize] += instance.members as usize;
         }
-        for ((counters, members), unplaced) in self.counters.iter().zip(members).zip(unplaced) {
-            counters.add_matched(customers.rows() - unplaced.null_key, members);
+        for ((counters, members), null_keys) in self.counters.iter().zip(members).zip(null_keys) {
+            counters.add_matched(customers.rows() - null_keys, members);
         }
         let grouped = Grouped::new(found, &customers.touchpoints);
         self.reservation.shrink(self.reservation.size().saturating_sub(customers.size() + grouped.size()));

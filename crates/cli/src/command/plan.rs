@@ -21,6 +21,7 @@ pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &SelectionArg
     let before: BTreeMap<String, StepRecord> = published
         .map(|published| published.record.steps.into_iter().map(|step| (step.step.clone(), step)).collect())
         .unwrap_or_default();
+    let arrangements = prepared.arrangements().await?;
     let mut table = framed();
     table.set_header(["", "step", "kind", "reads", "why"]);
     for (index, step) in throughline_engine::needed_steps(plan, &selected).into_iter().enumerate() {
@@ -35,7 +36,7 @@ pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &SelectionArg
             None => step.inputs.join(", "),
         };
         let mut why = reason(step, before.get(&step.name));
-        if let Some(arrangement) = prepared.arrangements.get(&step.name) {
+        if let Some(arrangement) = arrangements.get(&step.name) {
             why = format!("{why}; {}", arranged(*arrangement));
         }
         table.add_row([&(index + 1).to_string(), &step.name, kind, &reads, &why]);
