@@ -36,14 +36,11 @@ pub(crate) use churn::Landmark;
 use crate::discover::churn::{Scope, churn_links, latest_landmark, register_exposure, with_defaults};
 use crate::discover::definition::{free_names, journey_definition, yaml};
 use crate::discover::tally::{Tally, Volume};
-use crate::event::Silent;
 use crate::failure::EngineError;
 use crate::matching::Matcher;
 use crate::prepare::{PrepareOptions, Prepared, prepare};
-use crate::publish::Execution;
-use crate::published::Published;
-use crate::run::{needed_steps, rfc3339};
-use crate::run_record::StepStatus;
+use crate::published::{Published, with_unpublished};
+use crate::run::rfc3339;
 
 const CUSTOMERS: &str = "customers";
 /// A definition of today, told from a candidate of the same name.
@@ -186,21 +183,7 @@ async fn registered(prepared: &Arc<Prepared>, names: &[&str]) -> Result<SessionC
             ));
         }
     }
-    let execution = Execution {
-        prepared: Arc::clone(prepared),
-        session,
-        run_id: String::new(),
-        observer: Arc::new(Silent),
-        publishes: false,
-    };
-    for step in needed_steps(plan, &wanted).into_iter().filter(|step| step.kind != StepKind::Table) {
-        let record = execution.step(&step.name).await;
-        if record.status != StepStatus::Done {
-            let error = record.error.unwrap_or_default();
-            return Err(EngineError::failed(format!("`{}`: {error}", step.name), record.help.unwrap_or_default()));
-        }
-    }
-    Ok(execution.session.clone())
+    with_unpublished(prepared, &wanted, session).await
 }
 
 /// The sequences of the customers searched: all, or those whose ids have the smallest digests, the same on every day.

@@ -192,13 +192,23 @@ async fn computed(
 ) -> Result<DataFrame, EngineError> {
     let plan = &prepared.plan;
     let wanted = BTreeSet::from([name.to_owned()]);
-    let steps = needed_steps(plan, &wanted);
     let tables = Graph::closure([name], |step| plan.graph.inputs(step));
     for table in tables.into_iter().filter(|input| plan.step(input).is_some_and(|step| step.kind == StepKind::Table)) {
         if let Some(published) = published {
             published.register_table(table, &session).await?;
         }
     }
+    let session = with_unpublished(prepared, &wanted, session).await?;
+    Ok(session.table(name).await?)
+}
+
+/// Runs the views and sources that `wanted` needs, so that the session has them by name. What is set aside on the way is
+/// not published: this is for looking.
+pub(crate) async fn with_unpublished(
+    prepared: &Arc<Prepared>,
+    wanted: &BTreeSet<String>,
+    session: SessionContext,
+) -> Result<SessionContext, EngineError> {
     let execution = Execution {
         prepared: Arc::clone(prepared),
         session,
@@ -206,12 +216,13 @@ async fn computed(
         observer: Arc::new(Silent),
         publishes: false,
     };
-    for step in steps {
+    let steps = needed_steps(&prepared.plan, wanted);
+    for step in steps.into_iter().filter(|step| step.kind != StepKind::Table) {
         let record = execution.step(&step.name).await;
         if record.status != StepStatus::Done {
             let error = record.error.unwrap_or_default();
             return Err(EngineError::failed(format!("`{}`: {error}", step.name), record.help.unwrap_or_default()));
         }
     }
-    Ok(execution.session.table(name).await?)
+    Ok(execution.session)
 }

@@ -23,7 +23,7 @@ pub use data_test::{PlannedTest, planned_tests};
 pub use error_place::{TextOrigin, diagnose};
 pub use graph::{Graph, Node};
 pub use parameters::Parameters;
-pub use relation::{JourneyMatching, relation};
+pub use relation::{JourneyMatching, relation, select};
 pub use select::Selection;
 pub use sql_text::SqlText;
 pub use step::{JOURNEY_DEFINITIONS, Plan, Step, StepKind, plan};

@@ -65,7 +65,7 @@ pub async fn relation(
 }
 
 /// Plans a SELECT with its parameters bound and its types checked.
-pub(crate) async fn select(
+pub async fn select(
     sql: &SqlText,
     parameters: &Parameters,
     session: &SessionContext,

@@ -10,7 +10,7 @@ use datafusion::datasource::MemTable;
 use datafusion::error::DataFusionError;
 use datafusion::prelude::SessionContext;
 use throughline_config::{Duration, Located, Pipeline, SourceFile, Timestamp, Variable};
-use throughline_plan::{Parameters, SqlText, TextOrigin, diagnose};
+use throughline_plan::{Parameters, SqlText, select};
 
 use crate::discover::result::ChurnLink;
 use crate::discover::tally::Tally;
@@ -157,10 +157,6 @@ async fn planned(
     session: &SessionContext,
 ) -> Result<DataFrame, EngineError> {
     let file = Arc::new(SourceFile { path: PathBuf::from(format!("{name}.sql")), text: text.to_owned() });
-    let origin = TextOrigin::File(Arc::clone(&file));
-    let mut statement = SqlText::parse(&file)?.statement;
-    parameters.bind(&mut statement, &origin)?;
-    let state = session.state();
-    let plan = state.statement_to_plan(statement).await.map_err(|error| diagnose(&error, &origin))?;
-    Ok(DataFrame::new(state, plan))
+    let plan = select(&SqlText::parse(&file)?, parameters, session).await?;
+    Ok(DataFrame::new(session.state(), plan))
 }
