@@ -20,6 +20,7 @@ Examples:
   throughline show fct_key_journeys --limit 10           look at a table
   throughline discover                                   candidate journeys from the touchpoints alone
   throughline explain onboarding                         why a journey is ranked where it is
+  throughline report --out report.html                   a page for executives, operations and analysts
   throughline query \"SELECT journey, count(*) FROM fct_journey GROUP BY 1\" --format csv
 
 Exit codes: 0 done · 1 a step failed, a rerun may help · 2 usage or configuration, nothing ran ·
@@ -80,6 +81,9 @@ pub(crate) enum Command {
     Discover(DiscoverArguments),
     /// Says in plain words why a journey is ranked where it is.
     Explain(ExplainArguments),
+    /// Writes one HTML page for executives, operations and analysts: offline, printable, small enough to mail.
+    #[command(after_help = REPORT_EXAMPLES)]
+    Report(ReportArguments),
     /// Lists past runs.
     Runs(RunsArguments),
     /// Writes a completion script for a shell.
@@ -223,6 +227,19 @@ pub(crate) struct ExplainArguments {
     /// Words, or the same facts as one JSON object.
     #[arg(long, value_enum, default_value_t = ExplanationFormat::Text)]
     pub(crate) format: ExplanationFormat,
+}
+
+const REPORT_EXAMPLES: &str = "\
+Examples:
+  throughline report                                     report.html in this folder
+  throughline report --out /srv/www/journeys.html        somewhere else; replaced as a whole
+  throughline report --out - | gzip > report.html.gz     to standard output";
+
+#[derive(Debug, Args)]
+pub(crate) struct ReportArguments {
+    /// The file; one that is there is replaced. `-` is standard output.
+    #[arg(long, short, default_value = "report.html", value_name = "FILE")]
+    pub(crate) out: PathBuf,
 }
 
 #[derive(Debug, Args)]

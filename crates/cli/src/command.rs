@@ -6,6 +6,7 @@ pub(crate) mod discover;
 pub(crate) mod explain;
 pub(crate) mod plan;
 pub(crate) mod query;
+pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod runs;
 pub(crate) mod sample;

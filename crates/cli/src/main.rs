@@ -63,6 +63,7 @@ async fn dispatch(arguments: Arguments) -> Result<(), Exit> {
         Command::Query(query) => command::query::run(&workspace, &query).await,
         Command::Discover(discover) => command::discover::run(&workspace, &discover).await,
         Command::Explain(explain) => command::explain::run(&workspace, &explain).await,
+        Command::Report(report) => command::report::run(&workspace, &report).await,
         Command::Runs(runs) => command::runs::run(&workspace, &runs).await,
         Command::Completions(completions) => command::completions::run(&completions),
     }
