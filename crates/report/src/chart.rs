@@ -32,6 +32,7 @@ pub(crate) enum Chart {
     Lines {
         x_label: String,
         y_label: String,
+        scale: Scale,
         unit: Unit,
         /// Lowest and highest value shown, the same for pictures side by side.
         domain: [f64; 2],

@@ -62,7 +62,7 @@ const overlaps = (a, b) => a.x < b.x + b.width && b.x < a.x + a.width && a.y < b
 /** Writes labels into an SVG where there is room: `places` are tried in turn, then the next shorter text; else none. */
 function place(svg, labels, obstacles, bounds) {
   const taken = [...obstacles];
-  for (const { texts, x, y, reach, weight = 400, sides } of labels) {
+  for (const { texts, x, y, reach, weight = 400, sides, top = y - reach, bottom = y + reach } of labels) {
     let written = false;
     for (const text of texts) {
       const width = textWidth(text, weight) + 4;
@@ -70,6 +70,7 @@ function place(svg, labels, obstacles, bounds) {
       const boxes = {
         right: [x + reach, y - height / 2], left: [x - reach - width, y - height / 2],
         above: [x - width / 2, y - reach - height], below: [x - width / 2, y + reach],
+        top: [x - width / 2, Math.min(top - 2, y - reach) - height], bottom: [x - width / 2, Math.max(bottom + 2, y + reach)],
         aboveRight: [x + reach * 0.7, y - reach * 0.7 - height], belowRight: [x + reach * 0.7, y + reach * 0.7],
         aboveLeft: [x - reach * 0.7 - width, y - reach * 0.7 - height], belowLeft: [x - reach * 0.7 - width, y + reach * 0.7],
       };
@@ -82,6 +83,7 @@ function place(svg, labels, obstacles, bounds) {
         element.setAttribute("x", box.x + 2);
         element.setAttribute("y", box.y + height - 4);
         element.setAttribute("class", "label");
+        element.setAttribute("text-anchor", "start");
         element.setAttribute("font-weight", weight);
         element.textContent = text;
         svg.append(element);

@@ -19,7 +19,7 @@ function drawIntervals(chart, width) {
   const { rows, series, unit } = chart;
   const flat = rows.flatMap((row, at) => row.marks.map((mark) => ({ ...mark, at })));
   const apart = series.length > 2 ? 6 : flat.some((mark) => mark.lower !== null) ? 10 : 0;
-  const layout = rowLayout(rows, flat.map((mark) => mark.text), width, Math.max(30, apart * (series.length - 1) + 20));
+  const layout = rowLayout(rows, flat.map((mark) => mark.text), width, Math.max(30, apart * (series.length - 1) + 26));
   const values = flat.flatMap((mark) => [mark.value, mark.lower ?? mark.value, mark.upper ?? mark.value]);
   let x;
   if (chart.scale === "log") {

@@ -30,8 +30,9 @@ function drawMap(chart, width, state) {
       Plot.axisX(ticks, { tickFormat: (tick) => plain.format(tick), tickSize: 4, label: chart.x_label, labelArrow: "right", labelAnchor: "right" }),
       Plot.axisY(ratios.ticks, { tickFormat: (tick) => written(tick, "ratio"), tickSize: 0, label: null }),
       Plot.ruleY([1], { stroke: "var(--ink)", strokeWidth: 1.2 }),
-      Plot.ruleX(points, { x: "x", y1: (point) => point.lower ?? point.y, y2: (point) => point.upper ?? point.y, stroke: (point) => VERDICT_COLOURS[point.verdict], strokeWidth: 2, clip: true }),
-      Plot.dot(points, { x: "x", y: "y", r, fill: (point) => hollow(point) ? HOLLOW : VERDICT_COLOURS[point.verdict], fillOpacity: (point) => hollow(point) ? 0.85 : 0.78, stroke: (point) => VERDICT_COLOURS[point.verdict], strokeWidth: 2 }),
+      Plot.dot(points, { x: "x", y: "y", r, fill: (point) => hollow(point) ? HOLLOW : VERDICT_COLOURS[point.verdict], fillOpacity: (point) => hollow(point) ? 0.85 : 0.8, stroke: (point) => VERDICT_COLOURS[point.verdict], strokeWidth: 2 }),
+      // Above the marks, since the larger marks are wider than their intervals.
+      Plot.ruleX(points, { x: "x", y1: (point) => point.lower ?? point.y, y2: (point) => point.upper ?? point.y, stroke: "var(--ink)", strokeWidth: 1.6, clip: true }),
       Plot.tip(points, Plot.pointer({ x: "x", y: "y", title: (point) => `${point.label}\n${point.told}`, fill: "var(--surface)", stroke: "var(--line)", fontSize: 12 })),
     ],
   });
@@ -40,6 +41,7 @@ function drawMap(chart, width, state) {
   top.setAttribute("x", 4);
   top.setAttribute("y", 14);
   top.setAttribute("class", "axis-name");
+  top.setAttribute("text-anchor", "start");
   top.textContent = `↑ ${chart.y_label}`;
   svg.append(top);
   const bounds = { x: margins.marginLeft, y: margins.marginTop - 4, width: width - margins.marginLeft - margins.marginRight, height: height - margins.marginTop - margins.marginBottom + 4 };
@@ -53,10 +55,12 @@ function drawMap(chart, width, state) {
   // What the two halves mean stands where nothing else does, at the line of no difference.
   const one = y.apply(1);
   const halves = [["more leave", one - 9], ["fewer leave", one + 9]].map(([text, at]) => ({ texts: [text], x: bounds.x + 2, y: at, reach: 2, sides: ["right"] }));
+  obstacles.push({ x: bounds.x, y: one - 1, width: bounds.width, height: 2 });
   const labels = [...points].sort((a, b) => (a.rank ?? 1e9) - (b.rank ?? 1e9)).map((point) => ({
     texts: point.rank === null ? [point.label] : [`${point.rank}  ${point.label}`, `${point.rank}`],
     x: x.apply(point.x), y: y.apply(point.y), reach: r(point) + 4, weight: 600,
-    sides: ["right", "left", "aboveRight", "belowRight", "aboveLeft", "belowLeft", "above", "below"],
+    top: y.apply(point.upper ?? point.y), bottom: y.apply(point.lower ?? point.y),
+    sides: ["right", "left", "aboveRight", "belowRight", "aboveLeft", "belowLeft", "top", "bottom"],
   }));
   place(svg, [...labels, ...halves], obstacles, bounds);
   return svg;

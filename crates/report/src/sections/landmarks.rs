@@ -153,10 +153,10 @@ fn over_time(context: &Context<'_>, histories: &[(String, Vec<&Figures>)], names
     let ticks: Vec<String> = names.values().cloned().collect();
     let first_and_last = [ticks.first(), ticks.last()].into_iter().flatten().cloned().collect::<Vec<_>>().join(" to ");
     let mut table = Table::new(
-        "Excess churners at every matured landmark",
+        "Each journey at every matured landmark",
         &["Journey", "Landmark", "#Exposed", "#Excess churners", "#Odds ratio"],
     );
-    let mut domain = [0.0_f64, 0.0_f64];
+    let mut domain = [1.0_f64, 1.0_f64];
     let mut drawn = Vec::new();
     for (journey, history) in histories {
         let label = context.label(journey);
@@ -165,20 +165,20 @@ fn over_time(context: &Context<'_>, histories: &[(String, Vec<&Figures>)], names
             let Some(place) = row.instant("landmark").and_then(|at| places.iter().position(|place| *place == at)) else {
                 continue;
             };
-            let excess = row.estimate("excess_churners");
+            let (excess, odds) = (row.estimate("excess_churners"), row.estimate("adjusted_odds_ratio"));
             let dash = || "–".to_owned();
             table.push(vec![
                 label.clone(),
                 period(row),
                 row.whole("exposed").map_or_else(dash, whole),
                 excess.map_or_else(dash, |excess| interval(excess, 0)),
-                row.estimate("adjusted_odds_ratio").map_or_else(dash, |odds| interval(odds, 2)),
+                odds.map_or_else(dash, |odds| interval(odds, 2)),
             ]);
-            if let Some(excess) = excess.filter(|_| row.text("status").as_deref() == Some("ok")) {
-                let (lower, upper) = (excess.lower, excess.upper);
-                domain[0] = domain[0].min(lower.unwrap_or(excess.value));
-                domain[1] = domain[1].max(upper.unwrap_or(excess.value));
-                points.push(LinePoint { series: 0, x: place, y: excess.value, lower, upper });
+            if let Some(odds) = odds.filter(|odds| odds.value > 0.0 && row.text("status").as_deref() == Some("ok")) {
+                let (lower, upper) = (odds.lower, odds.upper);
+                domain[0] = domain[0].min(lower.unwrap_or(odds.value));
+                domain[1] = domain[1].max(upper.unwrap_or(odds.value));
+                points.push(LinePoint { series: 0, x: place, y: odds.value, lower, upper });
             }
         }
         if !points.is_empty() {
@@ -186,29 +186,30 @@ fn over_time(context: &Context<'_>, histories: &[(String, Vec<&Figures>)], names
         }
     }
     let pictures = drawn.into_iter().map(|(journey, label, points)| {
-        let values: Vec<String> = points.iter().map(|point| format!("{} {:.0}", ticks[point.x], point.y)).collect();
+        let values: Vec<String> = points.iter().map(|point| format!("{} {:.2}", ticks[point.x], point.y)).collect();
         Picture {
             id: format!("time-{journey}"),
-            summary: format!("Excess churners of {label} at each landmark: {}.", values.join(", ")),
+            summary: format!("Adjusted odds ratio of leaving after {label} at each landmark: {}.", values.join(", ")),
             title: label,
             chart: Chart::Lines {
                 x_label: String::new(),
-                y_label: "excess churners".to_owned(),
-                unit: Unit::Count,
+                y_label: "adjusted odds ratio".to_owned(),
+                scale: Scale::Log,
+                unit: Unit::Ratio,
                 domain,
-                reference: Some(0.0),
+                reference: Some(1.0),
                 ticks: ticks.clone(),
-                series: Series::named(&["excess churners"]),
+                series: Series::named(&["adjusted odds ratio"]),
                 points,
             },
         }
     });
     Figure {
         id: "over-time-figure".to_owned(),
-        title: "Excess churners at every landmark".to_owned(),
+        title: "Odds of leaving at every landmark".to_owned(),
         note: format!(
-            "{first_and_last}, all segments, with intervals, all on one scale. Above 0 more customers left than among like \
-             customers, if the journey is the cause. Landmarks at which a journey had too few customers are left out."
+            "{first_and_last}, all segments: adjusted odds ratio with its interval, all on one scale; above 1 more customers left \
+             than among like customers. Landmarks at which a journey had too few customers are left out."
         ),
         pictures: pictures.collect(),
         table,

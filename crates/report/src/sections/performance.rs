@@ -9,22 +9,8 @@ use crate::numbers::{days, percent_interval, whole};
 use crate::table::Table;
 
 /// What is read of `fct_journey_performance`.
-pub(crate) const PERFORMANCE: [&str; 14] = [
-    "journey",
-    "segment",
-    "period",
-    "period_kind",
-    "period_start",
-    "instances",
-    "completed",
-    "completion_status",
-    "completion_rate",
-    "handoffs_per_instance",
-    "contacts",
-    "repeat_contact_rate",
-    "touchpoint_satisfaction",
-    "journey_satisfaction",
-];
+pub(crate) const PERFORMANCE: [&str; 7] =
+    ["journey", "segment", "period", "period_kind", "period_start", "instances", "completion_status"];
 
 /// Of each journey the latest row that `counts`, in the order of the journeys' names.
 pub(crate) fn latest_by_journey(rows: &[Figures], counts: impl Fn(&Figures) -> bool) -> Vec<&Figures> {

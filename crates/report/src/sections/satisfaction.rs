@@ -3,7 +3,7 @@
 use throughline_engine::{EngineError, Figures};
 
 use crate::block::{Block, Figure, Picture, Section};
-use crate::chart::{Chart, LinePoint, Series, Unit};
+use crate::chart::{Chart, LinePoint, Scale, Series, Unit};
 use crate::context::Context;
 use crate::numbers::whole;
 use crate::table::Table;
@@ -71,6 +71,7 @@ pub(crate) async fn section(context: &Context<'_>) -> Result<Section, EngineErro
         }
         pictures.extend(picture(journey, label, &path, of_all));
     }
+    share_domain(&mut pictures);
     let mut blocks = Vec::new();
     blocks.extend(falls.map(|(_, text)| Block::Lead { text }));
     let note = format!(
@@ -87,6 +88,21 @@ pub(crate) async fn section(context: &Context<'_>) -> Result<Section, EngineErro
         table,
     }));
     Ok(Section::new("satisfaction", title, blocks))
+}
+
+/// Pictures side by side have one scale: from a tenth below the lowest score to 1.
+fn share_domain(pictures: &mut [Picture]) {
+    let mut lowest = 1.0_f64;
+    for picture in pictures.iter() {
+        if let Chart::Lines { points, .. } = &picture.chart {
+            lowest = points.iter().map(|point| point.y).fold(lowest, f64::min);
+        }
+    }
+    for picture in pictures {
+        if let Chart::Lines { domain, .. } = &mut picture.chart {
+            domain[0] = ((lowest * 10.0).floor() / 10.0 - 0.1).max(0.0);
+        }
+    }
 }
 
 fn place(context: &Context<'_>, journey: &str) -> (usize, String) {
@@ -163,6 +179,7 @@ fn picture(journey: &str, label: String, path: &[&Figures], of_all: Option<&Figu
         chart: Chart::Lines {
             x_label: "tenth of the journey".to_owned(),
             y_label: "score".to_owned(),
+            scale: Scale::Linear,
             unit: Unit::Score,
             domain: [0.0, 1.0],
             reference: None,
