@@ -55,6 +55,7 @@ fn carry_out(arguments: Arguments) -> std::process::ExitCode {
 async fn dispatch(arguments: Arguments) -> Result<(), Exit> {
     let Arguments { workspace, command } = arguments;
     match command {
+        Command::Init(init) => command::init::run(&init),
         Command::Sample(sample) => command::sample::run(&sample),
         Command::Check => command::check::run(&workspace).await,
         Command::Plan(plan) => command::plan::run(&workspace, &plan).await,

@@ -62,8 +62,6 @@ pub(crate) enum Unit {
     Percent,
     /// `47` of 0.47: a score out of 100.
     Score,
-    /// `2,733`.
-    Count,
     /// `18.2`.
     Number,
 }

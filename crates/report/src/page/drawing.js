@@ -17,7 +17,6 @@ function written(value, unit) {
   switch (unit) {
     case "percent": return `${+(value * 100).toFixed(2)} %`;
     case "score": return plain.format(value * 100);
-    case "count": return plain.format(value);
     default: return String(+value.toPrecision(3));
   }
 }

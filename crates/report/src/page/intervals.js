@@ -5,11 +5,11 @@ function rowLayout(rows, texts, width, rowHeight) {
   const widest = Math.max(...rows.map((row) => textWidth(row.label)));
   const beside = width >= 480;
   const marginRight = Math.ceil(Math.max(0, ...texts.map((text) => textWidth(text)))) + 14;
-  const marginLeft = beside ? Math.ceil(Math.min(widest, width * 0.42)) + 14 : 8;
+  const marginLeft = beside ? Math.ceil(Math.min(widest, width * 0.42)) + 14 : 18;
   const height = (beside ? rowHeight : rowHeight + 18) * rows.length + 50;
   const names = beside
     ? Plot.axisY(rows.map((_, at) => at), { tickFormat: (at) => fitted(rows[at].label, width * 0.42), tickSize: 0, label: null })
-    : Plot.text(rows.map((_, at) => at), { y: (at) => at, text: (at) => fitted(rows[at].label, width - 10), frameAnchor: "left", textAnchor: "start", dx: -6, dy: -19 });
+    : Plot.text(rows.map((_, at) => at), { y: (at) => at, text: (at) => fitted(rows[at].label, width - 10), frameAnchor: "left", textAnchor: "start", dx: -16, dy: -19 });
   return { beside, marginLeft, marginRight, height, names };
 }
 
@@ -55,7 +55,7 @@ function drawIntervals(chart, width) {
   marks.push(Plot.text(flat.filter((mark) => mark.text), { y: "at", text: "text", frameAnchor: "right", textAnchor: "start", dx: 8 }));
   return Plot.plot({
     ...common(width), marginLeft: layout.marginLeft, marginRight: layout.marginRight, marginTop: layout.beside ? 6 : 22, marginBottom: 44,
-    height: layout.height, x: { ...x, label: null, ticks: undefined }, y: { type: "point", domain: rows.map((_, at) => at), padding: 0.6, label: null }, symbol: { type: "identity" },
+    height: layout.height, x: { ...x, label: null, ticks: undefined, axis: null }, y: { type: "point", domain: rows.map((_, at) => at), padding: 0.6, label: null, axis: null }, symbol: { type: "identity" },
     marks,
   });
 }
@@ -69,7 +69,7 @@ function drawBars(chart, width) {
   const inset = layout.beside ? 5 : 12;
   return Plot.plot({
     ...common(width), marginLeft: layout.marginLeft, marginRight: layout.marginRight, marginTop: layout.beside ? 6 : 22, marginBottom: 44, height: layout.height,
-    x: { domain: [0, high * 1.04], label: null }, y: { type: "band", domain: rows.map((_, at) => at), padding: 0, label: null },
+    x: { domain: [0, high * 1.04], label: null, axis: null }, y: { type: "band", domain: rows.map((_, at) => at), padding: 0, label: null, axis: null },
     marks: [
       Plot.gridX({ ticks, stroke: "var(--line)", strokeOpacity: 1 }),
       Plot.axisX({ ticks, tickFormat: (tick) => written(tick, unit), tickSize: 4, label: chart.x_label, labelArrow: "none", labelAnchor: "center" }),

@@ -28,7 +28,7 @@ function drawLines(chart, width) {
     if (of.length > 1) marks.push(Plot.line(of, { x: "x", y: "y", stroke: colour, strokeWidth: 2, strokeDasharray: alone ? "none" : DASHES[place] }));
     marks.push(Plot.dot(of, { x: "x", y: "y", symbol: SYMBOLS[place], r: 4, fill: (point) => hollow(point) ? HOLLOW : colour, stroke: colour, strokeWidth: 1.8 }));
   });
-  const svg = Plot.plot({ ...common(width), ...margins, height, x: { type: "linear", domain: [0, ticks.length - 1], label: null }, y: { type: chart.scale, domain, label: null }, symbol: { type: "identity" }, marks });
+  const svg = Plot.plot({ ...common(width), ...margins, height, x: { type: "linear", domain: [0, ticks.length - 1], label: null, axis: null }, y: { type: chart.scale, domain, label: null, axis: null }, symbol: { type: "identity" }, marks });
   const x = svg.scale("x"), y = svg.scale("y");
   const at = (point) => ({ x: x.apply(point.x) - 5, y: y.apply(point.y) - 5, width: 10, height: 10 });
   // First and last value of each line are written, the last first.

@@ -22,8 +22,8 @@ function drawMap(chart, width, state) {
   const r = (point) => Math.max(4.5, most * Math.sqrt(point.size / radius));
   const svg = Plot.plot({
     ...common(width), ...margins, height,
-    x: { type: "log", domain, label: null },
-    y: { type: "log", domain: ratios.domain, label: null },
+    x: { type: "log", domain, label: null, axis: null },
+    y: { type: "log", domain: ratios.domain, label: null, axis: null },
     r: { type: "identity" },
     marks: [
       Plot.gridY(ratios.ticks, { stroke: "var(--line)", strokeOpacity: 1 }),

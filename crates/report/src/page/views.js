@@ -27,6 +27,11 @@ function draw(plot, width) {
       svg = drawLines(chart, width);
       break;
   }
+  // The picture as a whole has a name, and the table behind it the figures; its parts have no roles to be named by.
+  for (const part of svg.querySelectorAll("[aria-label], [aria-description]")) {
+    part.removeAttribute("aria-label");
+    part.removeAttribute("aria-description");
+  }
   svg.setAttribute("role", "img");
   svg.setAttribute("aria-label", plot.dataset.summary);
   plot.replaceChildren(svg);

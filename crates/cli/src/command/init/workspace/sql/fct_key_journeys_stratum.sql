@@ -15,7 +15,7 @@ WITH active AS (
         AND (customers.churned_at IS NULL OR customers.churned_at >= landmark.landmark)
     CROSS JOIN dim_journey
     -- As the definition of `connecting` says under `eligible`.
-    WHERE dim_journey.journey <> 'connecting' OR customers.joined_at >= landmark.landmark - INTERVAL '120 days'
+    WHERE dim_journey.journey <> 'connecting' OR customers.joined_at >= landmark.landmark - INTERVAL '180 days'
 ),
 
 journey_in_window AS (
