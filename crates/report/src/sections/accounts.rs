@@ -100,7 +100,8 @@ fn blocks(rows: &[Figures]) -> Option<Vec<Block>> {
         let quadrant = row.text("quadrant")?;
         let name = QUADRANTS.iter().find(|(key, ..)| *key == quadrant).map_or("Not asked", |(_, name, _)| name);
         let accounts = row.number("accounts").unwrap_or(0.0);
-        let share = if name == "Not asked" { "–".to_owned() } else { format!("{:.1} %", percent(accounts, total as f64)) };
+        let share =
+            if name == "Not asked" { "–".to_owned() } else { format!("{:.1} %", percent(accounts, total as f64)) };
         table.push(vec![
             name.to_owned(),
             row.text("period")?,
@@ -119,10 +120,14 @@ fn blocks(rows: &[Figures]) -> Option<Vec<Block>> {
         rounded(line("revenue_line")),
         100.0 * line("satisfaction_line")
     );
-    Some(vec![Block::text(text), Block::Matrix { quadrants }, Block::Details {
-        id: "accounts-table".to_owned(),
-        summary: "Figures as a table".to_owned(),
-        note: String::new(),
-        blocks: vec![Block::Table { table }],
-    }])
+    Some(vec![
+        Block::text(text),
+        Block::Matrix { quadrants },
+        Block::Details {
+            id: "accounts-table".to_owned(),
+            summary: "Figures as a table".to_owned(),
+            note: String::new(),
+            blocks: vec![Block::Table { table }],
+        },
+    ])
 }

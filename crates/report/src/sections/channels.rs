@@ -83,7 +83,9 @@ fn picture(
     let mut drawn = Vec::new();
     let mut told = Vec::new();
     for row in rows {
-        let (Some(single), Some(multi)) = (number(row, "single", measure), number(row, "multi", measure)) else { continue };
+        let (Some(single), Some(multi)) = (number(row, "single", measure), number(row, "multi", measure)) else {
+            continue;
+        };
         let label = context.label(&row.text("journey")?);
         told.push(format!("{label} {:.0} and {:.0}", single * 100.0, multi * 100.0));
         let mark = |series, value: f64| IntervalMark { series, value, lower: None, upper: None, text: String::new() };

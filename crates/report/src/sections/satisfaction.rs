@@ -35,8 +35,9 @@ GROUP BY journey";
 
 pub(crate) async fn section(context: &Context<'_>) -> Result<Section, EngineError> {
     let title = "Satisfaction along each journey";
-    let missing =
-        |reason: &str| Section::new("satisfaction", title, vec![Block::missing(format!("It cannot be shown: {reason}."))]);
+    let missing = |reason: &str| {
+        Section::new("satisfaction", title, vec![Block::missing(format!("It cannot be shown: {reason}."))])
+    };
     let rows = context.rows("fct_journey_satisfaction_path", &COLUMNS, &[("position_kind", "tenth")]).await?;
     let mut rows = match rows {
         Ok(rows) => rows,
