@@ -84,7 +84,10 @@ fn blocks(rows: &[Figures]) -> Option<Vec<Block>> {
         let billed = in_field(1, "revenue").unwrap_or(0.0);
         let change = before.as_ref().map(|before| {
             let share_before = percent(in_field(2, "accounts").unwrap_or(0.0), known_before as f64);
-            format!("{:+.1} points since {before}", share - share_before)
+            match share - share_before {
+                change if change.abs() < 0.05 => format!("as large as in {before}"),
+                change => format!("{change:+.1} points since {before}"),
+            }
         });
         quadrants.push(Quadrant {
             name,
