@@ -177,7 +177,9 @@ pub fn summary(explanation: &Explanation) -> Vec<String> {
     if at.priority_rank.is_none() {
         sentences.extend(rank(explanation).into_iter().next());
     }
-    sentences.extend(at.flags.iter().map(|flag| format!("Mind {}", in_words(flag, explanation, at))));
+    // That crude and adjusted part is said with the odds already.
+    let flags = at.flags.iter().filter(|flag| *flag != "confounded");
+    sentences.extend(flags.map(|flag| format!("Mind {}", in_words(flag, explanation, at))));
     sentences
 }
 

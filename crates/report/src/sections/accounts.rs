@@ -122,10 +122,5 @@ fn blocks(rows: &[Figures]) -> Option<Vec<Block>> {
         rounded(line("revenue_line")),
         100.0 * line("satisfaction_line")
     );
-    Some(vec![Block::text(text), Block::Matrix { quadrants }, Block::Details {
-        id: "accounts-table".to_owned(),
-        summary: "Figures as a table".to_owned(),
-        note: String::new(),
-        blocks: vec![Block::Table { table }],
-    }])
+    Some(vec![Block::text(text), Block::Matrix { quadrants }, Block::Behind { table }])
 }
