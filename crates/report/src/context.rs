@@ -27,8 +27,7 @@ pub(crate) struct Context<'a> {
 
 impl<'a> Context<'a> {
     pub(crate) async fn gather(pipeline: &'a Pipeline, tables: &'a PublishedTables<'a>) -> Result<Self, EngineError> {
-        let mut context =
-            Self { pipeline, tables, explanations: Vec::new(), no_churn: None, labels: BTreeMap::new() };
+        let mut context = Self { pipeline, tables, explanations: Vec::new(), no_churn: None, labels: BTreeMap::new() };
         context.labels = context.read_labels().await?;
         match context.rows("fct_key_journeys", &KEY_JOURNEYS, &[("segment", "all")]).await? {
             Err(reason) => context.no_churn = Some(reason),
@@ -132,7 +131,8 @@ pub(crate) fn landmark_name(at: &AtLandmark) -> String {
 
 /// Whether a journey is linked to churn beyond chance, and which way.
 pub(crate) fn verdict(at: &AtLandmark, confidence: f64) -> Verdict {
-    let direction = at.adjusted_odds_ratio.map(|ratio| ratio.value.ln()).or(at.excess_churners.map(|excess| excess.value));
+    let direction =
+        at.adjusted_odds_ratio.map(|ratio| ratio.value.ln()).or(at.excess_churners.map(|excess| excess.value));
     verdict_of(&at.status, at.q_value, direction, confidence)
 }
 
@@ -143,7 +143,11 @@ pub(crate) fn verdict_of(status: &str, q_value: Option<f64>, direction: Option<f
     }
     match (q_value, direction) {
         (Some(q), Some(direction)) if q < 1.0 - confidence => {
-            if direction > 0.0 { Verdict::More } else { Verdict::Fewer }
+            if direction > 0.0 {
+                Verdict::More
+            } else {
+                Verdict::Fewer
+            }
         }
         _ => Verdict::Chance,
     }

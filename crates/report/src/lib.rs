@@ -15,7 +15,7 @@ pub mod words;
 
 use throughline_engine::{EngineError, PrepareOptions, Published, PublishedTables};
 
-pub use numbers::count;
+pub use numbers::{count, fixed};
 
 use crate::context::Context;
 
@@ -28,5 +28,6 @@ pub async fn page(options: PrepareOptions) -> Result<String, EngineError> {
     let tables = PublishedTables::of(&published).await?;
     let context = Context::gather(&pipeline, &tables).await?;
     let views = sections::views(&context).await?;
-    page::render(&context, &views).map_err(|error| EngineError::failed(format!("the page cannot be made: {error:#}"), ""))
+    page::render(&context, &views)
+        .map_err(|error| EngineError::failed(format!("the page cannot be made: {error:#}"), ""))
 }

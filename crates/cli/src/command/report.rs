@@ -16,7 +16,11 @@ pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &ReportArgume
         return put(&page);
     }
     write(&arguments.out, &page)?;
-    say(&format!("{}, {}: open it in any browser, print it or mail it", arguments.out.display(), bytes(page.len() as u64)));
+    say(&format!(
+        "{}, {}: open it in any browser, print it or mail it",
+        arguments.out.display(),
+        bytes(page.len() as u64)
+    ));
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use crate::table::Table;
 const COLUMNS: [&str; 7] =
     ["quadrant", "period", "period_start", "period_end", "revenue", "revenue_line", "satisfaction_line"];
 
-/// Of the latest two periods that are over: accounts and money in each field.
+/// Of the latest two periods that are over: accounts and money in each field. Decimals, so their order does not matter.
 const FIELDS: &str = "
 WITH finished AS (
     SELECT DISTINCT period_start, period
@@ -27,14 +27,13 @@ SELECT
     latest.period,
     fct_account.quadrant,
     count(*) AS accounts,
-    sum(fct_account.revenue) AS revenue,
+    CAST(sum(CAST(fct_account.revenue AS DECIMAL(38, 6))) AS DOUBLE) AS revenue,
     max(fct_account.revenue_line) AS revenue_line,
     max(fct_account.satisfaction_line) AS satisfaction_line
 FROM fct_account
 INNER JOIN latest ON latest.period_start = fct_account.period_start
 WHERE latest.recency <= 2
-GROUP BY latest.recency, latest.period, fct_account.quadrant
-ORDER BY latest.recency, fct_account.quadrant";
+GROUP BY latest.recency, latest.period, fct_account.quadrant";
 
 /// In reading order: high revenue above, high satisfaction to the right.
 const QUADRANTS: [(&str, &str, &str); 4] = [
@@ -48,11 +47,20 @@ pub(crate) async fn section(context: &Context<'_>) -> Result<Section, EngineErro
     let sql = FIELDS.replace("$as_of", &context.tables.published().record.as_of.replace('\'', ""));
     let blocks = match context.select("fct_account", &COLUMNS, &sql).await? {
         Err(reason) => vec![Block::missing(format!("There is no account matrix: {reason}."))],
-        Ok(rows) => blocks(&rows).unwrap_or_else(|| {
-            vec![Block::missing("There is no account matrix: no period with billed and asked accounts is over.")]
-        }),
+        Ok(mut rows) => {
+            rows.sort_by_key(|row| (row.whole("recency"), place(row)));
+            blocks(&rows).unwrap_or_else(|| {
+                vec![Block::missing("There is no account matrix: no period with billed and asked accounts is over.")]
+            })
+        }
     };
     Ok(Section::new("accounts", "Accounts by revenue and satisfaction", blocks))
+}
+
+/// Of the row's field; accounts that were not asked come last.
+fn place(row: &Figures) -> usize {
+    let quadrant = row.text("quadrant");
+    QUADRANTS.iter().position(|(key, ..)| Some(*key) == quadrant.as_deref()).unwrap_or(QUADRANTS.len())
 }
 
 fn blocks(rows: &[Figures]) -> Option<Vec<Block>> {
@@ -103,7 +111,8 @@ fn blocks(rows: &[Figures]) -> Option<Vec<Block>> {
         let quadrant = row.text("quadrant")?;
         let name = QUADRANTS.iter().find(|(key, ..)| *key == quadrant).map_or("Not asked", |(_, name, _)| name);
         let accounts = row.number("accounts").unwrap_or(0.0);
-        let share = if name == "Not asked" { "–".to_owned() } else { format!("{:.1} %", percent(accounts, total as f64)) };
+        let share =
+            if name == "Not asked" { "–".to_owned() } else { format!("{:.1} %", percent(accounts, total as f64)) };
         table.push(vec![
             name.to_owned(),
             row.text("period")?,

@@ -92,7 +92,8 @@ fn picture(
     let mut drawn = Vec::new();
     let mut told = Vec::new();
     for row in rows {
-        let (Some(single), Some(multi)) = (drawable(row, "single", measure, of), drawable(row, "multi", measure, of)) else {
+        let (Some(single), Some(multi)) = (drawable(row, "single", measure, of), drawable(row, "multi", measure, of))
+        else {
             continue;
         };
         let label = context.label(&row.text("journey")?);

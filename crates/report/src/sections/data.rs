@@ -36,10 +36,8 @@ pub(crate) fn section(context: &Context<'_>) -> Section {
 }
 
 fn intake(context: &Context<'_>) -> Block {
-    let mut table = Table::new(
-        "Rows of each source",
-        &["Source", "#Read", "#Kept", "#Identical copies", "#Set aside", "Why"],
-    );
+    let mut table =
+        Table::new("Rows of each source", &["Source", "#Read", "#Kept", "#Identical copies", "#Set aside", "Why"]);
     for step in &context.tables.published().record.steps {
         let Some(intake) = &step.intake else { continue };
         let reasons: Vec<String> =
@@ -60,15 +58,28 @@ fn intake(context: &Context<'_>) -> Block {
 fn conservation(context: &Context<'_>) -> Vec<Block> {
     let mut table = Table::new(
         "Touchpoints and instances of each definition",
-        &["Journey", "#Touchpoints read", "#Members", "#Others", "#Set aside", "#Later", "#Instances", "How they ended"],
+        &[
+            "Journey",
+            "#Touchpoints read",
+            "#Members",
+            "#Others",
+            "#Set aside",
+            "#Later",
+            "#Instances",
+            "How they ended",
+        ],
     );
     let mut seen: BTreeMap<&str, ()> = BTreeMap::new();
     for row in context.tables.published().record.steps.iter().flat_map(|step| &step.conservation) {
         if seen.insert(&row.journey, ()).is_some() {
             continue;
         }
-        let ended: Vec<String> =
-            row.instances.iter().filter(|(_, n)| **n > 0).map(|(status, n)| format!("{} {status}", count(*n))).collect();
+        let ended: Vec<String> = row
+            .instances
+            .iter()
+            .filter(|(_, n)| **n > 0)
+            .map(|(status, n)| format!("{} {status}", count(*n)))
+            .collect();
         table.push(vec![
             context.label(&row.journey),
             count(row.read),
@@ -80,5 +91,9 @@ fn conservation(context: &Context<'_>) -> Vec<Block> {
             ended.join(", "),
         ]);
     }
-    if table.rows.is_empty() { Vec::new() } else { vec![Block::heading("Touchpoints accounted for"), Block::Table { table }] }
+    if table.rows.is_empty() {
+        Vec::new()
+    } else {
+        vec![Block::heading("Touchpoints accounted for"), Block::Table { table }]
+    }
 }

@@ -29,9 +29,8 @@ const COLUMNS: [&str; 9] = [
 
 pub(crate) async fn section(context: &Context<'_>) -> Result<Section, EngineError> {
     let title = "Journey scores or touchpoint scores";
-    let missing = |reason: &str| {
-        Section::new("drivers", title, vec![Block::missing(format!("It cannot be told: {reason}."))])
-    };
+    let missing =
+        |reason: &str| Section::new("drivers", title, vec![Block::missing(format!("It cannot be told: {reason}."))]);
     let rows = match context.rows("fct_journey_drivers", &COLUMNS, &[]).await? {
         Ok(rows) => rows,
         Err(reason) => return Ok(missing(&reason)),
@@ -85,7 +84,11 @@ pub(crate) async fn section(context: &Context<'_>) -> Result<Section, EngineErro
     );
     if drawn.is_empty() {
         let text = "At no landmark could the models be fitted; the reasons are in the table.".to_owned();
-        return Ok(Section::new("drivers", title, vec![Block::Missing { text }, Block::text(note), Block::Table { table }]));
+        return Ok(Section::new(
+            "drivers",
+            title,
+            vec![Block::Missing { text }, Block::text(note), Block::Table { table }],
+        ));
     }
     let figure = Figure {
         id: "drivers-figure".to_owned(),
@@ -94,10 +97,7 @@ pub(crate) async fn section(context: &Context<'_>) -> Result<Section, EngineErro
         pictures: vec![Picture {
             id: "drivers-picture".to_owned(),
             title: String::new(),
-            summary: format!(
-                "McFadden's R² of four models for {} journeys; verdicts are in the table.",
-                drawn.len()
-            ),
+            summary: format!("McFadden's R² of four models for {} journeys; verdicts are in the table.", drawn.len()),
             chart: Chart::Intervals {
                 x_label: "McFadden's R²".to_owned(),
                 scale: Scale::Linear,

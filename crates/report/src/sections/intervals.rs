@@ -77,10 +77,8 @@ fn figure(context: &Context<'_>) -> Figure {
     let pictures = if rows.is_empty() {
         Vec::new()
     } else {
-        let told: Vec<String> = rows
-            .iter()
-            .filter_map(|row| Some(format!("{} {:.2}", row.label, row.marks.last()?.value)))
-            .collect();
+        let told: Vec<String> =
+            rows.iter().filter_map(|row| Some(format!("{} {:.2}", row.label, row.marks.last()?.value))).collect();
         vec![Picture {
             id: "intervals-picture".to_owned(),
             title: String::new(),

@@ -78,7 +78,11 @@ fn by_segment(explanation: &Explanation, rows: &Found) -> Vec<Block> {
             estimate("unexposed_churn_rate").map_or_else(dash, percent_interval),
             estimate("adjusted_odds_ratio").map_or_else(dash, |odds| interval(odds, 2)),
             row.number("q_value").map_or_else(dash, small),
-            if row.text("status").as_deref() == Some("ok") { String::new() } else { row.text("reason").unwrap_or_default() },
+            if row.text("status").as_deref() == Some("ok") {
+                String::new()
+            } else {
+                row.text("reason").unwrap_or_default()
+            },
         ]);
     }
     vec![Block::heading("By segment"), Block::Table { table }]
@@ -113,7 +117,11 @@ fn by_outcome(explanation: &Explanation, rows: &Found) -> Vec<Block> {
             written(row.estimate("unexposed_mean")),
             written(row.estimate("adjusted_difference")),
             row.number("q_value").map_or_else(dash, small),
-            if row.text("status").as_deref() == Some("ok") { String::new() } else { row.text("reason").unwrap_or_default() },
+            if row.text("status").as_deref() == Some("ok") {
+                String::new()
+            } else {
+                row.text("reason").unwrap_or_default()
+            },
         ]);
     }
     vec![heading, Block::Table { table }]

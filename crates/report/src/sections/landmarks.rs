@@ -111,7 +111,8 @@ fn compared(
             ]);
         }
         if let [before, now] = marks.as_slice()
-            && let (Some(low), Some(high), Some(lower), Some(upper)) = (before.lower, before.upper, now.lower, now.upper)
+            && let (Some(low), Some(high), Some(lower), Some(upper)) =
+                (before.lower, before.upper, now.lower, now.upper)
             && (lower > high || upper < low)
         {
             apart.push(label.clone());
@@ -134,7 +135,10 @@ fn compared(
         pictures: vec![Picture {
             id: "compared".to_owned(),
             title: String::new(),
-            summary: format!("Adjusted odds ratios of {} journeys at {before_name} and {now_name}. {finding}", rows.len()),
+            summary: format!(
+                "Adjusted odds ratios of {} journeys at {before_name} and {now_name}. {finding}",
+                rows.len()
+            ),
             chart: Chart::Intervals {
                 x_label: "adjusted odds ratio of leaving".to_owned(),
                 scale: Scale::Log,
@@ -162,7 +166,8 @@ fn over_time(context: &Context<'_>, histories: &[(String, Vec<&Figures>)], names
         let label = context.label(journey);
         let mut points = Vec::new();
         for row in history {
-            let Some(place) = row.instant("landmark").and_then(|at| places.iter().position(|place| *place == at)) else {
+            let Some(place) = row.instant("landmark").and_then(|at| places.iter().position(|place| *place == at))
+            else {
                 continue;
             };
             let (excess, odds) = (row.estimate("excess_churners"), row.estimate("adjusted_odds_ratio"));

@@ -43,7 +43,9 @@ pub(crate) fn section(context: &Context<'_>) -> Section {
     let mut blocks = match Graph::of(context.pipeline) {
         Ok(graph) => lineage(context, &graph),
         // The tables stand, whatever has become of the files since.
-        Err(findings) => vec![Block::missing(format!("There is no lineage, the pipeline's SQL cannot be read: {findings}"))],
+        Err(findings) => {
+            vec![Block::missing(format!("There is no lineage, the pipeline's SQL cannot be read: {findings}"))]
+        }
     };
     blocks.extend(words(context));
     Section::new("lineage", "Lineage and words", blocks)

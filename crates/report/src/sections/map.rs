@@ -157,7 +157,18 @@ fn summary(group: Option<&MapGroup>, at: &str) -> String {
 fn table(context: &Context<'_>, rows: &[&Figures], at: &str) -> Table {
     let mut table = Table::new(
         format!("Key journeys at landmark {at}"),
-        &["Journey", "Segment", "#Rank", "#Exposed", "#Left", "#Odds ratio", "#Excess churners", "#Revenue", "#q", "Why not"],
+        &[
+            "Journey",
+            "Segment",
+            "#Rank",
+            "#Exposed",
+            "#Left",
+            "#Odds ratio",
+            "#Excess churners",
+            "#Revenue",
+            "#q",
+            "Why not",
+        ],
     );
     for row in rows {
         let dash = || "–".to_owned();
@@ -172,7 +183,11 @@ fn table(context: &Context<'_>, rows: &[&Figures], at: &str) -> Table {
             estimate("excess_churners", 0),
             row.number("excess_revenue").map_or_else(dash, rounded),
             row.number("q_value").map_or_else(dash, small),
-            if row.text("status").as_deref() == Some("ok") { String::new() } else { row.text("reason").unwrap_or_default() },
+            if row.text("status").as_deref() == Some("ok") {
+                String::new()
+            } else {
+                row.text("reason").unwrap_or_default()
+            },
         ]);
     }
     table

@@ -135,7 +135,8 @@ fn friction(context: &Context<'_>, rows: &[Figures]) -> Vec<Block> {
             repeats.push(Bar { label, value, target, text: format!("{:.0} %", value * 100.0) });
         }
     }
-    let told = |bars: &[Bar]| bars.iter().map(|bar| format!("{} {}", bar.label, bar.text)).collect::<Vec<_>>().join(", ");
+    let told =
+        |bars: &[Bar]| bars.iter().map(|bar| format!("{} {}", bar.label, bar.text)).collect::<Vec<_>>().join(", ");
     let picture = |id: &str, title: &str, x_label: &str, unit, rows: Vec<Bar>| Picture {
         id: id.to_owned(),
         title: title.to_owned(),

@@ -18,7 +18,9 @@ pub(crate) fn section(context: &Context<'_>) -> Section {
                  everything behind a rank, is in the analyst's view.",
                 landmark_name(landmark)
             )),
-            Block::Ranking { cards: context.explanations.iter().map(|explanation| card(context, explanation)).collect() },
+            Block::Ranking {
+                cards: context.explanations.iter().map(|explanation| card(context, explanation)).collect(),
+            },
         ],
     };
     Section::new("ranking", "The journeys, ranked", blocks)

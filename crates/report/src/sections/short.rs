@@ -55,9 +55,7 @@ fn limits(estimate: throughline_engine::Estimate) -> String {
 fn churn(context: &Context<'_>) -> Vec<Tile> {
     let Some(landmark) = context.landmark() else { return Vec::new() };
     let all: Vec<_> = context.matured().collect();
-    let count = |wanted| {
-        all.iter().filter(|(explanation, at)| verdict(at, explanation.confidence) == wanted).count()
-    };
+    let count = |wanted| all.iter().filter(|(explanation, at)| verdict(at, explanation.confidence) == wanted).count();
     let ranked = all.len() - count(Verdict::Unranked);
     let at = landmark_name(landmark);
     let mut tiles = vec![Tile {

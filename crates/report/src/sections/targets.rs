@@ -47,7 +47,8 @@ fn figure(context: &Context<'_>, rows: &[Figures]) -> Option<Figure> {
                 name.to_owned(),
                 row.text("period")?,
                 reached.map_or_else(why, written),
-                row.whole(of).map_or_else(|| "–".to_owned(), |count| format!("{} {}", whole(count), of.replace('_', " "))),
+                row.whole(of)
+                    .map_or_else(|| "–".to_owned(), |count| format!("{} {}", whole(count), of.replace('_', " "))),
                 written(target),
                 attainment.map_or_else(|| "–".to_owned(), |share| format!("{:.0} %", share * 100.0)),
             ]);
