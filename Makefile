@@ -1,4 +1,4 @@
-# `make` alone lists what there is. Every target works on a machine with only a Rust toolchain.
+# `make` alone lists what there is. A target works with only a Rust toolchain unless its line says what else it needs.
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-retail test check bench bench-parts charts report-pictures fmt truths calibration
 

@@ -21,8 +21,9 @@ pub(crate) fn whole(number: i64) -> String {
     if number < 0 { format!("-{text}") } else { text }
 }
 
-/// With so many decimals; what rounds to nothing has no sign.
+/// With so many decimals, halves away from zero where there are none; what rounds to nothing has no sign.
 pub fn fixed(number: f64, decimals: usize) -> String {
+    let number = if decimals == 0 { number.round() } else { number };
     let text = format!("{number:.decimals$}");
     match text.strip_prefix('-') {
         Some(digits) if digits.chars().all(|sign| matches!(sign, '0' | '.')) => digits.to_owned(),
@@ -93,6 +94,7 @@ mod tests {
         assert_eq!(whole(-1_000), "-1,000");
         assert_eq!(rounded(-0.4), "0");
         assert_eq!((fixed(-0.04, 1), fixed(-0.06, 1), fixed(-10.2, 0)), ("0.0".into(), "-0.1".into(), "-10".into()));
+        assert_eq!((fixed(6.5, 0), rounded(6.5)), ("7".into(), "7".into()));
         assert_eq!(small(0.0004), "below 0.001");
         assert_eq!(interval(Estimate { value: 1.4, lower: Some(1.0), upper: Some(2.0) }, 1), "1.4 (1.0 to 2.0)");
         assert_eq!(days(7_200.0), "2 hours");

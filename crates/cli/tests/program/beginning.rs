@@ -23,7 +23,7 @@ fn a_new_workspace_works_at_once() {
     assert!(!ran.stderr.contains("warning"), "{ran}");
     let ranking = ran.stderr.split("\nKey journeys").nth(1).expect("a run ends with the ranking");
     let first = ranking.lines().find(|line| line.starts_with(" 1")).expect("a journey is ranked");
-    assert_snapshot!(first.trim_end(), @" 1  fault               19   42.1 %   7.5 %  9.31 [2.02, 42.95]            │    ─────●  6 [2, 11]  0.004");
+    assert_snapshot!(first.trim_end(), @" 1  fault               19   42.1 %   7.5 %  9.31 [2.02, 42.95]            │    ─────●  7 [2, 11]  0.004");
     assert!(ran.stderr.contains("· 0 rows set aside ·"), "{ran}");
     let explained = run("explain fault").ends_with(0);
     let words: Vec<&str> = explained.stdout.split_whitespace().collect();

@@ -162,12 +162,12 @@ fn what_a_pipeline_lacks_is_told() {
     workspace.run("run --as-of 2024-02-10").ends_with(0);
     let page = page(&workspace);
     for sentence in [
-        "Nothing can be said of churn: this pipeline publishes no `fct_key_journeys`.",
-        "There is no account matrix: this pipeline publishes no `fct_account`.",
-        "It cannot be shown: this pipeline publishes no `fct_journey_satisfaction_path`.",
-        "It cannot be told: this pipeline publishes no `fct_journey_performance`.",
-        "They cannot be told: this pipeline publishes no `fct_recurring_issue`.",
-        "Nobody is told of anything: this pipeline publishes no `fct_trigger`.",
+        "Nothing can be said of churn: this pipeline publishes no <code>fct_key_journeys</code>.",
+        "There is no account matrix: this pipeline publishes no <code>fct_account</code>.",
+        "It cannot be shown: this pipeline publishes no <code>fct_journey_satisfaction_path</code>.",
+        "It cannot be told: this pipeline publishes no <code>fct_journey_performance</code>.",
+        "They cannot be told: this pipeline publishes no <code>fct_recurring_issue</code>.",
+        "Nobody is told of anything: this pipeline publishes no <code>fct_trigger</code>.",
     ] {
         assert!(page.contains(sentence), "{sentence}");
     }
@@ -178,7 +178,8 @@ fn what_a_pipeline_lacks_is_told() {
     workspace.edit("pipelines/tiny.yaml", "  by_channel:\n    sql", "  fct_account:\n    sql");
     workspace.run("run --as-of 2024-02-10").ends_with(0);
     assert!(
-        self::page(&workspace).contains("There is no account matrix: `fct_account` has no column quadrant, period")
+        self::page(&workspace)
+            .contains("There is no account matrix: <code>fct_account</code> has no column quadrant, period")
     );
 }
 
