@@ -1,6 +1,6 @@
-# `make` alone lists what there is. Every target works on a machine with only a Rust toolchain.
+# `make` alone lists what there is. A target works with only a Rust toolchain unless its line says what else it needs.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-retail test check bench bench-parts fmt truths calibration
+.PHONY: help demo demo-retail test check bench bench-parts charts report-pictures fmt truths calibration
 
 # `--workspace` everywhere: it makes the demo, the tests and the lints share what was compiled.
 BUILD := cargo build --locked --workspace
@@ -47,6 +47,20 @@ bench: ## Compares with DuckDB, Polars and ClickHouse (TOUCHPOINTS=2000000 BENCH
 
 bench-parts: ## Rows a second through the matcher by number of definitions, the statistics and the sample generator
 	cargo bench --locked --workspace --profile dev --bench matcher --bench functions --bench sample
+
+charts: ## Bundles the chart library of the report anew (needs npm)
+	cd crates/report/charts && npm ci --no-audit --no-fund && npm run bundle
+
+# A report of the sample in a browser; what is wrong with it, and pictures of it.
+PICTURES := $(or $(CARGO_TARGET_DIR),target)/report-pictures
+
+report-pictures: ## Renders the report in Chromium and checks it: sizes, contrast, labels, offline (needs npm, chromium)
+	$(BUILD)
+	test -d $(PICTURES)/lake || $(THROUGHLINE) sample --customers $(CUSTOMERS) --out $(PICTURES)/lake
+	test -d $(PICTURES)/warehouse/_runs || LAKE=$(PICTURES)/lake WAREHOUSE=$(PICTURES)/warehouse $(THROUGHLINE) run --as-of $(SAMPLE_AS_OF)
+	LAKE=$(PICTURES)/lake WAREHOUSE=$(PICTURES)/warehouse $(THROUGHLINE) report --out $(PICTURES)/report.html
+	cd crates/report/pictures && npm ci --no-audit --no-fund
+	node crates/report/pictures/pictures.js $(PICTURES)/report.html $(PICTURES)/pictures
 
 fmt: ## Formats the code
 	cargo fmt --all

@@ -15,7 +15,7 @@ pub mod words;
 
 use throughline_engine::{EngineError, PrepareOptions, Published, PublishedTables};
 
-pub use numbers::count;
+pub use numbers::{count, fixed};
 
 use crate::context::Context;
 

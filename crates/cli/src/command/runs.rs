@@ -1,5 +1,6 @@
 //! `throughline runs`.
 
+use comfy_table::ColumnConstraint;
 use throughline_engine::{RunStatus, past_runs};
 
 use crate::arguments::{RunsArguments, WorkspaceArguments};
@@ -31,13 +32,19 @@ pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &RunsArgument
         table.add_row([
             record.run_id.clone(),
             status.to_owned(),
-            record.as_of.clone(),
+            record.as_of.strip_suffix("T00:00:00Z").unwrap_or(&record.as_of).to_owned(),
             seconds(record.seconds),
             made.to_string(),
             count(rows),
             count(rejected),
             failed.to_string(),
         ]);
+    }
+    // What is copied from here should be whole.
+    if table.width().is_some_and(|width| width >= 100)
+        && let Some(run) = table.column_mut(0)
+    {
+        run.set_constraint(ColumnConstraint::ContentWidth);
     }
     println!("{table}");
     Ok(())

@@ -1,15 +1,19 @@
 //! `throughline show MODEL`.
 
-use crate::arguments::{ShowArguments, WorkspaceArguments};
+use throughline_engine::Published;
+
+use crate::arguments::{OutputFormat, ShowArguments, WorkspaceArguments};
 use crate::command::options;
 use crate::exit::Exit;
-use crate::terminal::{framed, write_frame};
+use crate::terminal::{framed, print_ranking, say, write_frame};
 
-/// Shows rows of a published table, or its columns with `--limit 0`.
+/// Tables that are about the ranking: what they say in many columns is then shown in a few.
+const RANKED: [&str; 2] = ["fct_key_journeys", "mart_planning"];
+
+/// Shows rows of a published table, or its columns with `--limit 0`; those about the ranking end with it.
 #[allow(clippy::print_stdout, reason = "the columns are what was asked for")]
 pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &ShowArguments) -> Result<(), Exit> {
-    let options = options(workspace)?;
-    let frame = throughline_engine::show(options, &arguments.model).await?;
+    let frame = throughline_engine::show(options(workspace)?, &arguments.model).await?;
     if arguments.limit.0 == Some(0) {
         let mut table = framed();
         table.set_header(["column", "type", "comment"]);
@@ -21,5 +25,14 @@ pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &ShowArgument
         return Ok(());
     }
     let frame = frame.limit(0, arguments.limit.0).map_err(throughline_engine::EngineError::from)?;
-    write_frame(frame, &arguments.output).await
+    write_frame(frame, &arguments.output).await?;
+    let is_for_people = arguments.output.format == OutputFormat::Table && arguments.output.output.is_none();
+    if is_for_people && RANKED.contains(&arguments.model.as_str()) {
+        let published = Published::open(options(workspace)?).await?;
+        // A pipeline's own tables of these names may have other columns; the rows stand above all the same.
+        if let Err(error) = print_ranking(&published).await {
+            say(&format!("\nThe ranking cannot be shown: {error}"));
+        }
+    }
+    Ok(())
 }

@@ -3,6 +3,7 @@
 #![allow(missing_docs)]
 
 mod bad_input;
+mod beginning;
 mod discovering;
 mod explaining;
 mod hostile;
@@ -12,6 +13,7 @@ mod interruption;
 mod publishing;
 mod readme;
 mod refusals;
+mod reporting;
 mod sample;
 mod tiny;
 mod triggers;
