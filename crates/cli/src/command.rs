@@ -10,6 +10,8 @@ pub(crate) mod run;
 pub(crate) mod runs;
 pub(crate) mod sample;
 pub(crate) mod show;
+pub(crate) mod snapshot;
+pub(crate) mod vacuum;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use throughline_engine::{PrepareOptions, Prepared, SessionOptions, prepare};

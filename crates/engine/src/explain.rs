@@ -26,6 +26,19 @@ const ALL: &str = "all";
 /// # Errors
 /// Nothing is published, the pipeline publishes no key journeys, or there is no such journey.
 pub async fn explain(options: PrepareOptions, journey: &str) -> Result<Explanation, EngineError> {
+    let published = Published::open(options.clone()).await?;
+    explain_published(options, &published, journey).await
+}
+
+/// Gathers what a run or a snapshot says about `journey`.
+///
+/// # Errors
+/// Those of [`explain`].
+pub async fn explain_published(
+    options: PrepareOptions,
+    published: &Published,
+    journey: &str,
+) -> Result<Explanation, EngineError> {
     let load = LoadOptions {
         project: options.project.clone(),
         pipeline: options.pipeline.clone(),
@@ -33,14 +46,13 @@ pub async fn explain(options: PrepareOptions, journey: &str) -> Result<Explanati
         environment: options.environment.clone(),
     };
     let (pipeline, _) = load_pipeline(&load)?;
-    let published = Published::open(options).await?;
     if !published.record.tables.contains_key(KEY_JOURNEYS) {
         return Err(EngineError::refused(
             format!("`{KEY_JOURNEYS}` is not published in {}", published.record.pipeline),
             format!("make it first: throughline run --select +{KEY_JOURNEYS}"),
         ));
     }
-    let tables = Tables { session: published.session().await?, published: &published };
+    let tables = Tables { session: published.session().await?, published };
     let rows = tables.rows(KEY_JOURNEYS, &[("journey", journey), ("segment", ALL)]).await?.unwrap_or_default();
     if rows.is_empty() {
         return Err(tables.unknown(journey, &pipeline).await?);

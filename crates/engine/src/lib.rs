@@ -22,15 +22,19 @@ mod published;
 mod run;
 mod run_record;
 mod session;
+mod snapshot;
 mod triggers;
 mod usage;
+mod vacuum;
 
 pub use discover::{
     ChurnLink, Coverage, Discovery, EverydayTopics, FoundJourney, FoundVariant, LandmarkDays, Likeness, SearchOptions,
     discover,
 };
 pub use event::{Event, Observer, Silent};
-pub use explain::{AtLandmark, Drivers, Explanation, NotMatured, Performance, Ranked, Stratum, explain};
+pub use explain::{
+    AtLandmark, Drivers, Explanation, NotMatured, Performance, Ranked, Stratum, explain, explain_published,
+};
 pub use failure::EngineError;
 pub use figures::Estimate;
 pub use intake::IntakeCounts;
@@ -39,5 +43,10 @@ pub use published::{Published, past_runs, show};
 pub use run::{RunOptions, needed_steps, run};
 pub use run_record::{ConservationRow, RunRecord, RunStatus, StepRecord, StepStatus, TestRecord, TriggerRecord};
 pub use session::{SessionOptions, new_session};
+pub use snapshot::{
+    JourneyFigures, JourneyMove, Landmarks, ListedSnapshot, SnapshotDiff, SnapshotOptions, SnapshotOutcome, TableDiff,
+    create_snapshot, diff_snapshots, export_snapshot, find_snapshot, landmarks, snapshot_at, snapshots,
+};
 pub use throughline_journeys::Arrangement;
 pub use usage::{StepUsage, peak_memory_bytes};
+pub use vacuum::{VacuumOptions, VacuumReport, vacuum};
