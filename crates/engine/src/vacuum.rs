@@ -2,13 +2,16 @@
 //!
 //! What a reader may still be at is kept: the newest version of every table; the sets of versions of every run that ended
 //! within the retention, of the newest complete run of each pipeline, and of the complete run before that, which readers
-//! may have opened just before the retention began. Snapshots have files of their own, which no vacuum looks at.
+//! may have opened just before the retention began. Snapshots have files of their own, which no vacuum looks at. Folders
+//! that no pipeline here has made a table in are not looked at either: somebody may keep a source beside the tables.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::{StreamExt, TryStreamExt};
+use throughline_config::Pipeline;
 use throughline_lake::{Checkpoint, CheckpointOutcome, LeftBehind, Vacuum, VacuumedTable, Warehouse};
+use throughline_plan::TRIGGER_LOG;
 
 use crate::failure::EngineError;
 use crate::prepare::PrepareOptions;
@@ -52,9 +55,11 @@ pub struct VacuumReport {
 /// The run records cannot be read, so that nobody knows what has to stay. A table that cannot be read is reported and the
 /// others are done.
 pub async fn vacuum(options: &PrepareOptions, how: VacuumOptions) -> Result<VacuumReport, EngineError> {
-    let (_, warehouse, _) = located(options)?;
+    let (pipeline, warehouse, _) = located(options)?;
     let before = Utc::now() - how.retention;
-    let keep = kept_versions(&records(&warehouse).await?, before);
+    let records = records(&warehouse).await?;
+    let keep = kept_versions(&records, before);
+    let ours = our_tables(&pipeline, &records);
     let request = Vacuum { before, keep, only_look: how.dry_run };
     let mut report = VacuumReport {
         before,
@@ -63,8 +68,12 @@ pub async fn vacuum(options: &PrepareOptions, how: VacuumOptions) -> Result<Vacu
         checkpoints: Vec::new(),
         failed: Vec::new(),
     };
-    for table in warehouse.table_folders().await? {
+    for table in warehouse.table_folders().await?.into_iter().filter(|table| ours.contains(table)) {
         match warehouse.vacuum(&table, &request).await {
+            Ok(vacuumed) if vacuumed.skipped.is_some() => {
+                report.tables.push(vacuumed);
+                continue;
+            }
             Ok(vacuumed) => report.tables.push(vacuumed),
             Err(error) => {
                 report.failed.push((table, error.into()));
@@ -89,6 +98,15 @@ async fn records(warehouse: &Warehouse) -> Result<Vec<RunRecord>, EngineError> {
     let read = futures::stream::iter(ids).map(|id| async move { read_record(warehouse, &id).await });
     let records: Vec<Option<RunRecord>> = read.buffered(AT_ONCE).try_collect().await?;
     Ok(records.into_iter().flatten().collect())
+}
+
+/// Tables that a run has made, or that a run of this pipeline that was killed may have begun to make.
+fn our_tables(pipeline: &Pipeline, records: &[RunRecord]) -> BTreeSet<String> {
+    let made = records.iter().flat_map(|record| record.tables.keys().cloned());
+    let relations = || pipeline.sources.keys().chain(pipeline.models.keys());
+    let rejected = relations().map(|name| format!("{name}__rejected"));
+    let log = std::iter::once(TRIGGER_LOG.to_owned());
+    made.chain(pipeline.models.keys().cloned()).chain(rejected).chain(log).collect()
 }
 
 /// The versions that some reader or a run that continues another may open, by table.

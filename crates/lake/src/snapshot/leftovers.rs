@@ -66,6 +66,7 @@ impl Snapshots {
                 }
             }
         }
+        left.files.sort_unstable();
         Ok(left)
     }
 

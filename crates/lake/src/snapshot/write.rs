@@ -50,7 +50,13 @@ impl Snapshots {
                         let _ = folder.store.delete(&path).await;
                     }
                 }
-                Err(error)
+                // Whoever wins clears the folder, and so our files vanish under our hands: that is not what happened.
+                match Snapshot::at(&folder).await {
+                    Ok(there) if there.manifest.id != manifest.id => {
+                        Err(SnapshotError::Exists { place: folder.to_string(), name: there.manifest.snapshot })
+                    }
+                    _ => Err(error),
+                }
             }
         }
     }

@@ -103,6 +103,7 @@ impl Warehouse {
             remove(&folder, dead).await?;
         }
         outcome.dead.extend(unfinished(&folder, vacuum).await?);
+        outcome.dead.sort_unstable_by(|left, right| left.path.cmp(&right.path));
         Ok(outcome)
     }
 }
