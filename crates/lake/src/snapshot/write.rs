@@ -43,21 +43,38 @@ impl Snapshots {
                 let _ = self.remove_unnamed(&folder, &manifest).await;
                 Ok(Snapshot { manifest, name: draft.name, folder })
             }
-            Err(error) => {
-                if !matches!(error, SnapshotError::Unknown { .. }) {
-                    for file in manifest.files() {
-                        let path = file.path.split('/').fold(folder.prefix.clone(), |path, part| path.join(part));
-                        let _ = folder.store.delete(&path).await;
-                    }
-                }
-                // Whoever wins clears the folder, and so our files vanish under our hands: that is not what happened.
-                match Snapshot::at(&folder).await {
-                    Ok(there) if there.manifest.id != manifest.id => {
-                        Err(SnapshotError::Exists { place: folder.to_string(), name: there.manifest.snapshot })
-                    }
-                    _ => Err(error),
-                }
+            Err(error) => match Snapshot::at(&folder).await {
+                // It was published after all; only the answers got lost.
+                Ok(there) if there.manifest.id == manifest.id => Ok(there),
+                there => Err(self.give_up(&folder, &manifest, there, error).await),
+            },
+        }
+    }
+
+    /// Removes the files of an attempt that failed, and says why it did.
+    async fn give_up(
+        &self,
+        folder: &Location,
+        manifest: &Manifest,
+        there: Result<Snapshot, SnapshotError>,
+        error: SnapshotError,
+    ) -> SnapshotError {
+        match there {
+            // Whoever won clears the folder, so that files may have vanished under our hands: that is not the reason.
+            Ok(there) => {
+                let _ = self.remove_unnamed(folder, &there.manifest).await;
+                SnapshotError::Exists { place: folder.to_string(), name: there.manifest.snapshot }
             }
+            // The manifest may still arrive, or nobody knows what it names.
+            Err(_) if matches!(error, SnapshotError::Unknown { .. }) => error,
+            Err(SnapshotError::Missing { .. }) => {
+                for file in manifest.files() {
+                    let path = file.path.split('/').fold(folder.prefix.clone(), |path, part| path.join(part));
+                    let _ = folder.store.delete(&path).await;
+                }
+                error
+            }
+            Err(_) => error,
         }
     }
 

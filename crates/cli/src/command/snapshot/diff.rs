@@ -124,7 +124,7 @@ fn journeys(journeys: &[JourneyMove]) -> comfy_table::Table {
             cell(&|figures| figures.exposed_churn_rate.map(|rate| format!("{:.1}", 100.0 * rate))),
             cell(&|figures| figures.unexposed_churn_rate.map(|rate| format!("{:.1}", 100.0 * rate))),
             cell(&|figures| figures.adjusted_odds_ratio.map(|ratio| format!("{ratio:.2}"))),
-            cell(&|figures| figures.excess_churners.map(|excess| format!("{excess:.0}"))),
+            cell(&|figures| figures.excess_churners.map(|excess| format!("{:.0}", excess.round() + 0.0))),
             cell(&|figures| figures.priority.map(|priority| format!("{priority:.2}"))),
         ]);
     }
