@@ -13,6 +13,7 @@ mod explain;
 mod failure;
 mod figures;
 mod firing_key;
+mod incremental;
 mod intake;
 mod matching;
 mod memory;
@@ -37,6 +38,7 @@ pub use explain::{
 };
 pub use failure::EngineError;
 pub use figures::Estimate;
+pub use incremental::{Increment, IncrementRecord, Increments, IntervalOptions, LateRows, increments};
 pub use intake::IntakeCounts;
 pub use prepare::{PrepareOptions, Prepared, prepare};
 pub use published::{Published, past_runs, show};

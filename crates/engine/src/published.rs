@@ -1,6 +1,6 @@
 //! What is published: the tables of one finished run, at the versions that belong together, or those of a snapshot.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use datafusion::dataframe::DataFrame;
@@ -12,6 +12,7 @@ use throughline_plan::{Graph, SqlText, StepKind, TextOrigin, diagnose};
 
 use crate::event::Silent;
 use crate::failure::EngineError;
+use crate::incremental::Increments;
 use crate::prepare::{PrepareOptions, Prepared, open_warehouse, prepare};
 use crate::publish::Execution;
 use crate::run::needed_steps;
@@ -272,6 +273,9 @@ pub(crate) async fn with_unpublished(
         run_id: String::new(),
         observer: Arc::new(Silent),
         publishes: false,
+        increments: Increments::default(),
+        windows: BTreeMap::new(),
+        published: BTreeMap::new(),
     };
     let steps = needed_steps(&prepared.plan, wanted);
     for step in steps.into_iter().filter(|step| step.kind != StepKind::Table) {

@@ -124,7 +124,7 @@ fn kept_versions(newest_first: &[RunRecord], before: DateTime<Utc>) -> BTreeMap<
                 *done = if young { 0 } else { *done + 1 };
                 needed
             }
-            RunStatus::Failed | RunStatus::TestsFailed => young,
+            _ => young,
         };
         if needed {
             for (table, version) in &record.tables {

@@ -64,6 +64,6 @@ fn failed(record: &RunRecord) -> Exit {
     say("\nno snapshot was made: every step and every test has to succeed");
     match record.status {
         RunStatus::TestsFailed => Exit::tests_failed(),
-        RunStatus::Failed | RunStatus::Done => Exit::step_failed(),
+        _ => Exit::step_failed(),
     }
 }
