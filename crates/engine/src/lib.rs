@@ -20,6 +20,7 @@ mod memory;
 mod prepare;
 mod publish;
 mod published;
+mod published_tables;
 mod run;
 mod run_record;
 mod session;
@@ -33,15 +34,14 @@ pub use discover::{
     discover,
 };
 pub use event::{Event, Observer, Silent};
-pub use explain::{
-    AtLandmark, Drivers, Explanation, NotMatured, Performance, Ranked, Stratum, explain, explain_published,
-};
+pub use explain::{AtLandmark, Drivers, Explanation, NotMatured, Performance, Ranked, Stratum, explain, explain_from};
 pub use failure::EngineError;
-pub use figures::Estimate;
+pub use figures::{Estimate, Figures};
 pub use incremental::{Increment, IncrementRecord, Increments, IntervalOptions, LateRows, increments};
 pub use intake::IntakeCounts;
 pub use prepare::{PrepareOptions, Prepared, prepare};
 pub use published::{Published, past_runs, show};
+pub use published_tables::PublishedTables;
 pub use run::{RunOptions, needed_steps, run};
 pub use run_record::{ConservationRow, RunRecord, RunStatus, StepRecord, StepStatus, TestRecord, TriggerRecord};
 pub use session::{SessionOptions, new_session};

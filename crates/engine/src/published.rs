@@ -64,9 +64,16 @@ impl Published {
 
     /// Opens what a workspace's pipeline has published, without opening its sources.
     pub async fn open(options: PrepareOptions) -> Result<Self, EngineError> {
+        Ok(Self::open_with_pipeline(options).await?.1)
+    }
+
+    /// The same beside the pipeline as its files say today.
+    pub async fn open_with_pipeline(options: PrepareOptions) -> Result<(Pipeline, Self), EngineError> {
         let (pipeline, warehouse, runtime) = located(&options)?;
         match Self::latest(&warehouse, &pipeline.name).await? {
-            Some(published) => Ok(Self { session_options: options.session, runtime: Some(runtime), ..published }),
+            Some(published) => {
+                Ok((pipeline, Self { session_options: options.session, runtime: Some(runtime), ..published }))
+            }
             None => Err(EngineError::refused(
                 format!("nothing is published yet in {}", warehouse.location()),
                 "make the tables first: throughline run",
@@ -76,6 +83,14 @@ impl Published {
 
     /// Opens a snapshot of a workspace's pipeline, to be read like a run.
     pub async fn open_snapshot(options: PrepareOptions, name: &str) -> Result<Self, EngineError> {
+        Ok(Self::open_snapshot_with_pipeline(options, name).await?.1)
+    }
+
+    /// The same beside the pipeline as its files say today.
+    pub async fn open_snapshot_with_pipeline(
+        options: PrepareOptions,
+        name: &str,
+    ) -> Result<(Pipeline, Self), EngineError> {
         let (pipeline, warehouse, runtime) = located(&options)?;
         let snapshot = find(&warehouse, &pipeline.name.value, name).await?;
         let record = serde_json::from_value(snapshot.manifest().run.clone()).map_err(|error| {
@@ -84,7 +99,8 @@ impl Published {
                 "it was made by another version of throughline; its files are plain Parquet",
             )
         })?;
-        Ok(Self { record, warehouse, frozen: Some(snapshot), session_options: options.session, runtime: Some(runtime) })
+        let (session_options, runtime) = (options.session, Some(runtime));
+        Ok((pipeline, Self { record, warehouse, frozen: Some(snapshot), session_options, runtime }))
     }
 
     /// The snapshot, where it is one.

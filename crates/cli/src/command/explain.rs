@@ -1,9 +1,7 @@
 //! `throughline explain JOURNEY`.
 
-mod performance;
-mod words;
-
-use throughline_engine::{Published, explain, explain_published};
+use throughline_engine::{Published, PublishedTables, explain, explain_from};
+use throughline_report::words;
 
 use crate::arguments::{ExplainArguments, ExplanationFormat, WorkspaceArguments};
 use crate::command::options;
@@ -15,8 +13,8 @@ pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &ExplainArgum
     let options = options(workspace)?;
     let explanation = match &arguments.snapshot {
         Some(snapshot) => {
-            let published = Published::open_snapshot(options.clone(), snapshot).await?;
-            explain_published(options, &published, &arguments.journey).await?
+            let (pipeline, published) = Published::open_snapshot_with_pipeline(options, snapshot).await?;
+            explain_from(&PublishedTables::of(&published).await?, &pipeline, &arguments.journey).await?
         }
         None => explain(options, &arguments.journey).await?,
     };

@@ -320,6 +320,9 @@ fn two_quarters_of_the_sample_are_compared() {
 
     let explained = workspace.run("explain onboarding --snapshot 2026-Q2").ends_with(0).stdout;
     assert!(explained.contains("2026-07-01"), "{explained}");
+    workspace.run("report --snapshot 2026-Q2 --out q2.html").ends_with(0);
+    let page = std::fs::read_to_string(workspace.path().join("q2.html")).expect("the page is written");
+    assert!(page.contains("2026-07-01") && !page.contains("2026-10-01"), "the page is of another day");
     let printed = workspace.run("snapshot diff 2026-Q2 2026-Q3").ends_with(0).stdout;
     assert!(printed.contains("2026-04-01 → 2026-07-01") && printed.contains("onboarding"), "{printed}");
     let same = workspace.run("snapshot diff 2026-Q3 2026-Q3").ends_with(0).stdout;
