@@ -1,6 +1,7 @@
 //! Frozen quarters: made once, revised when later data changes them, compared, copied, and damaged.
 
 use std::path::PathBuf;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use insta::assert_snapshot;
@@ -289,6 +290,18 @@ fn a_killed_snapshot_is_seen_by_nobody_and_swept_later() {
     workspace.run("vacuum --force --retention 0h").ends_with(0);
     assert!(leftovers(&workspace).is_empty());
     workspace.run("snapshot verify 2024-01").ends_with(0);
+}
+
+#[test]
+fn of_two_at_once_one_is_made_and_the_other_finds_it() {
+    let workspace = Workspace::tiny();
+    let start = || workspace.command(&CREATE.split(' ').collect::<Vec<_>>()).stderr(Stdio::piped()).spawn();
+    let started = [start(), start()].map(|child| child.expect("the program starts"));
+    let told = started.map(|child| words(&workspace.outcome(child.wait_with_output().expect("it ends"))));
+    assert!(told.iter().all(|told| told.starts_with("exit 0\n2024-01 ")), "{told:?}");
+    assert!(told.iter().any(|told| told.contains(" tables, ")), "{told:?}");
+    workspace.run("snapshot verify 2024-01").ends_with(0);
+    assert!(leftovers(&workspace).is_empty());
 }
 
 #[test]

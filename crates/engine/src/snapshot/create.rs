@@ -6,7 +6,9 @@ use std::sync::Arc;
 use chrono::{SecondsFormat, TimeDelta, Utc};
 use serde_json::Value;
 use throughline_config::Pipeline;
-use throughline_lake::{Snapshot, SnapshotDraft, SnapshotName, Snapshots, Superseded, TableDraft, Warehouse};
+use throughline_lake::{
+    Snapshot, SnapshotDraft, SnapshotError, SnapshotName, Snapshots, Superseded, TableDraft, Warehouse,
+};
 
 use super::diff::{SnapshotDiff, Tables, compare};
 use super::find::parsed;
@@ -18,6 +20,9 @@ use crate::run_record::{RunRecord, RunStatus};
 
 /// A scratch warehouse in which nothing was written for so long belongs to an attempt that was killed.
 const ABANDONED_AFTER: TimeDelta = TimeDelta::hours(24);
+
+/// How often the newest revision is looked up because somebody else was faster.
+const LOOKS: u32 = 5;
 
 /// How a snapshot is made.
 #[derive(Debug, Clone, Copy, Default)]
@@ -145,22 +150,42 @@ impl Attempt {
         if record.status != RunStatus::Done {
             return Ok(SnapshotOutcome::RunFailed { record: Box::new(record) });
         }
-        let mut draft = self.draft(&record)?;
-        let Some(newest) = &self.newest else {
-            let snapshot = Box::new(self.all.publish(&self.scratch, &draft).await?);
-            return Ok(SnapshotOutcome::Created { snapshot, changes: None });
+        let mut newest = self.newest.clone();
+        for _ in 0..LOOKS {
+            if let Some(outcome) = self.settle(&record, newest.as_ref(), how).await? {
+                return Ok(outcome);
+            }
+            newest = newest_revision(&self.all, self.name, &self.prepared.plan.pipeline.name.value).await?;
+        }
+        Err(EngineError::failed(
+            format!("others published revisions of {} faster, {LOOKS} times; nothing was written", self.name),
+            "ask again when they have ended",
+        ))
+    }
+
+    /// Holds the rows against the newest revision and publishes them if need be. `None` when somebody else published
+    /// under the same name meanwhile.
+    async fn settle(
+        &self,
+        record: &RunRecord,
+        newest: Option<&Snapshot>,
+        how: SnapshotOptions,
+    ) -> Result<Option<SnapshotOutcome>, EngineError> {
+        let mut draft = self.draft(record)?;
+        let Some(newest) = newest else {
+            let created = self.publish(&draft).await?;
+            return Ok(created.map(|snapshot| SnapshotOutcome::Created { snapshot, changes: None }));
         };
         let next = newest.name().next();
         let before = Tables::of_snapshot(newest);
         let now = Tables::of_scratch(&self.scratch, &draft, &next.to_string()).await?;
-        let session = self.prepared.session()?;
-        let changes = compare(&session, &before, &now).await?;
+        let changes = compare(&self.prepared.session()?, &before, &now).await?;
         let snapshot = Box::new(newest.clone());
         if changes.same_rows() {
-            return Ok(SnapshotOutcome::Same { snapshot });
+            return Ok(Some(SnapshotOutcome::Same { snapshot }));
         }
         if !how.revise {
-            return Ok(SnapshotOutcome::Differs { snapshot, changes });
+            return Ok(Some(SnapshotOutcome::Differs { snapshot, changes }));
         }
         draft.name = next;
         draft.supersedes = Some(Superseded {
@@ -168,8 +193,16 @@ impl Attempt {
             manifest_sha256: newest.manifest().manifest_sha256.clone(),
         });
         draft.changes = value(&changes)?;
-        let snapshot = Box::new(self.all.publish(&self.scratch, &draft).await?);
-        Ok(SnapshotOutcome::Created { snapshot, changes: Some(changes) })
+        let created = self.publish(&draft).await?;
+        Ok(created.map(|snapshot| SnapshotOutcome::Created { snapshot, changes: Some(changes) }))
+    }
+
+    async fn publish(&self, draft: &SnapshotDraft) -> Result<Option<Box<Snapshot>>, EngineError> {
+        match self.all.publish(&self.scratch, draft).await {
+            Ok(snapshot) => Ok(Some(Box::new(snapshot))),
+            Err(SnapshotError::Exists { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn draft(&self, record: &RunRecord) -> Result<SnapshotDraft, EngineError> {

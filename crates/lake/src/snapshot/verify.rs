@@ -55,17 +55,16 @@ impl Snapshot {
     /// Holds names and sizes of the files against the manifest, without reading them.
     pub async fn verify_sizes(&self) -> Result<Verification, SnapshotError> {
         let found = files_in(&self.folder).await?;
-        let mut damaged = BTreeMap::new();
+        let mut damaged: BTreeMap<String, Damage> = BTreeMap::new();
         let mut named = BTreeSet::from([MANIFEST]);
         for file in self.manifest.files() {
             named.insert(file.path.as_str());
-            match found.get(&file.path) {
-                None => drop(damaged.insert(file.path.clone(), Damage::Missing)),
-                Some(bytes) if *bytes != file.bytes => {
-                    damaged.insert(file.path.clone(), Damage::Size { expected: file.bytes, found: *bytes });
-                }
-                Some(_) => {}
-            }
+            let damage = match found.get(&file.path) {
+                None => Some(Damage::Missing),
+                Some(bytes) if *bytes != file.bytes => Some(Damage::Size { expected: file.bytes, found: *bytes }),
+                Some(_) => None,
+            };
+            damaged.extend(damage.map(|damage| (file.path.clone(), damage)));
         }
         let extra = found.keys().filter(|path| !named.contains(path.as_str()));
         damaged.extend(extra.map(|path| (path.clone(), Damage::Extra)));
