@@ -12,6 +12,8 @@ pub(crate) mod run;
 pub(crate) mod runs;
 pub(crate) mod sample;
 pub(crate) mod show;
+pub(crate) mod snapshot;
+pub(crate) mod vacuum;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use throughline_engine::{IntervalOptions, PrepareOptions, Prepared, SessionOptions, prepare};

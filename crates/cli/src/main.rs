@@ -66,6 +66,8 @@ async fn dispatch(arguments: Arguments) -> Result<(), Exit> {
         Command::Explain(explain) => command::explain::run(&workspace, &explain).await,
         Command::Report(report) => command::report::run(&workspace, &report).await,
         Command::Runs(runs) => command::runs::run(&workspace, &runs).await,
+        Command::Snapshot(snapshot) => command::snapshot::run(&workspace, &snapshot).await,
+        Command::Vacuum(vacuum) => command::vacuum::run(&workspace, &vacuum).await,
         Command::Completions(completions) => command::completions::run(&completions),
     }
 }

@@ -24,8 +24,10 @@ mod published_tables;
 mod run;
 mod run_record;
 mod session;
+mod snapshot;
 mod triggers;
 mod usage;
+mod vacuum;
 
 pub use discover::{
     ChurnLink, Coverage, Discovery, EverydayTopics, FoundJourney, FoundVariant, LandmarkDays, Likeness, SearchOptions,
@@ -43,5 +45,10 @@ pub use published_tables::PublishedTables;
 pub use run::{RunOptions, needed_steps, run};
 pub use run_record::{ConservationRow, RunRecord, RunStatus, StepRecord, StepStatus, TestRecord, TriggerRecord};
 pub use session::{SessionOptions, new_session};
+pub use snapshot::{
+    JourneyFigures, JourneyMove, Landmarks, ListedSnapshot, SnapshotDiff, SnapshotOptions, SnapshotOutcome, TableDiff,
+    create_snapshot, diff_snapshots, export_snapshot, find_snapshot, landmarks, snapshot_at, snapshots,
+};
 pub use throughline_journeys::Arrangement;
 pub use usage::{StepUsage, peak_memory_bytes};
+pub use vacuum::{VacuumOptions, VacuumReport, vacuum};

@@ -9,9 +9,13 @@ use crate::command::options;
 use crate::exit::Exit;
 use crate::terminal::write_frame;
 
-/// Runs one SELECT over the tables of the last complete run.
+/// Runs one SELECT over the tables of the last complete run, or of a snapshot.
 pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &QueryArguments) -> Result<(), Exit> {
-    let published = Published::open(options(workspace)?).await?;
+    let options = options(workspace)?;
+    let published = match &arguments.snapshot {
+        Some(snapshot) => Published::open_snapshot(options, snapshot).await?,
+        None => Published::open(options).await?,
+    };
     let sql = match arguments.sql.as_str() {
         "-" => {
             let mut text = String::new();
