@@ -4,12 +4,15 @@ pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod discover;
 pub(crate) mod explain;
+pub(crate) mod lineage;
 pub(crate) mod plan;
 pub(crate) mod query;
 pub(crate) mod run;
 pub(crate) mod runs;
 pub(crate) mod sample;
+pub(crate) mod schema;
 pub(crate) mod show;
+pub(crate) mod test;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use throughline_engine::{PrepareOptions, Prepared, SessionOptions, prepare};

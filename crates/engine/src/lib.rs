@@ -6,6 +6,7 @@
 //! Invariant: a step's rows are staged, tested and only then committed, one table in one atomic commit. A finished
 //! run's record names one consistent set of table versions, and only such sets are read by [`Published`].
 
+mod data_tests;
 mod definitions;
 mod discover;
 mod event;
@@ -16,28 +17,35 @@ mod firing_key;
 mod intake;
 mod matching;
 mod memory;
+mod openlineage;
 mod prepare;
 mod publish;
 mod published;
 mod run;
+mod run_history;
 mod run_record;
 mod session;
 mod triggers;
+mod unit_test;
 mod usage;
 
+pub use data_tests::{ModelTests, test_published};
 pub use discover::{
     ChurnLink, Coverage, Discovery, EverydayTopics, FoundJourney, FoundVariant, LandmarkDays, Likeness, SearchOptions,
     discover,
 };
-pub use event::{Event, Observer, Silent};
+pub use event::{Event, Observer, Silent, Together};
 pub use explain::{AtLandmark, Drivers, Explanation, NotMatured, Performance, Ranked, Stratum, explain};
 pub use failure::EngineError;
 pub use figures::Estimate;
 pub use intake::IntakeCounts;
+pub use openlineage::{Delivered, LineageObserver, LineageOptions, LineageTarget};
 pub use prepare::{PrepareOptions, Prepared, prepare};
-pub use published::{Published, past_runs, show};
+pub use published::{Published, past_runs, query, show};
 pub use run::{RunOptions, needed_steps, run};
+pub use run_history::{RUN_TABLES, register_run_tables};
 pub use run_record::{ConservationRow, RunRecord, RunStatus, StepRecord, StepStatus, TestRecord, TriggerRecord};
 pub use session::{SessionOptions, new_session};
 pub use throughline_journeys::Arrangement;
+pub use unit_test::{ChangedCell, ChangedRow, Differences, ShownCell, UnitTestRecord, run_unit_tests};
 pub use usage::{StepUsage, peak_memory_bytes};

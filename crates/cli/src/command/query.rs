@@ -2,16 +2,13 @@
 
 use std::io::Read;
 
-use throughline_engine::Published;
-
 use crate::arguments::{QueryArguments, WorkspaceArguments};
 use crate::command::options;
 use crate::exit::Exit;
 use crate::terminal::write_frame;
 
-/// Runs one SELECT over the tables of the last complete run.
+/// Runs one SELECT over the tables of the last complete run and the history of runs.
 pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &QueryArguments) -> Result<(), Exit> {
-    let published = Published::open(options(workspace)?).await?;
     let sql = match arguments.sql.as_str() {
         "-" => {
             let mut text = String::new();
@@ -22,6 +19,6 @@ pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &QueryArgumen
         }
         sql => sql.to_owned(),
     };
-    let frame = published.query(&sql).await?;
+    let frame = throughline_engine::query(options(workspace)?, &sql).await?;
     write_frame(frame, &arguments.output).await
 }

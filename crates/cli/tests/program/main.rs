@@ -12,6 +12,8 @@ mod publishing;
 mod readme;
 mod refusals;
 mod sample;
+mod seen_from_outside;
+mod testing;
 mod tiny;
 mod triggers;
 mod whole;

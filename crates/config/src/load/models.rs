@@ -10,7 +10,7 @@ use super::workspace::Workspace;
 use super::{rules, top};
 use crate::{Diagnostic, Diagnostics, Located, MatchRows, Materialization, Model, ModelKind, SourceFile};
 
-const KEYS: [&str; 12] = [
+pub(crate) const KEYS: [&str; 12] = [
     "sql",
     "match",
     "rows",
