@@ -12,20 +12,39 @@ use crate::exit::Exit;
 const ENDPOINT: &str = "api/v1/lineage";
 const NAMESPACE: &str = "default";
 
+/// What a run tells OpenLineage. Dropped when the run is over or was interrupted; what could not be delivered by then
+/// is warned of.
+pub(crate) struct Told {
+    lineage: Arc<LineageObserver>,
+    observer: Arc<dyn Observer>,
+}
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        let delivered = self.lineage.finish();
+        if delivered.lost > 0 {
+            let reason = delivered.reason.unwrap_or_default();
+            let message =
+                format!("{} of {} OpenLineage events were not delivered: {reason}", delivered.lost, delivered.events);
+            self.observer.event(&Event::Warning { message: &message });
+        }
+    }
+}
+
 /// `observer`, together with one that tells OpenLineage where that is asked for.
 pub(crate) async fn with_lineage(
     observer: Arc<dyn Observer>,
     argument: Option<&str>,
     prepared: &Arc<Prepared>,
-) -> Result<(Arc<dyn Observer>, Option<Arc<LineageObserver>>), Exit> {
+) -> Result<(Arc<dyn Observer>, Option<Told>), Exit> {
     let Some(options) = options(argument, |name| std::env::var(name).ok().filter(|value| !value.is_empty()))? else {
         return Ok((observer, None));
     };
     match LineageObserver::new(prepared, options).await {
         Ok(lineage) => {
             let lineage = Arc::new(lineage);
-            let both: Vec<Arc<dyn Observer>> = vec![observer, Arc::clone(&lineage) as Arc<dyn Observer>];
-            Ok((Arc::new(Together(both)), Some(lineage)))
+            let both: Vec<Arc<dyn Observer>> = vec![Arc::clone(&observer), Arc::clone(&lineage) as Arc<dyn Observer>];
+            Ok((Arc::new(Together(both)), Some(Told { lineage, observer })))
         }
         // What was written wrong is refused; what does not work today keeps no run from running.
         Err(refused @ EngineError::Refused { .. }) => Err(refused.into()),
@@ -33,17 +52,6 @@ pub(crate) async fn with_lineage(
             observer.event(&Event::Warning { message: &format!("no OpenLineage events: {error}") });
             Ok((observer, None))
         }
-    }
-}
-
-/// Waits for events under way and warns of those that were lost.
-pub(crate) fn finish(lineage: Option<&LineageObserver>, observer: &dyn Observer) {
-    let Some(delivered) = lineage.map(LineageObserver::finish) else { return };
-    if delivered.lost > 0 {
-        let reason = delivered.reason.unwrap_or_default();
-        let message =
-            format!("{} of {} OpenLineage events were not delivered: {reason}", delivered.lost, delivered.events);
-        observer.event(&Event::Warning { message: &message });
     }
 }
 

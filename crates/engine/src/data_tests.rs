@@ -8,7 +8,7 @@ use arrow::datatypes::Int64Type;
 use datafusion::functions_aggregate::expr_fn::sum;
 use datafusion::logical_expr::{lit, when};
 use serde::Serialize;
-use throughline_config::{Materialization, Model, ModelKind, TestKind};
+use throughline_config::{Model, ModelKind, TestKind};
 use throughline_plan::{PlannedTest, Selection, SqlText, Step, StepKind, planned_tests};
 
 use crate::event::Silent;
@@ -117,7 +117,7 @@ impl Execution {
     /// way in: testing these would only compute the costliest relations once more.
     fn has_grain_by_construction(&self, model: &Model) -> bool {
         if let ModelKind::Match { .. } = model.kind {
-            return model.materialized == Materialization::View;
+            return true;
         }
         let [only] = model.grain.as_slice() else { return false };
         let mut models = self.prepared.plan.pipeline.models.values();

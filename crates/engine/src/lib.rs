@@ -47,5 +47,7 @@ pub use run_history::{RUN_TABLES, register_run_tables};
 pub use run_record::{ConservationRow, RunRecord, RunStatus, StepRecord, StepStatus, TestRecord, TriggerRecord};
 pub use session::{SessionOptions, new_session};
 pub use throughline_journeys::Arrangement;
-pub use unit_test::{ChangedCell, ChangedRow, Differences, ShownCell, UnitTestRecord, run_unit_tests};
+pub use unit_test::{
+    ChangedCell, ChangedRow, Differences, ShownCell, UnitTestRecord, check_unit_tests, run_unit_tests,
+};
 pub use usage::{StepUsage, peak_memory_bytes};

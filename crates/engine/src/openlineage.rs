@@ -76,8 +76,17 @@ impl LineageObserver {
         Ok(Self { events, run: Mutex::default(), delivery: Mutex::new(Some(delivery)) })
     }
 
-    /// Waits for the events under way, for some seconds at most, and says what became of them.
+    /// Waits for the events under way, for some seconds at most, and says what became of them. A run that is not over
+    /// by now was interrupted.
     pub fn finish(&self) -> Delivered {
+        let running = self.run.lock().ok().and_then(|mut running| running.take());
+        if let Some(running) = running {
+            let now = Utc::now();
+            for step in running.steps.keys() {
+                self.send(self.events.step(State::Abort, &running.run_id, running.began, now, step, None));
+            }
+            self.send(self.events.run(State::Abort, &running.run_id, running.began, now, None));
+        }
         let delivery = self.delivery.lock().ok().and_then(|mut delivery| delivery.take());
         delivery.map_or_else(Delivered::default, Delivery::finish)
     }
@@ -133,20 +142,5 @@ impl Observer for LineageObserver {
             }
             _ => {}
         }
-    }
-}
-
-/// A run that is dropped before its end was interrupted.
-impl Drop for LineageObserver {
-    fn drop(&mut self) {
-        let running = self.run.lock().ok().and_then(|mut running| running.take());
-        if let Some(running) = running {
-            let now = Utc::now();
-            for step in running.steps.keys() {
-                self.send(self.events.step(State::Abort, &running.run_id, running.began, now, step, None));
-            }
-            self.send(self.events.run(State::Abort, &running.run_id, running.began, now, None));
-        }
-        self.finish();
     }
 }

@@ -28,7 +28,7 @@ use self::inputs::{KnownColumns, register_inputs, unknown_column};
 use self::values::typed;
 use crate::failure::EngineError;
 use crate::matching::Matcher;
-use crate::prepare::{PrepareOptions, session_with_definitions};
+use crate::prepare::{PrepareOptions, Prepared, session_with_definitions};
 use crate::session::{SessionOptions, new_runtime};
 
 /// 2100-01-01: after everything a test is likely to give.
@@ -73,25 +73,22 @@ pub async fn run_unit_tests(
     let graph = Graph::of(&pipeline)?;
     let selected = selection.models(&pipeline, &graph)?;
     let bench = Bench::new(&pipeline, graph, &selected, options.session).await?;
-    let mut prepared = Vec::new();
-    let mut findings = Diagnostics::default();
-    let chosen =
-        |test: &&UnitTest| selected.contains(&test.model.value) || !pipeline.models.contains_key(&test.model.value);
-    for test in pipeline.unit_tests.values().filter(chosen) {
-        match bench.prepare(test).await {
-            Ok(ready) => prepared.push(ready),
-            Err(EngineError::Configuration(found)) => findings.0.extend(found.0),
-            Err(other) => return Err(other),
-        }
-    }
-    if !findings.is_empty() {
-        return Err(findings.sorted().into());
-    }
-    let mut records = Vec::with_capacity(prepared.len());
-    for test in prepared {
+    let mut records = Vec::new();
+    for test in bench.prepare_all(&selected).await? {
         records.push(test.run().await);
     }
     Ok(records)
+}
+
+/// Plans every unit test and type-checks its rows, and runs none. Returns how many there are.
+///
+/// # Errors
+/// What is wrong with the tests.
+pub async fn check_unit_tests(prepared: &Prepared) -> Result<usize, EngineError> {
+    let pipeline = prepared.plan.pipeline.as_ref();
+    let selected = pipeline.models.keys().cloned().collect();
+    let bench = Bench::new(pipeline, Graph::of(pipeline)?, &selected, prepared.session_options.clone()).await?;
+    Ok(bench.prepare_all(&selected).await?.len())
 }
 
 /// What all tests share.
@@ -129,6 +126,21 @@ impl<'a> Bench<'a> {
         let wanted = Graph::closure(tested, |name| graph.inputs(name));
         let known = KnownColumns::of(pipeline, &graph, &wanted, &parameters, &session).await?;
         Ok(Self { pipeline, graph, known, options, runtime })
+    }
+
+    /// The tests of the selected models, and those of models that do not exist: these are found wrong.
+    async fn prepare_all(&self, selected: &BTreeSet<String>) -> Result<Vec<Ready<'a>>, EngineError> {
+        let mut prepared = Vec::new();
+        let mut findings = Diagnostics::default();
+        let chosen = |model: &String| selected.contains(model) || !self.pipeline.models.contains_key(model);
+        for test in self.pipeline.unit_tests.values().filter(|test| chosen(&test.model.value)) {
+            match self.prepare(test).await {
+                Ok(ready) => prepared.push(ready),
+                Err(EngineError::Configuration(found)) => findings.0.extend(found.0),
+                Err(other) => return Err(other),
+            }
+        }
+        if findings.is_empty() { Ok(prepared) } else { Err(findings.sorted().into()) }
     }
 
     async fn prepare(&self, test: &'a UnitTest) -> Result<Ready<'a>, EngineError> {

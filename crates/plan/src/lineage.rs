@@ -5,6 +5,8 @@
 //! rows there are: conditions, windows, filters, joins, groupings, orders.
 
 mod expression;
+#[cfg(test)]
+mod tests;
 mod trace;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -24,9 +24,9 @@ pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &RunArguments
         LogFormat::Text => Arc::new(Progress::new()),
         LogFormat::Json => Arc::new(JsonLines::new()),
     };
-    let (observer, lineage) = openlineage::with_lineage(observer, arguments.openlineage.as_deref(), &prepared).await?;
+    let (observer, told) = openlineage::with_lineage(observer, arguments.openlineage.as_deref(), &prepared).await?;
     let record = run_plan(&prepared, &options, &observer).await?;
-    openlineage::finish(lineage.as_deref(), observer.as_ref());
+    drop(told);
     drop(observer);
     if arguments.log_format == LogFormat::Text {
         print_summary(&record, &prepared);

@@ -37,10 +37,7 @@ fn the_history_of_runs_is_queryable() {
         "SELECT step, test, severity, offending, place FROM run_tests WHERE NOT passed"
     ), @"");
     let columns = workspace.run("show runs --limit 0").ends_with(0).stdout;
-    assert!(
-        columns.lines().skip(2).all(|line| line.split_whitespace().count() > 2),
-        "a column without comment: {columns}"
-    );
+    assert!(columns.contains("Identifies the run; sorts by time"), "columns without comments: {columns}");
     let runs = workspace.run("runs").ends_with(0);
     assert!(runs.stdout.contains("instance: test failed: row count in 100 .. any (6), pipelines/tiny.yaml:"), "{runs}");
     let records = json_lines(&workspace.run("runs --format json").ends_with(0).stdout);
@@ -100,7 +97,7 @@ fn every_line_of_the_json_log_is_one_event() {
 #[test]
 fn columns_are_traced_to_the_sources_and_back() {
     let workspace = Workspace::tiny();
-    let lineage = |arguments: &str| workspace.run(&format!("lineage {arguments}"));
+    let lineage = |arguments: &str| workspace.run(format!("lineage {arguments}").trim_end());
     assert_snapshot!(lineage("instance.satisfaction"), @"");
     assert_snapshot!(lineage("contacts.at --downstream"), @"");
     assert_snapshot!(lineage("instance"), @"");

@@ -138,7 +138,8 @@ fn values_tell_the_types_of_a_source_that_declares_none() {
         );
         workspace.run("test --unit")
     };
-    assert_eq!(test("").code, Some(3), "an instant in quotes is a text");
+    let mixed = test("").ends_with(2);
+    assert!(mixed.stderr.contains("`at` is an instant in one row and a text in another"), "{mixed}");
     let declared = test("columns: { contact_id: int64, at: timestamp }\n      ");
     assert_eq!(declared.code, Some(0), "{declared}");
 }
@@ -239,5 +240,6 @@ fn a_test_whose_model_cannot_be_computed_fails() {
     );
     workspace.edit(PIPELINE, "  by_status:\n    sql: sql/by_status.sql\n    materialized: table\n    grain: [journey, status]\n    tags: [marts]\n", "");
     let outcome = workspace.run("test --unit").ends_with(3);
-    assert!(outcome.stdout.contains("the model cannot be computed: Divide by zero error"), "{outcome}");
+    let told = outcome.stdout.lines().find(|line| line.contains("the model cannot be computed"));
+    assert!(told.is_some_and(|line| line.contains("Divide by zero")), "{outcome}");
 }

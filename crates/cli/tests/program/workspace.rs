@@ -65,7 +65,10 @@ impl Workspace {
     pub(crate) fn command<S: AsRef<std::ffi::OsStr>>(&self, arguments: &[S]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_throughline"));
         command.args(arguments).current_dir(self.path()).stdin(Stdio::null());
-        for name in ["THROUGHLINE_PROJECT", "WAREHOUSE", "LAKE", "COLUMNS", "OPENLINEAGE_URL", "OPENLINEAGE_DISABLED"] {
+        let own = ["THROUGHLINE_PROJECT", "WAREHOUSE", "LAKE", "COLUMNS"];
+        let of_endpoints =
+            ["OPENLINEAGE_URL", "OPENLINEAGE_DISABLED", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
+        for name in own.into_iter().chain(of_endpoints) {
             command.env_remove(name);
         }
         command.env("NO_COLOR", "1");

@@ -95,13 +95,17 @@ fn type_of(text: &str, quoted: bool) -> DataType {
     }
 }
 
-/// Whether two values of one type are the same to a person.
+/// Whether two values are the same to a person.
 pub(super) fn same(expected: &ScalarValue, actual: &ScalarValue) -> bool {
     match (expected, actual) {
         (ScalarValue::Float64(Some(left)), ScalarValue::Float64(Some(right))) => {
             left == right || (left - right).abs() <= FLOAT_TOLERANCE * left.abs().max(right.abs())
         }
-        (left, right) => left == right,
+        // A text is the same whichever way it is held in memory.
+        (left, right) => match (left.try_as_str(), right.try_as_str()) {
+            (Some(left), Some(right)) => left == right,
+            _ => left == right,
+        },
     }
 }
 
