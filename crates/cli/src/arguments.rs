@@ -90,7 +90,7 @@ pub(crate) struct Arguments {
 }
 
 /// What every command that works in a workspace takes.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct WorkspaceArguments {
     /// The workspace: the folder that holds `pipelines/`.
     #[arg(long, global = true, value_name = "DIR", default_value = ".", env = "THROUGHLINE_PROJECT")]
@@ -122,7 +122,7 @@ pub(crate) enum Command {
     /// Parses, plans and type-checks everything; reads schemas, no rows.
     Check,
     /// Says what a run would do, in which order and why.
-    Plan(SelectionArguments),
+    Plan(PlanArguments),
     /// Makes, tests and publishes the tables.
     #[command(after_help = RUN_NOTES)]
     Run(RunArguments),
@@ -179,12 +179,30 @@ pub(crate) struct SelectionArguments {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct PlanArguments {
+    #[command(flatten)]
+    pub(crate) selection: SelectionArguments,
+    /// As if the whole history were to be made again.
+    #[arg(long)]
+    pub(crate) full_refresh: bool,
+    /// As if incremental models were to be made again from this instant on.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) start: Option<String>,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct RunArguments {
     #[command(flatten)]
     pub(crate) selection: SelectionArguments,
-    /// Accepts an `--as-of` before the published one, and so replaces newer tables by older ones.
+    /// Makes the whole history again, also of incremental models, and accepts an `--as-of` before the published one.
     #[arg(long)]
     pub(crate) full_refresh: bool,
+    /// Makes incremental models again from this instant on at least; their history begins there when there is none yet.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) start: Option<String>,
+    /// Up to this instant: another word for `--as-of`.
+    #[arg(long, value_name = "TIME", conflicts_with = "as_of")]
+    pub(crate) end: Option<String>,
     /// Steps that run side by side.
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(crate) threads: u16,

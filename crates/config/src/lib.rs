@@ -20,8 +20,8 @@ mod unit_test;
 pub use diagnostic::{Diagnostic, Diagnostics, Severity, closest};
 pub use load::{LoadOptions, instant, load_pipeline, pipeline_names};
 pub use pipeline::{
-    Column, ColumnType, DataTest, Duration, Format, Freshness, JourneyDefinition, MatchRows, Materialization, Model,
-    ModelKind, OnRestart, Pipeline, RowRule, Source, SourceKind, TestKind, Timestamp, Variable,
+    Calendar, Column, ColumnType, DataTest, Duration, Format, Freshness, Increment, JourneyDefinition, MatchRows,
+    Materialization, Model, ModelKind, OnRestart, Pipeline, RowRule, Source, SourceKind, TestKind, Timestamp, Variable,
 };
 pub use place::{Located, Place, SourceFile};
 pub use schema::{FileKind, json_schema};

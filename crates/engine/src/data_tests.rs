@@ -1,6 +1,6 @@
 //! Data tests of relations that are not staged: of views while a run makes them, and of all that is published.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::array::AsArray;
@@ -13,6 +13,7 @@ use throughline_plan::{PlannedTest, Selection, SqlText, Step, StepKind, planned_
 
 use crate::event::Silent;
 use crate::failure::EngineError;
+use crate::incremental::Increments;
 use crate::prepare::Prepared;
 use crate::publish::{Execution, test_record};
 use crate::published::{Published, with_unpublished};
@@ -68,6 +69,9 @@ pub async fn test_published(
         run_id: String::new(),
         observer: Arc::new(Silent),
         publishes: false,
+        increments: Increments::default(),
+        windows: BTreeMap::new(),
+        published: BTreeMap::new(),
     };
     let mut tested = Vec::new();
     for model in models().filter(|model| selected.contains(&model.name.value)) {

@@ -1,6 +1,6 @@
 //! What is published: the tables of one finished run, at the versions that belong together.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::DateTime;
@@ -13,6 +13,7 @@ use throughline_plan::{Graph, SqlText, StepKind, TextOrigin, diagnose};
 
 use crate::event::Silent;
 use crate::failure::EngineError;
+use crate::incremental::Increments;
 use crate::prepare::{PrepareOptions, Prepared, open_warehouse, prepare};
 use crate::publish::Execution;
 use crate::run::needed_steps;
@@ -252,6 +253,9 @@ pub(crate) async fn with_unpublished(
         run_id: String::new(),
         observer: Arc::new(Silent),
         publishes: false,
+        increments: Increments::default(),
+        windows: BTreeMap::new(),
+        published: BTreeMap::new(),
     };
     let steps = needed_steps(&prepared.plan, wanted);
     for step in steps.into_iter().filter(|step| step.kind != StepKind::Table) {

@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 
 use crate::event::{Event, Observer};
 use crate::failure::EngineError;
+use crate::incremental::{Increments, IntervalOptions, increments, source_windows};
 use crate::prepare::Prepared;
 use crate::publish::Execution;
 use crate::published::Published;
@@ -22,8 +23,8 @@ use crate::usage::peak_memory_bytes;
 pub struct RunOptions {
     /// Which models.
     pub selection: Selection,
-    /// Accept an `as_of` before the published one.
-    pub full_refresh: bool,
+    /// What is made again whatever the ledgers say; a full refresh also accepts an `as_of` before the published one.
+    pub interval: IntervalOptions,
     /// Steps side by side, at least one.
     pub threads: usize,
     /// Start nothing more after a failure.
@@ -47,7 +48,7 @@ pub async fn run(
     let plan = &prepared.plan;
     let selected = options.selection.models(&plan.pipeline, &plan.graph)?;
     let published = Published::latest(&prepared.warehouse, &plan.pipeline.name).await?;
-    refuse_older_cut(plan, published.as_ref(), options.full_refresh)?;
+    refuse_older_cut(plan, published.as_ref(), options.interval.full_refresh)?;
     let session = prepared.session()?;
     let steps = needed_steps(plan, &selected);
     if steps.is_empty() {
@@ -55,6 +56,9 @@ pub async fn run(
     }
     register_unselected(plan, &steps, published.as_ref(), &session).await?;
     prepared.warehouse.verify_writable().await?;
+
+    let increments = increments(prepared, &steps, options.interval).await?;
+    tell_late_rows(&steps, &increments, observer);
 
     let run_id = new_run_id(started_at);
     let names: Vec<String> = steps.iter().map(|step| step.name.clone()).collect();
@@ -65,6 +69,9 @@ pub async fn run(
         run_id: run_id.clone(),
         observer: Arc::clone(observer),
         publishes: true,
+        windows: source_windows(plan, &steps, &increments),
+        increments,
+        published: published.as_ref().map(|published| published.record.tables.clone()).unwrap_or_default(),
     });
     let mut steps = Scheduler::new(&steps, options).work_off(&execution).await;
     let mut triggers = Vec::new();
@@ -104,6 +111,26 @@ pub(crate) fn rfc3339(instant: i64) -> String {
 fn new_run_id(started_at: DateTime<Utc>) -> String {
     let random = uuid::Uuid::new_v4().simple().to_string();
     format!("{}-{}", started_at.format("%Y%m%dT%H%M%S%6fZ"), &random[..8])
+}
+
+/// Says of rows that came later than the lookback how they are taken in.
+fn tell_late_rows(steps: &[&Step], increments: &Increments, observer: &Arc<dyn Observer>) {
+    let mut told = BTreeSet::new();
+    for step in steps {
+        for late in increments.get(&step.name).map(|increment| increment.late.as_slice()).unwrap_or_default() {
+            if told.insert(late.source.clone()) {
+                let since = rfc3339(late.since);
+                let message = format!(
+                    "{} row{} of `{}` came later than the lookback, the earliest of {since}, and change nothing yet; \
+                     `throughline run --start {since}` takes them in",
+                    late.rows,
+                    if late.rows == 1 { "" } else { "s" },
+                    late.source,
+                );
+                observer.event(&Event::Warning { message: &message });
+            }
+        }
+    }
 }
 
 fn refuse_older_cut(plan: &Plan, published: Option<&Published>, full_refresh: bool) -> Result<(), EngineError> {

@@ -16,9 +16,12 @@ mod stores;
 mod warehouse;
 
 pub use export::{ExportError, ExportFormat, export};
-pub use source::{ORIGIN_COLUMN, OpenSource, PROBLEM_COLUMN, SourceError, column_type, declared_columns, open_source};
+pub use source::{
+    ORIGIN_COLUMN, OpenSource, PROBLEM_COLUMN, SourceError, column_type, declared_columns, open_source,
+    open_source_files,
+};
 pub use stores::{Location, StoreError, Stores};
 pub use warehouse::{
-    CommitDetails, Committed, PublishedTable, SortColumn, StagedTable, TableSpec, Warehouse, WarehouseError,
-    storage_schema,
+    CommitDetails, Committed, PublishedTable, SortColumn, StagedTable, TableParts, TableSpec, Warehouse,
+    WarehouseError, storage_schema,
 };

@@ -32,6 +32,9 @@ pub struct PlannedTest {
     pub keys: Option<LogicalPlan>,
     /// For a rule about single rows: true for a row that breaks it. Several can then be counted in one pass.
     pub broken: Option<Expr>,
+    /// Whether rows that passed once need not be looked at again: the test speaks of each row by itself, or of keys that
+    /// rows which stay cannot share with rows that come.
+    pub of_new_rows: bool,
     /// The integers that pass, both ends included.
     pub passes: std::ops::RangeInclusive<i64>,
 }
@@ -74,6 +77,7 @@ async fn plan_test(
         query,
         keys: None,
         broken: None,
+        of_new_rows: matches!(test.kind, TestKind::Rows(_) | TestKind::Unique(_) | TestKind::Relationship { .. }),
         passes,
     };
     let rows = || async { session.table(model.name.value.as_str()).await.map_err(at) };
