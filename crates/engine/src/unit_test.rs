@@ -19,7 +19,7 @@ use serde::Serialize;
 use throughline_config::{
     Diagnostic, Diagnostics, LoadOptions, Model, Pipeline, Timestamp, UnitTest, closest, load_pipeline,
 };
-use throughline_plan::{Graph, Parameters, Selection, relation};
+use throughline_plan::{BEGINNING, Graph, Parameters, Selection, relation};
 
 pub use compare::{ChangedCell, ChangedRow, Differences, ShownCell};
 
@@ -119,7 +119,7 @@ impl<'a> Bench<'a> {
         let runtime = new_runtime(&options)?;
         // Tests are small: more partitions would only cost.
         let options = SessionOptions { partitions: Some(1), ..options };
-        let parameters = Parameters::new(pipeline, AFTER_EVERYTHING);
+        let parameters = parameters(pipeline, AFTER_EVERYTHING);
         let session = session_with_definitions(&options, &runtime, pipeline)?;
         let tested = pipeline.unit_tests.values().map(|test| test.model.value.as_str());
         let tested = tested.filter(|model| selected.contains(*model));
@@ -152,7 +152,7 @@ impl<'a> Bench<'a> {
         if let Some(journeys) = &test.journeys {
             pipeline.journeys.clone_from(journeys);
         }
-        let parameters = Parameters::new(&pipeline, test.as_of.unwrap_or(AFTER_EVERYTHING));
+        let parameters = parameters(&pipeline, test.as_of.unwrap_or(AFTER_EVERYTHING));
         let session = session_with_definitions(&self.options, &self.runtime, &pipeline)?;
         register_inputs(&model.name, &test.given, &pipeline, &self.graph, &self.known, &parameters, &session).await?;
         let sql = self.graph.nodes.get(&model.name.value).and_then(|node| node.sql.as_deref());
@@ -194,6 +194,11 @@ impl<'a> Bench<'a> {
         let rows = datafusion::dataframe::DataFrame::new(session.state(), rows);
         Ok(Ready { test, model, rows, columns: columns.into_keys().collect(), expected })
     }
+}
+
+/// An incremental model is tested as a run that makes everything makes it.
+fn parameters(pipeline: &Pipeline, as_of: Timestamp) -> Parameters {
+    Parameters::new(pipeline, as_of).with_interval(BEGINNING)
 }
 
 fn unknown_model(test: &UnitTest, pipeline: &Pipeline) -> Diagnostics {

@@ -19,6 +19,7 @@ use throughline_config::{Diagnostics, JourneyDefinition, Located, MatchRows, Mod
 
 use crate::condition::{condition, schema_of};
 use crate::error_place::{TextOrigin, diagnose};
+use crate::parameters::BEGINNING;
 use crate::relation::{JourneyMatching, relation};
 use crate::step::{Plan, Step};
 
@@ -140,7 +141,8 @@ pub async fn lineage(
     session: &SessionContext,
     matching: &dyn JourneyMatching,
 ) -> Result<Lineage, Diagnostics> {
-    let Plan { pipeline, parameters, .. } = plan;
+    let pipeline = &plan.pipeline;
+    let parameters = plan.parameters.with_interval(BEGINNING);
     for step in &plan.steps {
         let table = Arc::new(EmptyTable::new(Arc::clone(&step.schema)));
         let origin = || TextOrigin::Value(pipeline.name.clone());
@@ -153,7 +155,7 @@ pub async fn lineage(
         let traced = match &model.kind {
             ModelKind::Match { input, rows } => matched(plan, step, model, input, *rows, session, matching)?,
             _ => {
-                let rows = relation(model, step.sql.as_deref(), pipeline, parameters, session, matching).await?;
+                let rows = relation(model, step.sql.as_deref(), pipeline, &parameters, session, matching).await?;
                 trace::trace(&rows, &known)
             }
         };
