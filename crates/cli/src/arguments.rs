@@ -14,12 +14,14 @@ const STYLES: Styles = Styles::styled()
 
 const EXAMPLES: &str = "\
 Examples:
+  throughline init first                                 a small workspace to begin with
   throughline sample --customers 2000 --out data/lake    a synthetic company's lake
   throughline check                                      is everything in order? reads no rows
   throughline run --as-of 2026-10-01                     make and publish every table
   throughline show fct_key_journeys --limit 10           look at a table
   throughline discover                                   candidate journeys from the touchpoints alone
   throughline explain onboarding                         why a journey is ranked where it is
+  throughline report --out report.html                   a page for executives, operations and analysts
   throughline query \"SELECT journey, count(*) FROM fct_journey GROUP BY 1\" --format csv
 
 Exit codes: 0 done · 1 a step failed, a rerun may help · 2 usage or configuration, nothing ran ·
@@ -117,6 +119,9 @@ pub(crate) struct WorkspaceArguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Writes a new workspace with a small working pipeline, its data included.
+    #[command(after_help = INIT_EXAMPLES)]
+    Init(InitArguments),
     /// Writes a synthetic pay-TV company's lake, with known truths planted in it.
     Sample(SampleArguments),
     /// Parses, plans and type-checks everything; reads schemas, no rows.
@@ -137,6 +142,9 @@ pub(crate) enum Command {
     Discover(DiscoverArguments),
     /// Says in plain words why a journey is ranked where it is.
     Explain(ExplainArguments),
+    /// Writes one HTML page for executives, operations and analysts: offline, printable, small enough to mail.
+    #[command(after_help = REPORT_EXAMPLES)]
+    Report(ReportArguments),
     /// Says where columns come from: which columns a column is made of, up to the sources.
     #[command(after_help = LINEAGE_EXAMPLES)]
     Lineage(LineageArguments),
@@ -147,6 +155,18 @@ pub(crate) enum Command {
     Runs(RunsArguments),
     /// Writes a completion script for a shell.
     Completions(CompletionsArguments),
+}
+
+const INIT_EXAMPLES: &str = "\
+Examples:
+  throughline init first && cd first && throughline run    from nothing to ranked journeys
+  throughline init .                                       in this folder";
+
+#[derive(Debug, Args)]
+pub(crate) struct InitArguments {
+    /// The folder; made where it is not there. Nothing in it is overwritten.
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -365,6 +385,19 @@ pub(crate) struct SchemaArguments {
     /// The kind of file.
     #[arg(value_enum, default_value_t = SchemaOf::Pipeline)]
     pub(crate) of: SchemaOf,
+}
+
+const REPORT_EXAMPLES: &str = "\
+Examples:
+  throughline report                                     report.html in this folder
+  throughline report --out /srv/www/journeys.html        somewhere else; replaced as a whole
+  throughline report --out - | gzip > report.html.gz     to standard output";
+
+#[derive(Debug, Args)]
+pub(crate) struct ReportArguments {
+    /// The file; one that is there is replaced. `-` is standard output.
+    #[arg(long, short, default_value = "report.html", value_name = "FILE")]
+    pub(crate) out: PathBuf,
 }
 
 #[derive(Debug, Args)]

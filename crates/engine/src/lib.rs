@@ -22,6 +22,7 @@ mod openlineage;
 mod prepare;
 mod publish;
 mod published;
+mod published_tables;
 mod run;
 mod run_history;
 mod run_record;
@@ -36,14 +37,15 @@ pub use discover::{
     discover,
 };
 pub use event::{Event, Observer, Silent, Together};
-pub use explain::{AtLandmark, Drivers, Explanation, NotMatured, Performance, Ranked, Stratum, explain};
+pub use explain::{AtLandmark, Drivers, Explanation, NotMatured, Performance, Ranked, Stratum, explain, explain_from};
 pub use failure::EngineError;
-pub use figures::Estimate;
+pub use figures::{Estimate, Figures};
 pub use incremental::{Increment, IncrementRecord, Increments, IntervalOptions, LateRows, increments};
 pub use intake::IntakeCounts;
 pub use openlineage::{Delivered, LineageObserver, LineageOptions, LineageTarget};
 pub use prepare::{PrepareOptions, Prepared, prepare};
 pub use published::{Published, past_runs, query, show};
+pub use published_tables::PublishedTables;
 pub use run::{RunOptions, needed_steps, run};
 pub use run_history::{RUN_TABLES, register_run_tables};
 pub use run_record::{ConservationRow, RunRecord, RunStatus, StepRecord, StepStatus, TestRecord, TriggerRecord};

@@ -61,9 +61,16 @@ impl Published {
 
     /// Opens what a workspace's pipeline has published, without opening its sources.
     pub async fn open(options: PrepareOptions) -> Result<Self, EngineError> {
+        Ok(Self::open_with_pipeline(options).await?.1)
+    }
+
+    /// The same beside the pipeline as its files say today.
+    pub async fn open_with_pipeline(options: PrepareOptions) -> Result<(Pipeline, Self), EngineError> {
         let (pipeline, warehouse, runtime) = located(&options)?;
         match Self::latest(&warehouse, &pipeline.name).await? {
-            Some(published) => Ok(Self { session_options: options.session, runtime: Some(runtime), ..published }),
+            Some(published) => {
+                Ok((pipeline, Self { session_options: options.session, runtime: Some(runtime), ..published }))
+            }
             None => Err(EngineError::refused(
                 format!("nothing is published yet in {}", warehouse.location()),
                 "make the tables first: throughline run",

@@ -203,7 +203,8 @@ def check_yaml(throughline):
         schema = json.loads(subprocess.run([throughline, "schema", kind], capture_output=True, check=True).stdout)
         jsonschema.Draft202012Validator.check_schema(schema)
         validator = jsonschema.Draft202012Validator(schema)
-        for file in sorted(file for glob in globs for file in (REPOSITORY / "pipelines").glob(glob)):
+        folders = (REPOSITORY / "pipelines", REPOSITORY / "crates/cli/src/command/init/workspace/pipelines")
+        for file in sorted(file for folder in folders for glob in globs for file in folder.glob(glob)):
             content = yaml.load(file.read_text(), Loader)
             errors = [f"{file}: {error.json_path}: {error.message}" for error in validator.iter_errors(content)]
             if errors:

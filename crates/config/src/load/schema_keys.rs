@@ -63,17 +63,20 @@ fn the_schema_has_the_loaders_keys_and_no_others() {
 
 #[test]
 fn the_repositorys_files_keep_the_schema() {
-    let pipelines = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../pipelines");
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let new_workspace = "crates/cli/src/command/init/workspace/pipelines";
     let mut checked = 0;
     for (folder, kind) in [
-        ("", FileKind::Pipeline),
-        ("journeys", FileKind::Journeys),
-        ("retail/journeys", FileKind::Journeys),
-        ("tests", FileKind::UnitTests),
-        ("retail/tests", FileKind::UnitTests),
+        ("pipelines", FileKind::Pipeline),
+        ("pipelines/journeys", FileKind::Journeys),
+        ("pipelines/retail/journeys", FileKind::Journeys),
+        ("pipelines/tests", FileKind::UnitTests),
+        ("pipelines/retail/tests", FileKind::UnitTests),
+        (new_workspace, FileKind::Pipeline),
+        (&format!("{new_workspace}/journeys"), FileKind::Journeys),
     ] {
         let schema = schema(kind);
-        for file in yaml_files(&pipelines.join(folder)) {
+        for file in yaml_files(&repository.join(folder)) {
             let text = std::fs::read_to_string(&file).expect("readable");
             let value: Value = serde_yaml::from_str(&text).expect("YAML");
             let mut problems = Vec::new();
