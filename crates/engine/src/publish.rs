@@ -160,7 +160,7 @@ impl Execution {
         for (severity, limit) in [("warning", freshness.warn_after), ("error", freshness.error_after)] {
             let Some(throughline_config::Duration(longest)) = limit else { continue };
             record.tests.push(TestRecord {
-                test: format!("newest `{column}` at most {} h before as_of", longest as f64 / 3.6e9),
+                test: format!("newest `{column}` at most {} days before as_of", longest as f64 / 86_400e6),
                 severity: severity.to_owned(),
                 passed: !over(limit),
                 count: i64::from(over(limit)),

@@ -28,14 +28,35 @@ fn the_history_of_runs_is_queryable() {
     assert_snapshot!(workspace.query(
         "SELECT status, as_of, steps, steps_failed, steps_with_failed_tests, steps_not_run, tables, tests_failed \
          FROM runs ORDER BY run_id"
-    ), @"");
+    ), @"
+    exit 0
+    --- stdout
+    status,as_of,steps,steps_failed,steps_with_failed_tests,steps_not_run,tables,tests_failed
+    done,2024-02-10T00:00:00Z,6,0,0,0,4,0
+    tests_failed,2024-02-10T00:00:00Z,6,0,1,1,2,1
+    ");
     assert_snapshot!(workspace.query(
         "SELECT step, kind, status, table_rows, rows_taken_in FROM run_steps \
          WHERE run_id = (SELECT max(run_id) FROM runs) ORDER BY step_number"
-    ), @"");
+    ), @"
+    exit 0
+    --- stdout
+    step,kind,status,table_rows,rows_taken_in
+    contacts,source,done,13,13
+    touchpoints,view,done,13,13
+    member,table,done,10,
+    instance,table,tests_failed,6,
+    by_status,table,not_run,,
+    by_channel,table,done,4,
+    ");
     assert_snapshot!(workspace.query(
         "SELECT step, test, severity, offending, place FROM run_tests WHERE NOT passed"
-    ), @"");
+    ), @"
+    exit 0
+    --- stdout
+    step,test,severity,offending,place
+    instance,row count in 100 .. any,error,6,pipelines/tiny.yaml:40:9
+    ");
     let columns = workspace.run("show runs --limit 0").ends_with(0).stdout;
     assert!(columns.contains("Identifies the run; sorts by time"), "columns without comments: {columns}");
     let runs = workspace.run("runs").ends_with(0);
@@ -98,11 +119,62 @@ fn every_line_of_the_json_log_is_one_event() {
 fn columns_are_traced_to_the_sources_and_back() {
     let workspace = Workspace::tiny();
     let lineage = |arguments: &str| workspace.run(format!("lineage {arguments}").trim_end());
-    assert_snapshot!(lineage("instance.satisfaction"), @"");
-    assert_snapshot!(lineage("contacts.at --downstream"), @"");
-    assert_snapshot!(lineage("instance"), @"");
-    assert_snapshot!(lineage(""), @"");
-    assert_snapshot!(lineage("by_channel.members --format mermaid"), @"");
+    assert_snapshot!(lineage("instance.satisfaction"), @"
+    exit 0
+    --- stdout
+    instance.satisfaction
+    └─ member.satisfaction  aggregation
+       └─ touchpoints.satisfaction  identity
+          └─ contacts.satisfaction  identity
+    which rows instance has:
+      group_by: member.journey_id
+    ");
+    assert_snapshot!(lineage("contacts.at --downstream"), @"
+    exit 0
+    --- stdout
+    contacts.at
+    └─ touchpoints.occurred_at  identity
+       ├─ member.step  aggregation
+       ├─ member.started_at  aggregation
+       ├─ member.last_at  aggregation
+       ├─ member.ended_at  aggregation
+       │  └─ instance.ended_at  aggregation
+       ├─ member.status  aggregation
+       │  └─ instance.status  aggregation
+       │     └─ by_status.status  identity
+       └─ member.occurred_at  identity
+          ├─ instance.started_at  aggregation
+          └─ instance.last_at  aggregation
+    ");
+    assert_snapshot!(lineage("instance"), @"
+    exit 0
+    --- stdout
+    instance
+      journey_id   ← member.journey_id (identity)
+      journey      ← member.journey (aggregation)
+      customer_id  ← member.customer_id (aggregation)
+      started_at   ← member.occurred_at (aggregation)
+      last_at      ← member.occurred_at (aggregation)
+      ended_at     ← member.ended_at (aggregation)
+      status       ← member.status (aggregation)
+      touchpoints  ← ·
+      satisfaction ← member.satisfaction (aggregation)
+    which rows instance has:
+      group_by: member.journey_id
+    ");
+    assert_snapshot!(lineage(""), @"
+    exit 0
+    --- stdout
+     relation     kind    reads
+    ──────────────────────────────────
+     contacts     source
+     touchpoints  view    contacts
+     member       table   touchpoints
+     instance     table   member
+     by_status    table   instance
+     by_channel   table   member
+    ");
+    assert_snapshot!(lineage("by_status.status --format mermaid"), @"");
     let value = &json_lines(&lineage("by_status.instances --format json").ends_with(0).stdout)[0];
     assert_eq!(value["rows"][0]["influences"][0]["subtype"], "GROUP_BY");
     let refused = lineage("instance.satisfction").ends_with(2);

@@ -57,7 +57,21 @@ passes:
 
 #[test]
 fn differences_are_shown_row_by_row_and_column_by_column() {
-    assert_snapshot!(unit(MISTAKES), @"");
+    assert_snapshot!(unit(MISTAKES), @"
+    exit 3
+    --- stdout
+    FAILED  worked (instance), pipelines/tests/all.yaml:1:1
+            expected 2 rows, found 2 rows
+        ~   journey_id = w/1, customer_id = ann, satisfaction = 0.75
+                 column       expected              actual
+    ─────────────────────────────────────────────────────────────────────
+                 last_at      2024-01-03T00:00:00Z  2024-01-02T00:00:00Z
+                 touchpoints  3                     2
+        -   missing: journey_id = w/2, customer_id = cyd
+        +   not expected: journey_id = w/3, customer_id = bob, last_at = 2024-01-05T00:00:00Z, touchpoints = 1, satisfaction = null
+    ok      passes (by_channel)
+    unit tests: 1 passed, 1 failed
+    ");
 }
 
 #[test]
@@ -152,14 +166,100 @@ fn refused(from: &str, to: &str) -> Outcome {
 
 #[test]
 fn what_is_written_wrong_is_refused_with_its_place() {
-    assert_snapshot!(refused("model: instance", "model: instnce"), @"");
-    assert_snapshot!(refused("    member:\n", "    by_status: []\n    member:\n"), @"");
-    assert_snapshot!(refused("customer_id: ann, occurred_at: 2024-01-01", "custmer_id: ann, occurred_at: 2024-01-01"), @"");
-    assert_snapshot!(refused("touchpoints: 3", "touchpoint: 3"), @"");
-    assert_snapshot!(refused("touchpoints: 3", "touchpoints: many"), @"");
-    assert_snapshot!(refused("occurred_at: 2024-01-02", "occurred_at: yesterday"), @"");
-    assert_snapshot!(refused("  expect:\n    - { channel: web", "  variables: { nothing: 1 }\n  expect:\n    - { channel: web"), @"");
-    assert_snapshot!(refused("expect:", "expects:"), @"");
+    assert_snapshot!(refused("model: instance", "model: instnce"), @"
+    exit 2
+    --- stderr
+    error[unknown-model]: no model `instnce`
+     --> pipelines/tests/all.yaml:2:10
+      |
+    2 |   model: instnce
+      |          ^^^^^^^ did you mean `instance`?
+    ");
+    assert_snapshot!(refused("    member:\n", "    by_status: []\n    member:\n"), @"
+    exit 2
+    --- stderr
+    error[not-read]: `instance` does not read `by_status`
+     --> pipelines/tests/all.yaml:4:5
+      |
+    4 |     by_status: []
+      |     ^^^^^^^^^
+      |
+      = help: it reads: contacts, member, touchpoints
+    ");
+    assert_snapshot!(refused("customer_id: ann, occurred_at: 2024-01-01", "custmer_id: ann, occurred_at: 2024-01-01"), @"
+    exit 2
+    --- stderr
+    error[unknown-column]: no column `custmer_id` in `member`
+     --> pipelines/tests/all.yaml:5:40
+      |
+    5 |       - { journey_id: w/1, journey: w, custmer_id: ann, occurred_at: 2024-01-01, status: open, satisfaction: 0.5 }
+      |                                        ^^^^^^^^^^ did you mean `customer_id`?
+      |
+      = help: columns here: journey_id, journey, customer_id, step, started_at, last_at, ended_at, status, touchpoint_id, occurred_at, channel, event, satisfaction
+    ");
+    assert_snapshot!(refused("touchpoints: 3", "touchpoint: 3"), @"
+    exit 2
+    --- stderr
+    error[unknown-column]: no column `touchpoint` in `instance`
+     --> pipelines/tests/all.yaml:9:65
+      |
+    9 |     - { journey_id: w/1, customer_id: ann, last_at: 2024-01-03, touchpoint: 3, satisfaction: 0.75 }
+      |                                                                 ^^^^^^^^^^ did you mean `touchpoints`?
+      |
+      = help: columns here: journey_id, journey, customer_id, started_at, last_at, ended_at, status, touchpoints, satisfaction
+    ");
+    assert_snapshot!(refused("touchpoints: 3", "touchpoints: many"), @"
+    exit 2
+    --- stderr
+    error[bad-value]: `touchpoints` is a whole number, and `many` is none
+     --> pipelines/tests/all.yaml:9:78
+      |
+    9 |     - { journey_id: w/1, customer_id: ann, last_at: 2024-01-03, touchpoints: many, satisfaction: 0.75 }
+      |                                                                              ^^^^
+    ");
+    assert_snapshot!(refused("occurred_at: 2024-01-02", "occurred_at: yesterday"), @"
+    exit 2
+    --- stderr
+    error[bad-value]: `occurred_at` is an instant, and `yesterday` is none
+     --> pipelines/tests/all.yaml:6:71
+      |
+    6 |       - { journey_id: w/1, journey: w, customer_id: ann, occurred_at: yesterday, status: open, satisfaction: 1 }
+      |                                                                       ^^^^^^^^^
+      |
+      = help: write `2026-01-01` or `2026-01-01T12:00:00Z`; without a zone it is UTC
+    ");
+    assert_snapshot!(refused("  expect:\n    - { channel: web", "  variables: { nothing: 1 }\n  expect:\n    - { channel: web"), @"
+    exit 2
+    --- stderr
+    error[unknown-variable]: the pipeline has no variable `nothing`
+      --> pipelines/tests/all.yaml:15:16
+       |
+    15 |   variables: { nothing: 1 }
+       |                ^^^^^^^
+       |
+       = help: it declares none: add it under `variables:`
+    ");
+    assert_snapshot!(refused("expect:", "expects:"), @"
+    exit 2
+    --- stderr
+    error[missing-key]: unit test `worked` has no `expect`
+     --> pipelines/tests/all.yaml:1:1
+      |
+    1 | worked:
+      | ^^^^^^
+      |
+      = help: add `expect: [{ touchpoint_id: call-1 }]`
+
+    error[unknown-key]: unit test `worked` has no key `expects`
+     --> pipelines/tests/all.yaml:8:3
+      |
+    8 |   expects:
+      |   ^^^^^^^ did you mean `expect`?
+      |
+      = help: its keys: model, description, as_of, variables, journeys, given, expect
+
+    2 errors; nothing ran
+    ");
 }
 
 /// A test file is part of the workspace: `check` reads it too.
@@ -176,14 +276,37 @@ fn data_tests_run_on_what_is_published() {
     let nothing = workspace.run("test --data").ends_with(2);
     assert!(nothing.stderr.contains("nothing is published yet"), "{nothing}");
     workspace.run("run --as-of 2024-02-10").ends_with(0);
-    assert_snapshot!(workspace.run("test --data"), @"");
+    assert_snapshot!(workspace.run("test --data"), @"
+    exit 0
+    --- stdout
+     model        kind   tests  passed  failed  warnings
+    ─────────────────────────────────────────────────────
+     touchpoints  view       2       2       0         0
+     member       table      3       3       0         0
+     instance     table      4       4       0         0
+     by_status    table      3       3       0         0
+     by_channel   table      2       2       0         0
+    data tests of run [RUN], as of 2024-02-10T00:00:00Z: 14 passed, 0 failed, 0 warnings
+    ");
 
     workspace.edit(
         PIPELINE,
         "row_count: { min: 1 }",
         "row_count: { min: 100 }\n      - range: { touchpoints: { max: 2 } }\n        severity: warn",
     );
-    assert_snapshot!(workspace.run("test --data --select instance"), @"");
+    assert_snapshot!(workspace.run("test --data --select instance"), @"
+    exit 3
+    --- stdout
+     model     kind   tests  passed  failed  warnings
+    ──────────────────────────────────────────────────
+     instance  table      5       3       1         1
+
+              model     test                                                 rows  where
+    ────────────────────────────────────────────────────────────────────────────────────────────────────────
+     FAILED   instance  row count in 100 .. any                                 6  pipelines/tiny.yaml:40:9
+     warning  instance  no row where `touchpoints` is out of range, above 2     1  pipelines/tiny.yaml:41:9
+    data tests of run [RUN], as of 2024-02-10T00:00:00Z: 3 passed, 1 failed, 1 warnings
+    ");
     let lines = workspace.run("test --data --select instance --format json").ends_with(3);
     let failed: Vec<Value> = lines.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     let failed: Vec<&Value> = failed.iter().filter(|test| test["passed"] == false).collect();
@@ -204,7 +327,20 @@ fn a_view_that_fails_its_tests_keeps_its_readers_from_running() {
     let failing = "tags: [staging]\n    tests:\n      - accepted_values: { channel: [web, phone] }";
     workspace.edit(PIPELINE, "tags: [staging]", failing);
     let outcome = workspace.run("run --as-of 2024-02-10 --threads 1 --log-format json").ends_with(3);
-    assert_snapshot!(outcome.steps(), @"");
+    assert_snapshot!(outcome.steps(), @"
+    exit 3
+    done contacts, 13 rows
+    tests_failed touchpoints, 13 rows
+      error: no row where `channel` is none of the accepted values (2), pipelines/tiny.yaml:28:9
+    not_run member
+      it reads `touchpoints`, which did not succeed
+    not_run instance
+      it reads `member`, which did not succeed
+    not_run by_channel
+      it reads `member`, which did not succeed
+    not_run by_status
+      it reads `instance`, which did not succeed
+    ");
     assert_eq!(workspace.fingerprints("warehouse"), before);
     workspace.edit(PIPELINE, "channel: [web, phone] }", "channel: [web, phone] }\n        severity: warn");
     workspace.run("run --as-of 2024-02-10").ends_with(0);
@@ -223,7 +359,15 @@ fn freshness_stands_among_the_tests_of_a_run() {
     workspace.run("run --as-of 2024-02-20").ends_with(1);
     let asked = workspace
         .query("SELECT severity, passed, test, place FROM run_tests WHERE step = 'contacts' ORDER BY run_id, severity");
-    assert_snapshot!(asked, @"");
+    assert_snapshot!(asked, @"
+    exit 0
+    --- stdout
+    severity,passed,test,place
+    error,true,newest `at` at most 9 days before as_of,pipelines/tiny.yaml:16:18
+    warning,false,newest `at` at most 1 days before as_of,pipelines/tiny.yaml:16:18
+    error,false,newest `at` at most 9 days before as_of,pipelines/tiny.yaml:16:18
+    warning,false,newest `at` at most 1 days before as_of,pipelines/tiny.yaml:16:18
+    ");
 }
 
 /// A unit test that cannot be computed fails; it does not pass in silence.
