@@ -40,6 +40,59 @@ Examples:
 A snapshot holds every published table but the log of triggers, as plain Parquet with a manifest in
 <warehouse>/_snapshots/<name>. It never changes; data that arrives later makes a revision.";
 
+const RUN_NOTES: &str = "\
+--log-format json writes one object a line to standard error. Each has `time` (RFC 3339, UTC), `level` (info, warning,
+error), `event` and, from the start of the run on, `run_id`:
+  run_started    steps: what will run, in order
+  step_started   step
+  step_finished  step, status (done, failed, tests_failed, not_run), seconds, record: all that `runs --format json` has of it
+  warning        message
+  run_finished   status, seconds
+
+OpenLineage: without --openlineage, OPENLINEAGE_URL (with OPENLINEAGE_ENDPOINT, by default api/v1/lineage) says where to
+post. OPENLINEAGE_API_KEY is sent as bearer token; OPENLINEAGE_NAMESPACE names the jobs' namespace (default);
+OPENLINEAGE_PARENT_ID=namespace/job/run-id names the run that started this one; OPENLINEAGE_DISABLED=true turns it off.
+Events that cannot be delivered are told in a warning and never make a run fail.";
+
+const LINEAGE_EXAMPLES: &str = "\
+Examples:
+  throughline lineage fct_journey.cost                     what a column is made of, up to the sources
+  throughline lineage customer_register.churned_at --downstream
+  throughline lineage fct_journey                          each column's origins, one step back
+  throughline lineage                                      which relation reads which
+  throughline lineage mart_planning.label --format mermaid | pbcopy
+
+Direct: identity, transformation, aggregation. Indirect: conditional and window (which value is taken), filter, join,
+group_by and sort (which rows there are).";
+
+const SCHEMA_EXAMPLES: &str = "\
+Examples:
+  throughline schema > .vscode/pipeline.schema.json
+  throughline schema journeys > .vscode/journeys.schema.json
+
+In a file:  # yaml-language-server: $schema=../.vscode/pipeline.schema.json";
+
+const TEST_EXAMPLES: &str = "\
+Examples:
+  throughline test --unit                       unit tests only: what a CI job runs, without any lake
+  throughline test --data --select fct_journey+  data tests of a model and all that read it
+  throughline test --format json                one JSON object a test
+
+Unit tests stand in the files that the pipeline names under `unit_tests:`:
+
+  a_paid_bill_is_two_touchpoints:
+    model: touchpoints
+    as_of: 2026-02-01
+    given:                       # rows of what the model reads; columns left out are null, relations left out empty
+      invoices:
+        - { invoice_id: i1, customer_id: ann, issued_at: 2026-01-05, paid_at: 2026-01-20 }
+    expect:                      # columns left out are not compared; `{ ordered: true, rows: [...] }` minds the order
+      - { touchpoint_id: invoice-i1-issued, event: bill_issued, channel: mail }
+      - { touchpoint_id: invoice-i1-paid, event: bill_paid, channel: web }
+
+Data tests are the `grain` and `tests` of each model. Exit codes: 0 all passed · 1 a view could not be computed ·
+2 nothing is published, or a test is written wrong · 3 a test failed (severity error)";
+
 /// Shows which customer journeys make customers leave: YAML-defined batch pipelines from raw touchpoints to
 /// journey-level fact tables.
 #[derive(Debug, Parser)]
@@ -89,7 +142,11 @@ pub(crate) enum Command {
     /// Says what a run would do, in which order and why.
     Plan(PlanArguments),
     /// Makes, tests and publishes the tables.
+    #[command(after_help = RUN_NOTES)]
     Run(RunArguments),
+    /// Runs the pipeline's unit tests, which need no lake, and the data tests on what is published.
+    #[command(after_help = TEST_EXAMPLES)]
+    Test(TestArguments),
     /// Shows the rows of a published table, or of a view computed on the spot.
     Show(ShowArguments),
     /// Asks the published tables a question in SQL.
@@ -101,7 +158,13 @@ pub(crate) enum Command {
     /// Writes one HTML page for executives, operations and analysts: offline, printable, small enough to mail.
     #[command(after_help = REPORT_EXAMPLES)]
     Report(ReportArguments),
-    /// Lists past runs.
+    /// Says where columns come from: which columns a column is made of, up to the sources.
+    #[command(after_help = LINEAGE_EXAMPLES)]
+    Lineage(LineageArguments),
+    /// Prints the JSON Schema of pipeline, journey or test files, for YAML editors.
+    #[command(after_help = SCHEMA_EXAMPLES)]
+    Schema(SchemaArguments),
+    /// Lists past runs and what failed in them; `throughline query` has them as `runs`, `run_steps` and `run_tests`.
     Runs(RunsArguments),
     /// Freezes quarters: makes, lists, shows, compares, copies and verifies snapshots.
     #[command(subcommand, after_help = SNAPSHOT_EXAMPLES)]
@@ -194,6 +257,30 @@ pub(crate) struct RunArguments {
     /// How the run tells what happens: bars on a terminal and plain lines elsewhere, or one JSON object a line.
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     pub(crate) log_format: LogFormat,
+    /// Tells OpenLineage what ran, read and wrote: `file:PATH` (one event a line) or `http://host:port`.
+    #[arg(long, value_name = "TARGET")]
+    pub(crate) openlineage: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TestFormat {
+    Table,
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TestArguments {
+    #[command(flatten)]
+    pub(crate) selection: SelectionArguments,
+    /// Only the unit tests; opens neither lake nor warehouse.
+    #[arg(long)]
+    pub(crate) unit: bool,
+    /// Only the data tests.
+    #[arg(long, conflicts_with = "unit")]
+    pub(crate) data: bool,
+    /// Tables to read, or one JSON object a test.
+    #[arg(long, value_enum, default_value_t = TestFormat::Table)]
+    pub(crate) format: TestFormat,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -297,6 +384,43 @@ pub(crate) struct ExplainArguments {
     pub(crate) format: ExplanationFormat,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LineageFormat {
+    Text,
+    Mermaid,
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LineageArguments {
+    /// A model, source or seed, or a column of one: `fct_journey.cost`; without it, which relation reads which.
+    #[arg(value_name = "MODEL[.COLUMN]")]
+    pub(crate) of: Option<String>,
+    /// What is made of it, instead of what it is made of.
+    #[arg(long)]
+    pub(crate) downstream: bool,
+    /// A tree, a diagram for Markdown, or one JSON object.
+    #[arg(long, value_enum, default_value_t = LineageFormat::Text)]
+    pub(crate) format: LineageFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SchemaOf {
+    /// A file of `pipelines/`.
+    Pipeline,
+    /// A file of journey definitions.
+    Journeys,
+    /// A file of unit tests.
+    Tests,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SchemaArguments {
+    /// The kind of file.
+    #[arg(value_enum, default_value_t = SchemaOf::Pipeline)]
+    pub(crate) of: SchemaOf,
+}
+
 const REPORT_EXAMPLES: &str = "\
 Examples:
   throughline report                                     report.html in this folder
@@ -318,6 +442,15 @@ pub(crate) struct RunsArguments {
     /// The newest so many.
     #[arg(long, default_value_t = 20)]
     pub(crate) limit: usize,
+    /// A table and what failed, or each run's whole record as one JSON object a line.
+    #[arg(long, value_enum, default_value_t = RunsFormat::Table)]
+    pub(crate) format: RunsFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RunsFormat {
+    Table,
+    Json,
 }
 
 #[derive(Debug, Subcommand)]

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use chrono::DateTime;
 use datafusion::dataframe::DataFrame;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::prelude::{SQLOptions, SessionContext};
@@ -16,6 +17,7 @@ use crate::incremental::Increments;
 use crate::prepare::{PrepareOptions, Prepared, open_warehouse, prepare};
 use crate::publish::Execution;
 use crate::run::needed_steps;
+use crate::run_history::{RUN_TABLES, register_run_tables};
 use crate::run_record::{RunRecord, RunStatus, StepStatus};
 use crate::session::{SessionOptions, new_runtime, new_session};
 use crate::snapshot::find::{ListedSnapshot, find, listed};
@@ -49,6 +51,11 @@ impl Published {
             }
         }
         Ok(None)
+    }
+
+    /// The cut of the run, microseconds since 1970 UTC; `None` when its record says no instant.
+    pub fn as_of(&self) -> Option<i64> {
+        DateTime::parse_from_rfc3339(&self.record.as_of).ok().map(|as_of| as_of.timestamp_micros())
     }
 
     /// The tables of a run that just ended.
@@ -146,11 +153,14 @@ impl Published {
         ))
     }
 
-    /// A session with every table of the run and nothing else to read.
+    /// A session with every table of the run, the history of all runs, and nothing else to read.
     pub async fn session(&self) -> Result<SessionContext, EngineError> {
         let session = self.empty_session()?;
         for name in self.record.tables.keys() {
             self.register_table(name, &session).await?;
+        }
+        if self.frozen.is_none() {
+            register_run_tables(&self.warehouse, &self.record.pipeline, &session)?;
         }
         Ok(session)
     }
@@ -163,31 +173,56 @@ impl Published {
         new_session(&self.session_options, &runtime)
     }
 
-    /// Plans one SELECT over the run's tables. Anything that is not a query is refused.
+    /// Plans one SELECT over the run's tables and the history of runs. Anything that is not a query is refused.
     pub async fn query(&self, sql: &str) -> Result<DataFrame, EngineError> {
-        let file = Arc::new(SourceFile { path: "query".into(), text: sql.to_owned() });
-        let parsed = SqlText::parse(&file)?;
-        for (name, place) in &parsed.references {
-            let known = || self.record.tables.keys().map(String::as_str);
-            if name.contains('.') || self.record.tables.contains_key(name) {
-                continue;
-            }
-            let mut finding = Diagnostic::error("unknown-relation", format!("no published table `{name}`"))
-                .at(place.clone())
-                .help(format!("published: {}", known().collect::<Vec<_>>().join(", ")));
-            if let Some(near) = closest(name, known()) {
-                finding = finding.label(format!("did you mean `{near}`?"));
-            }
-            return Err(EngineError::Configuration(finding.into()));
-        }
-        let session = self.session().await?;
-        let allowed = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
-        let origin = TextOrigin::File(file);
-        let plan = session.state().statement_to_plan(parsed.statement).await;
-        let plan = plan.map_err(|error| EngineError::Configuration(diagnose(&error, &origin)))?;
-        allowed.verify_plan(&plan).map_err(|error| EngineError::Configuration(diagnose(&error, &origin)))?;
-        Ok(DataFrame::new(session.state(), plan))
+        let parsed = parsed(sql, &self.record.tables.keys().map(String::as_str).collect::<Vec<_>>())?;
+        planned(parsed, self.session().await?).await
     }
+}
+
+/// Plans one SELECT over what a pipeline has published. Before anything is, the history of runs can be asked.
+pub async fn query(options: PrepareOptions, sql: &str) -> Result<DataFrame, EngineError> {
+    let (pipeline, warehouse, runtime) = located(&options)?;
+    let history_only = SqlText::parse(&query_file(sql))
+        .is_ok_and(|parsed| parsed.references.keys().all(|name| RUN_TABLES.contains(&name.as_str())));
+    if history_only && Published::latest(&warehouse, &pipeline.name).await?.is_none() {
+        let session = new_session(&options.session, &runtime)?;
+        register_run_tables(&warehouse, &pipeline.name, &session)?;
+        return planned(parsed(sql, &[])?, session).await;
+    }
+    Published::open(options).await?.query(sql).await
+}
+
+fn query_file(sql: &str) -> Arc<SourceFile> {
+    Arc::new(SourceFile { path: "query".into(), text: sql.to_owned() })
+}
+
+/// The SELECT, when it reads nothing but the `published` tables and the history of runs.
+fn parsed(sql: &str, published: &[&str]) -> Result<SqlText, EngineError> {
+    let parsed = SqlText::parse(&query_file(sql))?;
+    for (name, place) in &parsed.references {
+        let known = || published.iter().copied().chain(RUN_TABLES);
+        if name.contains('.') || known().any(|table| table == name) {
+            continue;
+        }
+        let mut finding = Diagnostic::error("unknown-relation", format!("no published table `{name}`"))
+            .at(place.clone())
+            .help(format!("published: {}", known().collect::<Vec<_>>().join(", ")));
+        if let Some(near) = closest(name, known()) {
+            finding = finding.label(format!("did you mean `{near}`?"));
+        }
+        return Err(EngineError::Configuration(finding.into()));
+    }
+    Ok(parsed)
+}
+
+async fn planned(parsed: SqlText, session: SessionContext) -> Result<DataFrame, EngineError> {
+    let allowed = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+    let origin = TextOrigin::File(Arc::clone(&parsed.file));
+    let plan = session.state().statement_to_plan(parsed.statement).await;
+    let plan = plan.map_err(|error| EngineError::Configuration(diagnose(&error, &origin)))?;
+    allowed.verify_plan(&plan).map_err(|error| EngineError::Configuration(diagnose(&error, &origin)))?;
+    Ok(DataFrame::new(session.state(), plan))
 }
 
 /// The newest `most` runs of a pipeline, newest first.
@@ -235,6 +270,10 @@ pub async fn show(options: PrepareOptions, name: &str) -> Result<DataFrame, Engi
     let plan = &prepared.plan;
     let published = Published::latest(&prepared.warehouse, &plan.pipeline.name).await?;
     let session = prepared.session()?;
+    if RUN_TABLES.contains(&name) {
+        register_run_tables(&prepared.warehouse, &plan.pipeline.name, &session)?;
+        return Ok(session.table(name).await?);
+    }
     if let Some(published) = &published
         && published.register_table(name, &session).await?
     {

@@ -22,7 +22,10 @@ pub use snapshot::{
     Damage, Exported, FileManifest, LeftBehind, Manifest, NotASnapshotName, Period, Snapshot, SnapshotDraft,
     SnapshotError, SnapshotName, Snapshots, Superseded, TableDraft, TableManifest, Verification,
 };
-pub use source::{ORIGIN_COLUMN, OpenSource, PROBLEM_COLUMN, SourceError, open_source, open_source_files};
+pub use source::{
+    ORIGIN_COLUMN, OpenSource, PROBLEM_COLUMN, SourceError, column_type, declared_columns, open_source,
+    open_source_files,
+};
 pub use stores::{Location, StoreError, Stores};
 pub use warehouse::{
     Checkpoint, CheckpointOutcome, CommitDetails, Committed, DeadFile, PublishedTable, SortColumn, StagedTable,
