@@ -1,6 +1,6 @@
 //! One step: read or make the rows, stage them, test them, publish them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -16,11 +16,12 @@ use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, execute_
 use datafusion::prelude::{SessionContext, ident};
 use throughline_config::{Freshness, ModelKind, Severity};
 use throughline_journeys::match_counts;
-use throughline_lake::{CommitDetails, SortColumn, StagedTable, TableSpec};
+use throughline_lake::{CommitDetails, SortColumn, StagedTable, TableSpec, Warehouse};
 use throughline_plan::{BrokenRule, PlannedTest, Step, StepKind, planned_tests, relation, row_rule};
 
 use crate::event::{Event, Observer};
 use crate::failure::EngineError;
+use crate::gate::Gate;
 use crate::intake::{Intake, IntakeRules, all_differ, take_in};
 use crate::matching::{Matcher, conservation};
 use crate::prepare::Prepared;
@@ -34,8 +35,12 @@ pub(crate) struct Execution {
     pub(crate) session: SessionContext,
     pub(crate) run_id: String,
     pub(crate) observer: Arc<dyn Observer>,
+    /// The warehouse, as the run writes to it.
+    pub(crate) warehouse: Warehouse,
     /// Whether rows set aside are published; `show` only looks.
     pub(crate) publishes: bool,
+    /// What every commit passes.
+    pub(crate) gate: Gate,
 }
 
 impl Execution {
@@ -45,11 +50,19 @@ impl Execution {
         self.observer.event(&Event::StepStarted { step: name });
         let mut record = self.blank(name, StepStatus::Done);
         let outcome = match self.prepared.plan.step(name) {
-            Some(step) => self.carry_out(step, &mut record).await,
+            Some(step) => tokio::select! {
+                biased;
+                outcome = self.carry_out(step, &mut record) => outcome,
+                () = self.gate.stopped() => Err(EngineError::interrupted()),
+            },
             None => Err(EngineError::failed(format!("`{name}` is no step of the plan"), "")),
         };
         if let Err(error) = outcome {
-            record.status = StepStatus::Failed;
+            record.status = match error {
+                EngineError::Interrupted => StepStatus::NotRun,
+                _ => StepStatus::Failed,
+            };
+            record.held = matches!(error, EngineError::Held { .. });
             record.help = error.help().map(str::to_owned);
             record.error = Some(error.to_string());
         }
@@ -94,6 +107,10 @@ impl Execution {
             conservation: Vec::new(),
             tests: Vec::new(),
             usage: StepUsage::default(),
+            made_from: BTreeMap::new(),
+            reused_from: None,
+            done_again: None,
+            held: false,
         }
     }
 
@@ -161,7 +178,7 @@ impl Execution {
             let name = format!("{}__rejected", step.name);
             let description = format!("Rows of {} that were set aside, each with the reason", step.name);
             let (staged, usage, _) = self.stage(&name, &description, &rejected, &step.name).await?;
-            let committed = staged.commit(&self.commit_details(&step.fingerprint)).await?;
+            let committed = self.publish(&staged, &step.fingerprint).await?;
             record.rejected_version = Some(committed.version);
             record.usage.add_usage(usage);
         }
@@ -223,7 +240,7 @@ impl Execution {
             record.status = StepStatus::TestsFailed;
             return Ok(());
         }
-        let committed = staged.commit(&self.commit_details(&step.fingerprint)).await?;
+        let committed = self.publish(&staged, &step.fingerprint).await?;
         record.version = Some(committed.version);
         Ok(())
     }
@@ -260,7 +277,7 @@ impl Execution {
         };
         let context: Arc<TaskContext> = self.session.task_ctx();
         let streams = execute_stream_partitioned(Arc::clone(&physical), context)?;
-        let staging = self.prepared.warehouse.stage(spec, streams);
+        let staging = self.warehouse.stage(spec, streams);
         let staged = tokio::select! {
             staged = staging => staged?,
             stuck = self.tell_progress(step, &physical) => return Err(stuck),

@@ -12,6 +12,7 @@ use throughline_plan::{Graph, SqlText, StepKind, TextOrigin, diagnose};
 
 use crate::event::Silent;
 use crate::failure::EngineError;
+use crate::gate::Gate;
 use crate::prepare::{PrepareOptions, Prepared, open_warehouse, prepare};
 use crate::publish::Execution;
 use crate::run::needed_steps;
@@ -145,7 +146,7 @@ fn located(options: &PrepareOptions) -> Result<(Pipeline, Warehouse, Arc<Runtime
     Ok((pipeline, warehouse, runtime))
 }
 
-async fn read_record(warehouse: &Warehouse, run_id: &str) -> Result<Option<RunRecord>, EngineError> {
+pub(crate) async fn read_record(warehouse: &Warehouse, run_id: &str) -> Result<Option<RunRecord>, EngineError> {
     let Some(value) = warehouse.read_run(run_id).await? else { return Ok(None) };
     serde_json::from_value(value).map(Some).map_err(|error| {
         EngineError::failed(
@@ -214,7 +215,9 @@ pub(crate) async fn with_unpublished(
         session,
         run_id: String::new(),
         observer: Arc::new(Silent),
+        warehouse: prepared.warehouse.clone(),
         publishes: false,
+        gate: Gate::default(),
     };
     let steps = needed_steps(&prepared.plan, wanted);
     for step in steps.into_iter().filter(|step| step.kind != StepKind::Table) {

@@ -17,8 +17,8 @@ mod warehouse;
 
 pub use export::{ExportError, ExportFormat, export};
 pub use source::{ORIGIN_COLUMN, OpenSource, PROBLEM_COLUMN, SourceError, open_source};
-pub use stores::{Location, StoreError, Stores};
+pub use stores::{Location, StoreError, Stores, plain_words};
 pub use warehouse::{
-    CommitDetails, Committed, PublishedTable, SortColumn, StagedTable, TableSpec, Warehouse, WarehouseError,
+    CommitDetails, Committed, Lease, LeaseHolder, PublishedTable, SortColumn, StagedTable, TableSpec, Warehouse, WarehouseError,
     storage_schema,
 };

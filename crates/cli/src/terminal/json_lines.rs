@@ -17,6 +17,7 @@ impl Observer for JsonLines {
             Event::StepProgress { .. } => return,
             Event::StepFinished { record } => ("step_finished", json!({ "record": record })),
             Event::Warning { message } => ("warning", json!({ "message": message })),
+            Event::Note { message } => ("note", json!({ "message": message })),
             Event::RunFinished { record } => {
                 ("run_finished", json!({ "run_id": record.run_id, "status": record.status, "seconds": record.seconds }))
             }

@@ -40,7 +40,7 @@ pub(super) async fn open(
         path: location.to_string(),
         error: Box::new(error),
     })?;
-    Ok(OpenSource { schema: provider.schema(), provider, files: shown, warnings: Vec::new() })
+    Ok(OpenSource { schema: provider.schema(), provider, files: shown, stamp: String::new(), warnings: Vec::new() })
 }
 
 /// Where a file holds the declared columns.

@@ -29,9 +29,9 @@ pub(super) async fn open(source: &Source, location: &Location) -> Result<OpenSou
         return Err(SourceError::NotDelta { source_name: name(), path: location.to_string() });
     }
     let table = delta_log::load(location, None).await.map_err(failed)?;
-    let files = table
-        .snapshot()
-        .map_err(failed)?
+    let snapshot = table.snapshot().map_err(failed)?;
+    let stamp = format!("{} version {}", snapshot.metadata().id(), snapshot.version());
+    let files = snapshot
         .log_data()
         .iter()
         .map(|file| {
@@ -65,6 +65,7 @@ pub(super) async fn open(source: &Source, location: &Location) -> Result<OpenSou
         schema: datafusion::catalog::TableProvider::schema(provider.as_ref()),
         provider,
         files,
+        stamp,
         warnings: Vec::new(),
     })
 }

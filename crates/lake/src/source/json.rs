@@ -20,7 +20,7 @@ pub(super) fn open(source: &Source, location: &Location, files: Vec<ObjectMeta>)
         path: location.to_string(),
         error: Box::new(error),
     })?;
-    Ok(OpenSource { schema: provider.schema(), provider, files: shown, warnings: Vec::new() })
+    Ok(OpenSource { schema: provider.schema(), provider, files: shown, stamp: String::new(), warnings: Vec::new() })
 }
 
 #[derive(Debug)]

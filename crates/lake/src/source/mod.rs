@@ -16,6 +16,7 @@ use std::sync::Arc;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::catalog::TableProvider;
 use datafusion::datasource::empty::EmptyTable;
+use object_store::ObjectMeta;
 use throughline_config::{Format, Source};
 
 pub use error::SourceError;
@@ -36,6 +37,8 @@ pub struct OpenSource {
     pub provider: Arc<dyn TableProvider>,
     /// Each file, as shown to people, with its size in bytes; empty for an empty source.
     pub files: Vec<(String, u64)>,
+    /// Changes when a file is added, removed or written anew: its names, sizes, times and versions.
+    pub stamp: String,
     /// What is odd but can be lived with, e.g. a folder without files.
     pub warnings: Vec<String>,
 }
@@ -62,12 +65,22 @@ pub async fn open_source(source: &Source, stores: &Stores) -> Result<OpenSource,
     if files.is_empty() {
         return empty(source, &location.to_string(), text);
     }
-    match source.format {
+    let stamp = stamp(&files);
+    let open = match source.format {
         Format::Parquet => parquet::open(source, stores, &location, files).await,
         Format::Csv { delimiter } => csv::open(source, &location, files, delimiter).await,
         Format::Json => json::open(source, &location, files),
         Format::Delta => delta::open(source, &location).await,
-    }
+    }?;
+    Ok(OpenSource { stamp, ..open })
+}
+
+fn stamp(files: &[ObjectMeta]) -> String {
+    let lines = files.iter().map(|file| {
+        let version = file.e_tag.as_deref().or(file.version.as_deref()).unwrap_or_default();
+        format!("{} {} {} {version}\n", file.location, file.size, file.last_modified.timestamp_micros())
+    });
+    lines.collect()
 }
 
 /// Zero rows of the declared columns, with a warning.
@@ -81,6 +94,7 @@ fn empty(source: &Source, path: &str, text: bool) -> Result<OpenSource, SourceEr
         provider: Arc::new(EmptyTable::new(Arc::clone(&schema))),
         schema,
         files: Vec::new(),
+        stamp: String::new(),
         warnings: vec![format!("source `{}` is empty: `{path}` holds no {format} file", source.name.value)],
     })
 }

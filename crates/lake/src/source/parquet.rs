@@ -58,7 +58,7 @@ pub(super) async fn open(
         let order = source.sorted_by.iter().map(|column| SortColumn::ascending(column.value.as_str())).collect();
         ParquetTable::chained(Arc::clone(&schema), location, files, order)
     });
-    Ok(OpenSource { schema, provider, files: shown, warnings: Vec::new() })
+    Ok(OpenSource { schema, provider, files: shown, stamp: String::new(), warnings: Vec::new() })
 }
 
 async fn footer(

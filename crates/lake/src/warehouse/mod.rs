@@ -12,6 +12,9 @@ pub(crate) mod delta_log;
 mod durable;
 mod error;
 mod file_statistics;
+mod lease;
+mod leftovers;
+mod progress;
 mod published;
 mod runs;
 mod schema;
@@ -28,6 +31,7 @@ use uuid::Uuid;
 pub use crate::scan::SortColumn;
 pub use commit::{CommitDetails, Committed};
 pub use error::WarehouseError;
+pub use lease::{Lease, LeaseHolder};
 pub use published::PublishedTable;
 pub use schema::storage_schema;
 pub use staged::StagedTable;
@@ -55,12 +59,14 @@ pub struct TableSpec {
 #[derive(Debug, Clone)]
 pub struct Warehouse {
     location: Location,
+    /// The run whose staged files can be told from those of others.
+    run: Option<u32>,
 }
 
 impl Warehouse {
     /// The warehouse at a location, which need not exist yet. Nothing is read or written.
     pub fn open(location: &str, stores: &Stores) -> Result<Self, WarehouseError> {
-        Ok(Self { location: stores.locate(location)? })
+        Ok(Self { location: stores.locate(location)?, run: None })
     }
 
     /// Where it lies.
@@ -105,6 +111,7 @@ impl Warehouse {
         let base = commit::Base::read(&spec.name, &folder).await?;
         let mut staged = StagedTable::new(spec.name, folder, stored, spec.order, spec.description);
         staged.base = base;
+        staged.mark = leftovers::new_mark(self.run);
         staged.files =
             stage::write(&staged.table, &staged.folder, &staged.stored, &staged.order, staged.mark, rows).await?;
         Ok(staged)
