@@ -87,7 +87,7 @@ impl Execution {
             Err(error) => {
                 if matches!(error, WarehouseError::Unknown { .. }) {
                     self.unsettled().insert(staged.name().to_owned());
-                } else if error.is_conflict() {
+                } else {
                     // The rows stay unnamed for good. What cannot be removed now is left to a later run.
                     let _ = staged.discard().await;
                 }

@@ -182,12 +182,7 @@ impl Reuse {
         Ok(reuse)
     }
 
-    fn still_holds(
-        &self,
-        last: &RunRecord,
-        name: &str,
-        ingredients: &Ingredients,
-    ) -> Result<StepRecord, String> {
+    fn still_holds(&self, last: &RunRecord, name: &str, ingredients: &Ingredients) -> Result<StepRecord, String> {
         let Some(record) = last.steps.iter().find(|record| record.step == name) else {
             return Err("the last run did not come to it".to_owned());
         };
@@ -221,14 +216,14 @@ impl Reuse {
     /// What is taken over and what is not, for people.
     pub(crate) fn told(&self, last: &str, plan: &Plan) -> String {
         let tables = |name: &&String| is_table(plan, name);
-        let again: Vec<String> = self
-            .again
-            .iter()
-            .filter(|(name, _)| tables(name))
-            .map(|(name, why)| format!("{name} ({why})"))
-            .collect();
+        let again: Vec<String> =
+            self.again.iter().filter(|(name, _)| tables(name)).map(|(name, why)| format!("{name} ({why})")).collect();
         let taken = self.taken.keys().filter(tables).count();
-        let again = if again.is_empty() { "nothing is left to do".to_owned() } else { format!("made again: {}", again.join(", ")) };
+        let again = if again.is_empty() {
+            "nothing is left to do".to_owned()
+        } else {
+            format!("made again: {}", again.join(", "))
+        };
         format!("goes on after run {last}: {taken} tables are taken over; {again}")
     }
 }
@@ -269,13 +264,15 @@ fn definition(plan: &Plan, step: &Step) -> String {
             throughline_config::ModelKind::Match { rows, .. } => format!("{rows:?}"),
             _ => String::new(),
         };
-        let tests: Vec<String> = model.tests.iter().map(|test| format!("{:?} {:?}", test.kind, test.severity)).collect();
+        let tests: Vec<String> =
+            model.tests.iter().map(|test| format!("{:?} {:?}", test.kind, test.severity)).collect();
         text = format!("{kind} {:?} {tests:?} {:?} {:?}", model.grain, model.description, model.columns);
     }
     if let Some(source) = plan.pipeline.sources.get(&step.name) {
-        let freshness = source.freshness.as_ref().map(|freshness| {
-            format!("{:?} {:?} {:?}", freshness.column, freshness.warn_after, freshness.error_after)
-        });
+        let freshness = source
+            .freshness
+            .as_ref()
+            .map(|freshness| format!("{:?} {:?} {:?}", freshness.column, freshness.warn_after, freshness.error_after));
         text = format!("{:?} {:?} {freshness:?}", source.columns, source.time_column);
     }
     digest([step.fingerprint.as_str(), &text])

@@ -19,6 +19,6 @@ pub use export::{ExportError, ExportFormat, export};
 pub use source::{ORIGIN_COLUMN, OpenSource, PROBLEM_COLUMN, SourceError, open_source};
 pub use stores::{Location, StoreError, Stores, plain_words};
 pub use warehouse::{
-    CommitDetails, Committed, Lease, LeaseHolder, PublishedTable, SortColumn, StagedTable, TableSpec, Warehouse, WarehouseError,
-    storage_schema,
+    CommitDetails, Committed, Lease, LeaseHolder, PublishedTable, SortColumn, StagedTable, TableSpec, Warehouse,
+    WarehouseError, storage_schema,
 };

@@ -1,5 +1,6 @@
 //! Where data lies: a location as people write it, turned into an object store, a prefix and a URL.
 
+mod relisting;
 mod s3;
 mod storage_error;
 
@@ -10,9 +11,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::RuntimeEnv;
+use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
-use object_store::ObjectStore;
 use url::Url;
 
 pub use storage_error::plain_words;
@@ -101,6 +102,11 @@ impl Location {
         }
         let local = self.local.as_ref().map(|path| path.join(name));
         Self { prefix, url, local, ..self.clone() }
+    }
+
+    /// Whether it lies in a file system, where a folder that is not there is like an empty one.
+    pub(crate) fn is_file(&self) -> bool {
+        self.url.scheme() == "file"
     }
 
     /// A path of this store as shown to people: relative to the workspace where it lies inside it, a URL for

@@ -11,6 +11,7 @@ mod interruption;
 mod publishing;
 mod readme;
 mod refusals;
+mod retrying;
 mod sample;
 mod tiny;
 mod triggers;

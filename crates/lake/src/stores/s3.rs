@@ -9,6 +9,7 @@ use object_store::{BackoffConfig, ClientConfigKey, CredentialProvider, ObjectSto
 use url::Url;
 
 use super::StoreError;
+use super::relisting::Relisting;
 
 /// A store that answers nothing for so long, over all retries of a request, is reported.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(180);
@@ -69,7 +70,7 @@ pub(super) fn store(location: &str, url: &Url) -> Result<Arc<dyn ObjectStore>, S
         builder = builder.with_credentials(Arc::new(NoCredentials));
     }
     let store = builder.build().map_err(|error| StoreError::Client { location: location.into(), error })?;
-    Ok(Arc::new(store))
+    Ok(Arc::new(Relisting::new(store)))
 }
 
 /// Nothing in the environment says who asks.

@@ -56,7 +56,8 @@ pub(crate) fn storage_help(error: &Error) -> String {
     if says(&["RequestTimeTooSkewed"]) {
         return "set this machine's clock: it is too far from the store's".into();
     }
-    if says(&["dns error", "Connection refused", "error trying to connect", "tcp connect", "HTTP error: error sending"]) {
+    if says(&["dns error", "Connection refused", "error trying to connect", "tcp connect", "HTTP error: error sending"])
+    {
         return "the store cannot be reached: check AWS_ENDPOINT_URL, AWS_REGION and the network; if it is only down for \
                 the moment, run again"
             .into();
@@ -89,7 +90,10 @@ mod tests {
              </StringToSign><SignatureProvided>abc</SignatureProvided></Error>",
         );
         let words = storage_words(&error);
-        assert!(words.ends_with("403 Forbidden: SignatureDoesNotMatch: The request signature does not match"), "{words}");
+        assert!(
+            words.ends_with("403 Forbidden: SignatureDoesNotMatch: The request signature does not match"),
+            "{words}"
+        );
         assert!(storage_help(&error).contains("AWS_SECRET_ACCESS_KEY"));
         assert!(storage_help(&denied("<Error><Code>AccessDenied</Code></Error>")).contains("grant read, write"));
     }

@@ -26,7 +26,8 @@ pub(crate) async fn exists(table: &Location) -> object_store::Result<bool> {
         match object {
             Ok(object) if object.location.filename().is_some_and(names_a_version) => return Ok(true),
             Ok(_) => {}
-            Err(object_store::Error::NotFound { .. }) => return Ok(false),
+            // A folder that is not there; a bucket that is not there is an error.
+            Err(object_store::Error::NotFound { .. }) if table.is_file() => return Ok(false),
             Err(error) => return Err(error),
         }
     }
@@ -34,7 +35,7 @@ pub(crate) async fn exists(table: &Location) -> object_store::Result<bool> {
 }
 
 /// `00000000000000000007.json`, `00000000000000000010.checkpoint.parquet`: twenty digits, then what it holds.
-fn names_a_version(file: &str) -> bool {
+pub(super) fn names_a_version(file: &str) -> bool {
     file.split_once('.').is_some_and(|(version, _)| version.len() == 20 && version.bytes().all(|b| b.is_ascii_digit()))
 }
 

@@ -101,10 +101,9 @@ impl Warehouse {
         let failed = |error: std::io::Error| WarehouseError::Storage {
             path: shown,
             error: match error.kind() {
-                std::io::ErrorKind::PermissionDenied => object_store::Error::PermissionDenied {
-                    path: local.display().to_string(),
-                    source: Box::new(error),
-                },
+                std::io::ErrorKind::PermissionDenied => {
+                    object_store::Error::PermissionDenied { path: local.display().to_string(), source: Box::new(error) }
+                }
                 _ => object_store::Error::Generic { store: "LocalFileSystem", source: Box::new(error) },
             },
         };

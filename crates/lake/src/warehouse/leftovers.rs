@@ -8,8 +8,8 @@ use std::time::SystemTime;
 
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use futures::TryStreamExt;
-use object_store::path::Path;
 use object_store::ObjectMeta;
+use object_store::path::Path;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -129,9 +129,15 @@ async fn names(folder: &Location) -> object_store::Result<Vec<String>> {
 /// Marks of all commits, and of the files they name, since an instant; `None` when an entry is missing, so that a commit cannot be ruled out.
 async fn published_since(table: &Location, instant: DateTime<Utc>) -> object_store::Result<Option<BTreeSet<Uuid>>> {
     let folder = table.prefix.clone().join("_delta_log");
-    let objects: Vec<ObjectMeta> = table.store.list(Some(&folder)).try_collect().await?;
+    let objects: Vec<ObjectMeta> = match table.store.list(Some(&folder)).try_collect().await {
+        Err(object_store::Error::NotFound { .. }) if table.is_file() => Vec::new(),
+        listed => listed?,
+    };
     let entries = objects.iter().filter_map(|object| object.location.filename()?.strip_suffix(".json")?.parse().ok());
-    let Some(newest) = entries.max() else { return Ok(None) };
+    let Some(newest) = entries.max() else {
+        let none_yet = !objects.iter().filter_map(|object| object.location.filename()).any(delta_log::names_a_version);
+        return Ok(none_yet.then(BTreeSet::new));
+    };
     let mut marks = BTreeSet::new();
     let mut version: u64 = newest;
     loop {

@@ -147,7 +147,7 @@ impl Warehouse {
         let failed = |error| WarehouseError::Storage { path: self.location.to_string(), error };
         let listed = match self.location.store.list_with_delimiter(Some(&self.location.prefix)).await {
             Ok(listed) => listed,
-            Err(object_store::Error::NotFound { .. }) => return Ok(Vec::new()),
+            Err(object_store::Error::NotFound { .. }) if self.location.is_file() => return Ok(Vec::new()),
             Err(error) => return Err(failed(error)),
         };
         let folders = listed.common_prefixes.iter().filter_map(|folder| folder.filename()).map(ToOwned::to_owned);

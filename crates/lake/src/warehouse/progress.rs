@@ -48,7 +48,7 @@ impl Warehouse {
         let listed: Result<Vec<_>, _> = self.location().store.list(Some(&folder)).try_collect().await;
         let objects = match listed {
             Ok(objects) => objects,
-            Err(object_store::Error::NotFound { .. }) if self.location().local.is_some() => Vec::new(),
+            Err(object_store::Error::NotFound { .. }) if self.location().is_file() => Vec::new(),
             Err(error) => return Err(WarehouseError::Storage { path: self.location().show(&folder), error }),
         };
         let names = objects.iter().filter_map(|object| object.location.filename()?.strip_suffix(ENDING));

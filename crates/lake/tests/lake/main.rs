@@ -6,9 +6,12 @@
 mod additions;
 mod commits;
 mod delta_sources;
+mod dice;
 mod exports;
 mod faults;
+mod leases;
 mod parquet_sources;
 mod support;
 mod tables;
 mod text_sources;
+mod unsteady;

@@ -62,6 +62,10 @@ impl LeaseHolder {
         }
     }
 
+    pub(super) fn given_back(&self) -> Self {
+        Self { released: true, ..self.clone() }
+    }
+
     /// Whether its process certainly ended. Only a process of this machine can be looked for.
     pub(super) fn is_gone(&self) -> bool {
         !self.machine.is_empty()

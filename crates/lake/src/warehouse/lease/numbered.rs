@@ -60,7 +60,11 @@ impl NumberedLock {
             if !lock.create(mine).await.map_err(failed)? {
                 continue;
             }
-            lock.check_conditional_put(mine).await?;
+            if let Err(error) = lock.check_conditional_put(mine).await {
+                // Nobody is to wait for a run that does not begin. What cannot be given back ends by itself.
+                let _ = lock.write(&mine.given_back()).await;
+                return Err(error);
+            }
             // Who slept since the list may have created a number that later ones passed and removed.
             if let Some(Some(holder)) = lock.follower().await? {
                 return Ok(Taken::Theirs(holder));
@@ -139,7 +143,7 @@ async fn listed(folder: &Location) -> object_store::Result<Listed> {
     let objects = match folder.store.list(Some(&folder.prefix)).try_collect::<Vec<ObjectMeta>>().await {
         Ok(objects) => objects,
         // A folder of a file system that is not there yet; a bucket that is not there is an error.
-        Err(Error::NotFound { .. }) if folder.url.scheme() == "file" => Vec::new(),
+        Err(Error::NotFound { .. }) if folder.is_file() => Vec::new(),
         Err(error) => return Err(error),
     };
     let checked = objects.iter().any(|object| object.location.filename() == Some(CHECKED));
@@ -210,6 +214,10 @@ async fn check_race(folder: &Location) -> Result<(), WarehouseError> {
         return Err(failed(error));
     }
     let mark = folder.prefix.clone().join(CHECKED);
-    folder.store.put(&mark, Bytes::from_static(b"one of several puts at once succeeded\n").into()).await.map_err(failed)?;
+    folder
+        .store
+        .put(&mark, Bytes::from_static(b"one of several puts at once succeeded\n").into())
+        .await
+        .map_err(failed)?;
     Ok(())
 }
