@@ -14,12 +14,14 @@ const STYLES: Styles = Styles::styled()
 
 const EXAMPLES: &str = "\
 Examples:
+  throughline init first                                 a small workspace to begin with
   throughline sample --customers 2000 --out data/lake    a synthetic company's lake
   throughline check                                      is everything in order? reads no rows
   throughline run --as-of 2026-10-01                     make and publish every table
   throughline show fct_key_journeys --limit 10           look at a table
   throughline discover                                   candidate journeys from the touchpoints alone
   throughline explain onboarding                         why a journey is ranked where it is
+  throughline report --out report.html                   a page for executives, operations and analysts
   throughline query \"SELECT journey, count(*) FROM fct_journey GROUP BY 1\" --format csv
 
 Exit codes: 0 done · 1 a step failed, a rerun may help · 2 usage or configuration, nothing ran ·
@@ -37,7 +39,7 @@ pub(crate) struct Arguments {
 }
 
 /// What every command that works in a workspace takes.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct WorkspaceArguments {
     /// The workspace: the folder that holds `pipelines/`.
     #[arg(long, global = true, value_name = "DIR", default_value = ".", env = "THROUGHLINE_PROJECT")]
@@ -64,12 +66,15 @@ pub(crate) struct WorkspaceArguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Writes a new workspace with a small working pipeline, its data included.
+    #[command(after_help = INIT_EXAMPLES)]
+    Init(InitArguments),
     /// Writes a synthetic pay-TV company's lake, with known truths planted in it.
     Sample(SampleArguments),
     /// Parses, plans and type-checks everything; reads schemas, no rows.
     Check,
     /// Says what a run would do, in which order and why.
-    Plan(SelectionArguments),
+    Plan(PlanArguments),
     /// Makes, tests and publishes the tables.
     Run(RunArguments),
     /// Shows the rows of a published table, or of a view computed on the spot.
@@ -80,10 +85,25 @@ pub(crate) enum Command {
     Discover(DiscoverArguments),
     /// Says in plain words why a journey is ranked where it is.
     Explain(ExplainArguments),
+    /// Writes one HTML page for executives, operations and analysts: offline, printable, small enough to mail.
+    #[command(after_help = REPORT_EXAMPLES)]
+    Report(ReportArguments),
     /// Lists past runs.
     Runs(RunsArguments),
     /// Writes a completion script for a shell.
     Completions(CompletionsArguments),
+}
+
+const INIT_EXAMPLES: &str = "\
+Examples:
+  throughline init first && cd first && throughline run    from nothing to ranked journeys
+  throughline init .                                       in this folder";
+
+#[derive(Debug, Args)]
+pub(crate) struct InitArguments {
+    /// The folder; made where it is not there. Nothing in it is overwritten.
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -116,12 +136,30 @@ pub(crate) struct SelectionArguments {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct PlanArguments {
+    #[command(flatten)]
+    pub(crate) selection: SelectionArguments,
+    /// As if the whole history were to be made again.
+    #[arg(long)]
+    pub(crate) full_refresh: bool,
+    /// As if incremental models were to be made again from this instant on.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) start: Option<String>,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct RunArguments {
     #[command(flatten)]
     pub(crate) selection: SelectionArguments,
-    /// Accepts an `--as-of` before the published one, and so replaces newer tables by older ones.
+    /// Makes the whole history again, also of incremental models, and accepts an `--as-of` before the published one.
     #[arg(long)]
     pub(crate) full_refresh: bool,
+    /// Makes incremental models again from this instant on at least; their history begins there when there is none yet.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) start: Option<String>,
+    /// Up to this instant: another word for `--as-of`.
+    #[arg(long, value_name = "TIME", conflicts_with = "as_of")]
+    pub(crate) end: Option<String>,
     /// Steps that run side by side.
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(crate) threads: u16,
@@ -236,6 +274,19 @@ pub(crate) struct ExplainArguments {
     /// Words, or the same facts as one JSON object.
     #[arg(long, value_enum, default_value_t = ExplanationFormat::Text)]
     pub(crate) format: ExplanationFormat,
+}
+
+const REPORT_EXAMPLES: &str = "\
+Examples:
+  throughline report                                     report.html in this folder
+  throughline report --out /srv/www/journeys.html        somewhere else; replaced as a whole
+  throughline report --out - | gzip > report.html.gz     to standard output";
+
+#[derive(Debug, Args)]
+pub(crate) struct ReportArguments {
+    /// The file; one that is there is replaced. `-` is standard output.
+    #[arg(long, short, default_value = "report.html", value_name = "FILE")]
+    pub(crate) out: PathBuf,
 }
 
 #[derive(Debug, Args)]

@@ -56,6 +56,7 @@ fn carry_out(arguments: Arguments) -> std::process::ExitCode {
 async fn dispatch(arguments: Arguments) -> Result<(), Exit> {
     let Arguments { workspace, command } = arguments;
     match command {
+        Command::Init(init) => command::init::run(&init),
         Command::Sample(sample) => command::sample::run(&sample),
         Command::Check => command::check::run(&workspace).await,
         Command::Plan(plan) => command::plan::run(&workspace, &plan).await,
@@ -64,6 +65,7 @@ async fn dispatch(arguments: Arguments) -> Result<(), Exit> {
         Command::Query(query) => command::query::run(&workspace, &query).await,
         Command::Discover(discover) => command::discover::run(&workspace, &discover).await,
         Command::Explain(explain) => command::explain::run(&workspace, &explain).await,
+        Command::Report(report) => command::report::run(&workspace, &report).await,
         Command::Runs(runs) => command::runs::run(&workspace, &runs).await,
         Command::Completions(completions) => command::completions::run(&completions),
     }

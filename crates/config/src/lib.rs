@@ -18,8 +18,8 @@ mod trigger;
 pub use diagnostic::{Diagnostic, Diagnostics, Severity, closest};
 pub use load::{LoadOptions, load_pipeline, pipeline_names};
 pub use pipeline::{
-    Column, ColumnType, DataTest, Duration, Format, Freshness, JourneyDefinition, MatchRows, Materialization, Model,
-    ModelKind, OnRestart, Pipeline, RowRule, Source, SourceKind, TestKind, Timestamp, Variable,
+    Calendar, Column, ColumnType, DataTest, Duration, Format, Freshness, Increment, JourneyDefinition, MatchRows,
+    Materialization, Model, ModelKind, OnRestart, Pipeline, RowRule, Source, SourceKind, TestKind, Timestamp, Variable,
 };
 pub use place::{Located, Place, SourceFile};
 pub use trigger::{Template, TemplatePart, Trigger, TriggerSeverity};

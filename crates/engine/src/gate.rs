@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use throughline_lake::{Committed, Lease, StagedTable, Warehouse, WarehouseError};
+use throughline_lake::{CommitDetails, Committed, Lease, StagedTable, Warehouse, WarehouseError};
 use tokio::sync::RwLock;
 
 use crate::event::Event;
@@ -66,7 +66,11 @@ impl Gate {
 
 impl Execution {
     /// Publishes staged rows in one commit.
-    pub(crate) async fn publish(&self, staged: &StagedTable, fingerprint: &str) -> Result<Committed, EngineError> {
+    pub(crate) async fn publish(
+        &self,
+        staged: &StagedTable,
+        details: &CommitDetails,
+    ) -> Result<Committed, EngineError> {
         let _under_way = self.gate.commits.read().await;
         if self.gate.is_stopped() {
             return Err(EngineError::interrupted());
@@ -79,7 +83,7 @@ impl Execution {
             let _ = staged.discard().await;
             return Err(error.into());
         }
-        match staged.commit(&self.commit_details(fingerprint)).await {
+        match staged.commit(details).await {
             Ok(committed) => {
                 self.remove_leftovers(staged.name()).await;
                 Ok(committed)

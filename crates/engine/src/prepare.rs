@@ -50,6 +50,7 @@ pub struct Prepared {
     /// Where planning has registered every relation under its name.
     planned: SessionState,
     pub(crate) sources: BTreeMap<String, OpenSource>,
+    pub(crate) stores: Arc<Stores>,
     pub(crate) warehouse: Warehouse,
     pub(crate) runtime: Arc<RuntimeEnv>,
     pub(crate) session_options: SessionOptions,
@@ -122,6 +123,7 @@ pub async fn prepare(options: PrepareOptions) -> Result<Prepared, EngineError> {
         warnings,
         planned: session.state(),
         sources,
+        stores,
         warehouse,
         runtime,
         session_options: options.session,

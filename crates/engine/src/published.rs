@@ -1,6 +1,6 @@
 //! What is published: the tables of one finished run, at the versions that belong together.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use datafusion::dataframe::DataFrame;
@@ -13,6 +13,7 @@ use throughline_plan::{Graph, SqlText, StepKind, TextOrigin, diagnose};
 use crate::event::Silent;
 use crate::failure::EngineError;
 use crate::gate::Gate;
+use crate::incremental::Increments;
 use crate::prepare::{PrepareOptions, Prepared, open_warehouse, prepare};
 use crate::publish::Execution;
 use crate::run::needed_steps;
@@ -54,9 +55,16 @@ impl Published {
 
     /// Opens what a workspace's pipeline has published, without opening its sources.
     pub async fn open(options: PrepareOptions) -> Result<Self, EngineError> {
+        Ok(Self::open_with_pipeline(options).await?.1)
+    }
+
+    /// The same beside the pipeline as its files say today.
+    pub async fn open_with_pipeline(options: PrepareOptions) -> Result<(Pipeline, Self), EngineError> {
         let (pipeline, warehouse, runtime) = located(&options)?;
         match Self::latest(&warehouse, &pipeline.name).await? {
-            Some(published) => Ok(Self { session_options: options.session, runtime: Some(runtime), ..published }),
+            Some(published) => {
+                Ok((pipeline, Self { session_options: options.session, runtime: Some(runtime), ..published }))
+            }
             None => Err(EngineError::refused(
                 format!("nothing is published yet in {}", warehouse.location()),
                 "make the tables first: throughline run",
@@ -218,6 +226,9 @@ pub(crate) async fn with_unpublished(
         warehouse: prepared.warehouse.clone(),
         publishes: false,
         gate: Gate::default(),
+        increments: Increments::default(),
+        windows: BTreeMap::new(),
+        published: BTreeMap::new(),
     };
     let steps = needed_steps(&prepared.plan, wanted);
     for step in steps.into_iter().filter(|step| step.kind != StepKind::Table) {

@@ -12,6 +12,7 @@ use throughline_lake::Warehouse;
 use throughline_plan::{Graph, Plan, SqlText, Step, StepKind, digest};
 
 use crate::failure::EngineError;
+use crate::incremental::IntervalOptions;
 use crate::prepare::Prepared;
 use crate::published::{Published, read_record};
 use crate::run::rfc3339;
@@ -75,7 +76,7 @@ pub(crate) struct Ingredients {
 }
 
 impl Ingredients {
-    pub(crate) fn of(prepared: &Prepared, full_refresh: bool, published: Option<&Published>) -> Self {
+    pub(crate) fn of(prepared: &Prepared, interval: IntervalOptions, published: Option<&Published>) -> Self {
         let plan = &prepared.plan;
         let mut ingredients = Self {
             published: published.map(|published| published.record.tables.clone()).unwrap_or_default(),
@@ -87,12 +88,14 @@ impl Ingredients {
                 ("as_of".to_owned(), rfc3339(plan.parameters.as_of())),
                 ("definition".to_owned(), definition(plan, step)),
             ]);
-            if full_refresh {
-                fixed.insert("full refresh".to_owned(), "yes".to_owned());
+            if interval.full_refresh || interval.start.is_some() {
+                let start = interval.start.map_or_else(|| "everything".to_owned(), rfc3339);
+                fixed.insert("asked for".to_owned(), start);
             }
             let read = through_views(plan, [step.name.as_str()]);
             for source in read.iter().filter_map(|name| prepared.sources.get(*name).map(|source| (name, source))) {
-                fixed.insert(format!("source {}", source.0), digest([source.1.stamp.as_str()]));
+                let stamps: Vec<String> = source.1.stamps.iter().map(u64::to_string).collect();
+                fixed.insert(format!("source {}", source.0), digest(stamps.iter().map(String::as_str)));
             }
             let tables = read.iter().filter(|name| **name != step.name && is_table(plan, name));
             ingredients.tables.insert(step.name.clone(), tables.map(|name| (*name).to_owned()).collect());
@@ -252,7 +255,7 @@ fn difference(then: &BTreeMap<String, String>, now: &BTreeMap<String, String>) -
         _ if differs == "definition" => "its definition changed".to_owned(),
         Some(("source", source)) => format!("the files of `{source}` changed"),
         Some(("table", table)) => format!("it was made from {} of `{table}`", value(then)),
-        _ => format!("{differs} changed"),
+        _ => format!("what was {differs} is not the same"),
     })
 }
 

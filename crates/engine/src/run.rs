@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use datafusion::prelude::SessionContext;
+use throughline_config::Timestamp;
 use throughline_lake::Warehouse;
 use throughline_plan::{Graph, Plan, Selection, Step, StepKind};
 use tokio::task::JoinSet;
@@ -13,6 +14,7 @@ use tokio::task::JoinSet;
 use crate::event::{Event, Observer};
 use crate::failure::EngineError;
 use crate::gate::{Gate, hold};
+use crate::incremental::{Increments, IntervalOptions, increments, source_windows};
 use crate::prepare::Prepared;
 use crate::progress::RunProgress;
 use crate::publish::Execution;
@@ -27,8 +29,8 @@ use crate::usage::peak_memory_bytes;
 pub struct RunOptions {
     /// Which models.
     pub selection: Selection,
-    /// Accept an `as_of` before the published one.
-    pub full_refresh: bool,
+    /// What is made again whatever the ledgers say; a full refresh also accepts an `as_of` before the published one.
+    pub interval: IntervalOptions,
     /// Steps side by side, at least one.
     pub threads: usize,
     /// Start nothing more after a failure.
@@ -66,13 +68,14 @@ pub async fn run(
     let pipeline = prepared.plan.pipeline.name.value.as_str();
     let lease = hold(&warehouse, pipeline, &run_id, options.lease.unwrap_or(LEASE)).await?;
     // Another run may have ended since; from here on there is none.
-    let (beginning, attempts) = match begin_held(prepared, options, &warehouse).await {
-        Ok(begun) => begun,
+    let held = match begin_held(prepared, options, &warehouse).await {
+        Ok(held) => held,
         Err(error) => {
             lease.release().await;
             return Err(error);
         }
     };
+    let Held { beginning, attempts, ingredients, reuse, increments, windows } = held;
     let gate = Gate::new(options.stop.clone(), lease, attempts.ended.clone());
     let execution = Arc::new(Execution {
         prepared: Arc::clone(prepared),
@@ -82,8 +85,12 @@ pub async fn run(
         warehouse,
         publishes: true,
         gate,
+        increments,
+        windows,
+        published: beginning.published.as_ref().map(|last| last.record.tables.clone()).unwrap_or_default(),
     });
-    let outcome = carry_out(&execution, options, &beginning, &attempts, started_at, began).await;
+    let (taken, times) = ((ingredients, reuse), (started_at, began));
+    let outcome = carry_out(&execution, options, &beginning, &attempts, taken, times).await;
     // Every task of the run has ended; one that panicked may hold on for a moment.
     if let Some(execution) = Arc::into_inner(execution) {
         execution.gate.release().await;
@@ -102,7 +109,7 @@ async fn begin<'a>(prepared: &'a Prepared, options: &RunOptions) -> Result<Begin
     let plan = &prepared.plan;
     let selected = options.selection.models(&plan.pipeline, &plan.graph)?;
     let published = Published::latest(&prepared.warehouse, &plan.pipeline.name).await?;
-    refuse_older_cut(plan, published.as_ref(), options.full_refresh)?;
+    refuse_older_cut(plan, published.as_ref(), options.interval.full_refresh)?;
     let session = prepared.session()?;
     let steps = needed_steps(plan, &selected);
     if steps.is_empty() {
@@ -112,13 +119,35 @@ async fn begin<'a>(prepared: &'a Prepared, options: &RunOptions) -> Result<Begin
     Ok(Beginning { steps, published, session })
 }
 
+/// What a run goes by once it holds its pipeline.
+struct Held<'a> {
+    beginning: Beginning<'a>,
+    attempts: Attempts,
+    ingredients: Ingredients,
+    reuse: Reuse,
+    increments: Increments,
+    windows: BTreeMap<String, Timestamp>,
+}
+
 async fn begin_held<'a>(
     prepared: &'a Prepared,
     options: &RunOptions,
     warehouse: &Warehouse,
-) -> Result<(Beginning<'a>, Attempts), EngineError> {
+) -> Result<Held<'a>, EngineError> {
+    let plan = &prepared.plan;
     let beginning = begin(prepared, options).await?;
-    Ok((beginning, Attempts::of(warehouse, &prepared.plan.pipeline.name).await?))
+    let attempts = Attempts::of(warehouse, &plan.pipeline.name).await?;
+    let ingredients = Ingredients::of(prepared, options.interval, beginning.published.as_ref());
+    let reuse = match &attempts.last {
+        Some(last) if options.retry => {
+            Reuse::of(last, &beginning.steps, plan, &ingredients, warehouse, &beginning.session).await?
+        }
+        _ => Reuse::default(),
+    };
+    let increments = increments(prepared, &beginning.steps, options.interval).await?;
+    let left = beginning.steps.iter().copied().filter(|step| !reuse.taken.contains_key(&step.name));
+    let windows = source_windows(plan, &left.collect::<Vec<_>>(), &increments);
+    Ok(Held { beginning, attempts, ingredients, reuse, increments, windows })
 }
 
 async fn carry_out(
@@ -126,11 +155,12 @@ async fn carry_out(
     options: &RunOptions,
     beginning: &Beginning<'_>,
     attempts: &Attempts,
-    started_at: DateTime<Utc>,
-    began: Instant,
+    (ingredients, reuse): (Ingredients, Reuse),
+    (started_at, began): (DateTime<Utc>, Instant),
 ) -> Result<RunRecord, EngineError> {
     let Execution { prepared, run_id, observer, warehouse, .. } = execution.as_ref();
     let plan = &prepared.plan;
+    tell_late_rows(&beginning.steps, &execution.increments, observer);
     let mut record = RunRecord {
         run_id: run_id.clone(),
         pipeline: plan.pipeline.name.value.clone(),
@@ -149,14 +179,10 @@ async fn carry_out(
     let names: Vec<String> = beginning.steps.iter().map(|step| step.name.clone()).collect();
     observer.event(&Event::RunStarted { run_id, steps: &names });
     let published = beginning.published.as_ref();
-    let ingredients = Ingredients::of(prepared, options.full_refresh, published);
-    let mut scheduler = Scheduler::new(&beginning.steps, options, ingredients, progress);
     if let (true, Some(last)) = (options.retry, &attempts.last) {
-        let (steps, session) = (&beginning.steps, &beginning.session);
-        let reuse = Reuse::of(last, steps, plan, &scheduler.ingredients, warehouse, session).await?;
         observer.event(&Event::Note { message: &reuse.told(&last.run_id, plan) });
-        scheduler.reuse = reuse;
     }
+    let scheduler = Scheduler::new(&beginning.steps, options, ingredients, reuse, progress);
     let mut steps = scheduler.work_off(execution).await;
     if let Some((log, found)) = execution.fire_triggers(&steps).await {
         steps.push(log);
@@ -207,6 +233,26 @@ pub(crate) fn rfc3339(instant: i64) -> String {
 fn new_run_id(started_at: DateTime<Utc>) -> String {
     let random = uuid::Uuid::new_v4().simple().to_string();
     format!("{}-{}", started_at.format("%Y%m%dT%H%M%S%6fZ"), &random[..8])
+}
+
+/// Says of rows that came later than the lookback how they are taken in.
+fn tell_late_rows(steps: &[&Step], increments: &Increments, observer: &Arc<dyn Observer>) {
+    let mut told = BTreeSet::new();
+    for step in steps {
+        for late in increments.get(&step.name).map(|increment| increment.late.as_slice()).unwrap_or_default() {
+            if told.insert(late.source.clone()) {
+                let since = rfc3339(late.since);
+                let message = format!(
+                    "{} row{} of `{}` came later than the lookback, the earliest of {since}, and change nothing yet; \
+                     `throughline run --start {since}` takes them in",
+                    late.rows,
+                    if late.rows == 1 { "" } else { "s" },
+                    late.source,
+                );
+                observer.event(&Event::Warning { message: &message });
+            }
+        }
+    }
 }
 
 fn refuse_older_cut(plan: &Plan, published: Option<&Published>, full_refresh: bool) -> Result<(), EngineError> {
@@ -319,7 +365,13 @@ struct Waiting {
 }
 
 impl<'a> Scheduler<'a> {
-    fn new(steps: &[&Step], options: &RunOptions, ingredients: Ingredients, progress: RunProgress<'a>) -> Self {
+    fn new(
+        steps: &[&Step],
+        options: &RunOptions,
+        ingredients: Ingredients,
+        reuse: Reuse,
+        progress: RunProgress<'a>,
+    ) -> Self {
         let made: BTreeSet<&str> = steps.iter().map(|step| step.name.as_str()).collect();
         let waiting = steps.iter().map(|step| Waiting {
             name: step.name.clone(),
@@ -327,7 +379,7 @@ impl<'a> Scheduler<'a> {
         });
         Self {
             ingredients,
-            reuse: Reuse::default(),
+            reuse,
             progress,
             waiting: waiting.collect(),
             done: BTreeSet::new(),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::incremental::IncrementRecord;
 use crate::intake::IntakeCounts;
 use crate::usage::StepUsage;
 
@@ -107,6 +108,9 @@ pub struct StepRecord {
     /// The matcher's conservation, a row a definition.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conservation: Vec<ConservationRow>,
+    /// What an incremental step made again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub increment: Option<IncrementRecord>,
     /// Data tests.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tests: Vec<TestRecord>,

@@ -135,7 +135,7 @@ impl Execution {
                 record.version = Some(version);
                 return Ok(found);
             }
-            match self.publish(&staged, &record.fingerprint).await {
+            match self.publish(&staged, &self.commit_details(&record.fingerprint)).await {
                 Ok(committed) => {
                     record.bytes = Some(staged.bytes());
                     record.files = Some(staged.files() as u64);

@@ -16,9 +16,9 @@ mod stores;
 mod warehouse;
 
 pub use export::{ExportError, ExportFormat, export};
-pub use source::{ORIGIN_COLUMN, OpenSource, PROBLEM_COLUMN, SourceError, open_source};
+pub use source::{ORIGIN_COLUMN, OpenSource, PROBLEM_COLUMN, SourceError, open_source, open_source_files};
 pub use stores::{Location, StoreError, Stores, plain_words};
 pub use warehouse::{
-    CommitDetails, Committed, Lease, LeaseHolder, PublishedTable, SortColumn, StagedTable, TableSpec, Warehouse,
-    WarehouseError, storage_schema,
+    CommitDetails, Committed, Lease, LeaseHolder, PublishedTable, SortColumn, StagedTable, TableParts, TableSpec,
+    Warehouse, WarehouseError, storage_schema,
 };

@@ -30,6 +30,9 @@ pub struct PlannedTest {
     pub query: LogicalPlan,
     /// For a test of uniqueness the key of every row: when all keys differ, the query yields 0 and need not run.
     pub keys: Option<LogicalPlan>,
+    /// Whether rows that passed once need not be looked at again: the test speaks of each row by itself, or of keys that
+    /// rows which stay cannot share with rows that come.
+    pub of_new_rows: bool,
     /// The integers that pass, both ends included.
     pub passes: std::ops::RangeInclusive<i64>,
 }
@@ -71,6 +74,7 @@ async fn plan_test(
         place: test.place.clone(),
         query,
         keys: None,
+        of_new_rows: matches!(test.kind, TestKind::Rows(_) | TestKind::Unique(_) | TestKind::Relationship { .. }),
         passes,
     };
     let rows = || async { session.table(model.name.value.as_str()).await.map_err(at) };

@@ -1,9 +1,7 @@
 //! `throughline explain JOURNEY`.
 
-mod performance;
-mod words;
-
 use throughline_engine::explain;
+use throughline_report::words;
 
 use crate::arguments::{ExplainArguments, ExplanationFormat, WorkspaceArguments};
 use crate::command::options;

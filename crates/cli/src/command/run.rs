@@ -7,7 +7,7 @@ use throughline_engine::{Observer, Published, RunOptions, RunStatus, Stop, run a
 use throughline_plan::Selection;
 
 use crate::arguments::{LogFormat, RunArguments, SelectionArguments, WorkspaceArguments};
-use crate::command::prepared;
+use crate::command::{interval, prepared};
 use crate::exit::Exit;
 use crate::signal::Interruptions;
 use crate::terminal::{JsonLines, Progress, print_ranking, print_summary, say};
@@ -15,14 +15,19 @@ use crate::terminal::{JsonLines, Progress, print_ranking, print_summary, say};
 /// Runs the plan, tells how it goes, and ends with the ranked journeys where the pipeline has them.
 pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &RunArguments) -> Result<(), Exit> {
     let mut interruptions = Interruptions::new();
+    let until = match &arguments.end {
+        Some(end) => &WorkspaceArguments { as_of: Some(end.clone()), ..workspace.clone() },
+        None => workspace,
+    };
+    let interval = interval(arguments.full_refresh, arguments.start.as_deref())?;
     let prepared = tokio::select! {
-        prepared = prepared(workspace) => Arc::new(prepared?),
+        prepared = prepared(until) => Arc::new(prepared?),
         () = interruptions.next() => return Err(Exit::interrupted()),
     };
     let stop = Stop::default();
     let options = RunOptions {
         selection: selection(&arguments.selection),
-        full_refresh: arguments.full_refresh,
+        interval,
         threads: usize::from(arguments.threads),
         fail_fast: arguments.fail_fast,
         retry: arguments.retry,

@@ -106,6 +106,14 @@ fn line(record: &StepRecord, colour: bool) -> String {
     if let Some(size) = record.bytes {
         line.push_str(&format!(" · {}", bytes(size)));
     }
+    if let Some(increment) = &record.increment
+        && let Some(from) = &increment.from
+    {
+        line.push_str(&format!(" · {} written again from {from}", count(increment.written)));
+        if let Some(replaced) = increment.replaced_ids.filter(|replaced| *replaced > 0) {
+            line.push_str(&format!(", {} ids replaced", count(replaced)));
+        }
+    }
     if let Some(intake) = &record.intake {
         if intake.rejected_rows() > 0 {
             line.push_str(&format!(" · {} set aside", count(intake.rejected_rows())));

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from program import EARLIER, LATER, Hangs, Outcome, Program, end, events, sample
+from program import EARLIER, LATER, REPOSITORY, Hangs, Outcome, Program, end, events, sample, workspace
 from tables import (
     LOG,
     Folder,
@@ -39,9 +39,10 @@ NOTHING_YET = "nothing is published yet"
 class Laboratory:
     """Undisturbed runs to compare with, and warehouses to disturb."""
 
-    def __init__(self, binary: Path, work: Path, lake: Path, select: str | None, seed: int):
+    def __init__(self, binary: Path, project: Path, work: Path, lake: Path, select: str | None, seed: int):
         work.mkdir(parents=True)
-        self.binary, self.work, self.lake, self.dice = binary, work, lake, random.Random(seed)
+        self.binary, self.project, self.work, self.lake = binary, project, work, lake
+        self.dice = random.Random(seed)
         self.selection = ["--select", select] if select else []
         self.expected, self.digests, self.seconds = {}, {}, 0.0
         program, warehouse = self.at("undisturbed")
@@ -65,7 +66,7 @@ class Laboratory:
 
     def at(self, name: str) -> tuple[Program, Folder]:
         folder = self.work / name
-        return Program(self.binary, str(self.lake), str(folder)), Folder(folder)
+        return Program(self.binary, self.project, str(self.lake), str(folder)), Folder(folder)
 
     def digest(self, program: Program) -> str:
         answer = program.query(self.sql)
@@ -291,6 +292,7 @@ def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--throughline", type=Path, required=True, help="the program")
     arguments.add_argument("--work", type=Path, required=True, help="a folder to work in; what is there is removed")
+    arguments.add_argument("--repository", type=Path, default=REPOSITORY, help="whose pipeline is run")
     arguments.add_argument("--kills", type=int, default=220, help="runs killed or interrupted")
     arguments.add_argument("--pairs", type=int, default=100, help="pairs of racing runs")
     arguments.add_argument("--disks", type=int, default=8, help="runs on a disk that is full")
@@ -301,12 +303,13 @@ def main() -> int:
     binary, work = options.throughline.resolve(), options.work.resolve()
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
+    project = workspace(options.repository.resolve(), work / "project")
     sample(binary, work / "lake", options.customers)
     tally, began = Tally(), time.monotonic()
     # A fifth of everything with all tables, triggers among them.
     share = lambda number: number // 5
     for name, select in (("whole", None), ("part", options.part)):
-        laboratory = Laboratory(binary, work / name, work / "lake", select, options.seed)
+        laboratory = Laboratory(binary, project, work / name, work / "lake", select, options.seed)
         of = share if select is None else lambda number: number - share(number)
         faults(laboratory, of(options.kills), tally)
         races(laboratory, of(options.pairs), tally)

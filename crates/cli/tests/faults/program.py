@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[4]
+WORKSPACE = ("pipelines", "sql", "data/seeds")
 EARLIER, LATER = "2026-04-01", "2026-10-01"  # two cuts whose tables differ
 PATIENCE = 300  # seconds after which a run counts as hanging
 
@@ -30,21 +32,23 @@ class Hangs(Exception):
 class Program:
     """The program with a lake and a warehouse, each a path or s3://bucket/prefix."""
 
-    def __init__(self, binary: Path, lake: str, warehouse: str, environment: dict[str, str] | None = None):
-        self.binary, self.lake, self.warehouse = binary, lake, warehouse
+    def __init__(
+        self, binary: Path, project: Path, lake: str, warehouse: str, environment: dict[str, str] | None = None
+    ):
+        self.binary, self.project = binary, project
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "THROUGHLINE_"))}
         self.environment |= {"LAKE": lake, "WAREHOUSE": warehouse, "NO_COLOR": "1"} | (environment or {})
 
     def start(self, *arguments: str, before: tuple[str, ...] = ()) -> subprocess.Popen:
         """Starts it, with standard error piped."""
-        command = [*before, str(self.binary), "--project", str(REPOSITORY), *arguments]
+        command = [*before, str(self.binary), "--project", str(self.project), *arguments]
         return subprocess.Popen(
             command, env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
         )
 
     def call(self, *arguments: str, before: tuple[str, ...] = ()) -> Outcome:
         """Runs it to its end."""
-        command = [*before, str(self.binary), "--project", str(REPOSITORY), *arguments]
+        command = [*before, str(self.binary), "--project", str(self.project), *arguments]
         began = time.monotonic()
         try:
             done = subprocess.run(
@@ -97,6 +101,13 @@ def events(stderr: str) -> list[dict]:
             except json.JSONDecodeError:
                 pass  # cut off by a kill
     return found
+
+
+def workspace(repository: Path, folder: Path) -> Path:
+    """A copy of the repository's pipeline, so that nobody edits it while runs are compared."""
+    for part in WORKSPACE:
+        shutil.copytree(repository / part, folder / part)
+    return folder
 
 
 def sample(binary: Path, folder: Path, customers: int) -> None:

@@ -21,7 +21,7 @@ import pyarrow as pa
 import fault_proxy as fp
 from fault_proxy import FaultProxy, Rule
 from object_stores import BUCKET, READER, READER_SECRET, SECRET, STORES, Store
-from program import EARLIER, LATER, Hangs, Outcome, Program, end, sample
+from program import EARLIER, LATER, REPOSITORY, Hangs, Outcome, Program, end, sample, workspace
 from tables import (
     LOG,
     Bucket,
@@ -67,8 +67,8 @@ PLANS = {
 class Suite:
     """One store, a lake in it, and what a local run makes of the same lake."""
 
-    def __init__(self, binary: Path, work: Path, store: Store, lake: Path, expected: dict, seed: int):
-        self.binary, self.work, self.store, self.expected = binary, work, store, expected
+    def __init__(self, binary: Path, project: Path, store: Store, lake: Path, expected: dict, seed: int):
+        self.binary, self.project, self.store, self.expected = binary, project, store, expected
         self.dice, self.tally, self.number = random.Random(seed), Tally(), 0
         for file in sorted(path for path in lake.rglob("*") if path.is_file()):
             store.client.upload_file(str(file), BUCKET, f"lake/{file.relative_to(lake)}")
@@ -77,7 +77,7 @@ class Suite:
     def at(self, prefix: str, port: int | None = None, **environment: str) -> tuple[Program, Bucket]:
         """The program on a warehouse of this prefix, over the proxy's port or the store's own."""
         settings = self.store.environment(port) | environment
-        program = Program(self.binary, f"s3://{BUCKET}/lake", f"s3://{BUCKET}/{prefix}", settings)
+        program = Program(self.binary, self.project, f"s3://{BUCKET}/lake", f"s3://{BUCKET}/{prefix}", settings)
         return program, Bucket(self.store.client, BUCKET, prefix, self.store.options())
 
     def fresh(self) -> str:
@@ -291,8 +291,8 @@ def comparable(tables: dict[str, pa.Table]) -> dict[str, pa.Table]:
     return found
 
 
-def local_runs(binary: Path, work: Path, lake: Path) -> dict:
-    program, warehouse = Program(binary, str(lake), str(work / "local")), Folder(work / "local")
+def local_runs(binary: Path, project: Path, work: Path, lake: Path) -> dict:
+    program, warehouse = Program(binary, project, str(lake), str(work / "local")), Folder(work / "local")
     expected = {}
     for cut in (EARLIER, LATER):
         done = program.run(cut)
@@ -306,6 +306,7 @@ def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--throughline", type=Path, required=True, help="the program")
     arguments.add_argument("--work", type=Path, required=True, help="a folder to work in; what is there is removed")
+    arguments.add_argument("--repository", type=Path, default=REPOSITORY, help="whose pipeline is run")
     arguments.add_argument("--stores", default="moto,seaweedfs", help="which of moto, seaweedfs")
     arguments.add_argument("--seeds", type=int, default=26, help="runs with faults, for each store")
     arguments.add_argument("--kills", type=int, default=12, help="runs killed or interrupted, for each store")
@@ -316,14 +317,15 @@ def main() -> int:
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     lake = work / "lake"
+    project = workspace(options.repository.resolve(), work / "project")
     sample(binary, lake, options.customers)
-    expected = local_runs(binary, work, lake)
+    expected = local_runs(binary, project, work, lake)
     findings = 0
     for name in options.stores.split(","):
         store = STORES[name](work)
         try:
             print(f"\n{name}", flush=True)
-            suite = Suite(binary, work, store, lake, expected, options.seed)
+            suite = Suite(binary, project, store, lake, expected, options.seed)
             began = time.monotonic()
             suite.plain()
             suite.seconds = (time.monotonic() - began) / 4

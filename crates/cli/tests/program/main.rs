@@ -6,6 +6,7 @@ mod bad_input;
 mod discovering;
 mod explaining;
 mod hostile;
+mod increments;
 mod instances;
 mod interruption;
 mod publishing;

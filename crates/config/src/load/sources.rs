@@ -9,12 +9,13 @@ use super::workspace::{Workspace, inside};
 use super::{rules, top};
 use crate::{Column, ColumnType, Diagnostic, Diagnostics, Duration, Format, Freshness, Located, Source, SourceKind};
 
-const SOURCE_KEYS: [&str; 11] = [
+const SOURCE_KEYS: [&str; 12] = [
     "path",
     "format",
     "delimiter",
     "columns",
     "time_column",
+    "active_at",
     "key",
     "sorted_by",
     "contract",
@@ -75,6 +76,7 @@ fn source(name: &Located<String>, node: &Node, findings: &mut Diagnostics) -> Op
         path: path?,
         format: format?,
         columns,
+        active_at: active_at(&fields, time_column.as_ref(), findings),
         time_column,
         key: fields.texts("key", findings),
         sorted_by: sorted_by(&fields, format, findings),
@@ -95,6 +97,24 @@ fn sorted_by(fields: &Fields<'_>, format: Option<Format>, findings: &mut Diagnos
         );
     }
     fields.texts("sorted_by", findings)
+}
+
+fn active_at(
+    fields: &Fields<'_>,
+    time_column: Option<&Located<String>>,
+    findings: &mut Diagnostics,
+) -> Vec<Located<String>> {
+    let Some(field) = fields.get("active_at") else { return Vec::new() };
+    let times = fields.texts("active_at", findings);
+    let names_the_cut = time_column.is_some_and(|cut| times.iter().any(|time| time.value == cut.value));
+    if !names_the_cut {
+        findings.push(
+            Diagnostic::error("bad-value", "`active_at` has to name the `time_column` too")
+                .at(field.key.place.clone())
+                .help("list every time at which a row says something, its own first"),
+        );
+    }
+    times
 }
 
 fn seed(name: &Located<String>, node: &Node, workspace: &Workspace, findings: &mut Diagnostics) -> Option<Source> {
@@ -119,6 +139,7 @@ fn seed(name: &Located<String>, node: &Node, workspace: &Workspace, findings: &m
         time_column: None,
         key: Vec::new(),
         sorted_by: Vec::new(),
+        active_at: Vec::new(),
         contract: Vec::new(),
         freshness: None,
         description: fields.words("description", findings),

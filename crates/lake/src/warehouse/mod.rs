@@ -14,6 +14,7 @@ mod error;
 mod file_statistics;
 mod lease;
 mod leftovers;
+mod parts;
 mod progress;
 mod published;
 mod runs;
@@ -32,6 +33,7 @@ pub use crate::scan::SortColumn;
 pub use commit::{CommitDetails, Committed};
 pub use error::WarehouseError;
 pub use lease::{Lease, LeaseHolder};
+pub use parts::TableParts;
 pub use published::PublishedTable;
 pub use schema::storage_schema;
 pub use staged::StagedTable;
@@ -112,8 +114,8 @@ impl Warehouse {
         let mut staged = StagedTable::new(spec.name, folder, stored, spec.order, spec.description);
         staged.base = base;
         staged.mark = leftovers::new_mark(self.run);
-        staged.files =
-            stage::write(&staged.table, &staged.folder, &staged.stored, &staged.order, staged.mark, rows).await?;
+        let layout = stage::Layout::AsTheyCome { order: staged.order.clone() };
+        staged.files = stage::write(&staged.table, &staged.folder, &staged.stored, &layout, staged.mark, rows).await?;
         Ok(staged)
     }
 
@@ -130,6 +132,45 @@ impl Warehouse {
         let mut staged = self.stage(spec, rows).await?;
         staged.adds = true;
         Ok(staged)
+    }
+
+    /// Like [`Self::stage`] for a table whose rows are laid out by when they are settled ([`TableParts`]): the last
+    /// column of each stream, which `spec` does not have, is that instant, null for a row that is not settled. Rows
+    /// settled at `unsettled_from` or later may still have to be replaced. The files of `kept` stay in the table, all
+    /// others of its version are replaced by the commit.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::stage`], and [`WarehouseError::Conflict`] when the table has moved on from the version of
+    /// `kept`.
+    pub async fn stage_parts(
+        &self,
+        spec: TableSpec,
+        rows: Vec<SendableRecordBatchStream>,
+        unsettled_from: i64,
+        kept: Option<TableParts>,
+    ) -> Result<StagedTable, WarehouseError> {
+        let folder = self.folder(&spec.name)?;
+        let stored = storage_schema(&spec.name, &spec.schema)?;
+        let base = commit::Base::read(&spec.name, &folder).await?;
+        let found = base.as_ref().map(|base| base.version);
+        if let (Some(kept), Some(version)) = (&kept, found)
+            && kept.version != version
+        {
+            return Err(WarehouseError::Conflict { table: spec.name, version, holder: "another run".into() });
+        }
+        let mut staged = StagedTable::new(spec.name, folder, stored, Vec::new(), spec.description);
+        staged.base = base;
+        staged.mark = leftovers::new_mark(self.run);
+        let layout = stage::Layout::BySettlement { unsettled_from };
+        staged.files = stage::write(&staged.table, &staged.folder, &staged.stored, &layout, staged.mark, rows).await?;
+        staged.kept = kept.map(|kept| kept.parts).unwrap_or_default();
+        Ok(staged)
+    }
+
+    /// The files of a table's newest version and its ledger; `None` when there is no such table.
+    pub async fn table_parts(&self, name: &str) -> Result<Option<TableParts>, WarehouseError> {
+        TableParts::read(name, &self.folder(name)?).await
     }
 
     /// A table at its newest version; `None` when there is none.
