@@ -1,6 +1,6 @@
 # `make` alone lists what there is. A target works with only a Rust toolchain unless its line says what else it needs.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-retail test check bench bench-parts charts report-pictures fmt truths calibration
+.PHONY: help demo demo-retail test check check-schemas bench bench-parts charts report-pictures fmt truths calibration
 
 # `--workspace` everywhere: it makes the demo, the tests and the lints share what was compiled.
 BUILD := cargo build --locked --workspace
@@ -12,7 +12,7 @@ SEED ?= 42
 SEEDS ?= 100
 
 help: ## This list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F'\t' '{ printf "  %-12s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F'\t' '{ printf "  %-13s %s\n", $$1, $$2 }'
 
 demo: ## Writes a synthetic company's lake, runs the pipeline on it and shows its key journeys (CUSTOMERS=20000)
 	$(BUILD)
@@ -32,6 +32,16 @@ check: ## Formatting, lints and documentation, without warnings
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --quiet
+
+# OpenLineage's published schemas lie beside the script; the validator and its environment among the build products.
+SCHEMAS := crates/cli/tests/schemas
+SCHEMAS_PYTHON := $(or $(CARGO_TARGET_DIR),target)/schemas/python
+
+check-schemas: ## Holds OpenLineage events and YAML files against their JSON Schemas (needs python3 with pip)
+	$(BUILD)
+	test -d $(SCHEMAS_PYTHON) || python3 -m venv $(SCHEMAS_PYTHON)
+	$(SCHEMAS_PYTHON)/bin/pip install --quiet --requirement $(SCHEMAS)/requirements.txt
+	$(SCHEMAS_PYTHON)/bin/python $(SCHEMAS)/check.py --throughline $(THROUGHLINE)
 
 # The comparison's environment and logs stay among the build products; BENCH passes options on, e.g. BENCH="--open".
 COMPARISON := crates/cli/benches/comparison

@@ -2,7 +2,7 @@
 
 use datafusion::error::DataFusionError;
 use throughline_config::Diagnostics;
-use throughline_lake::WarehouseError;
+use throughline_lake::{SnapshotError, WarehouseError};
 
 /// A failure that ends a command.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +60,18 @@ impl From<WarehouseError> for EngineError {
     fn from(error: WarehouseError) -> Self {
         let help = error.help();
         Self::failed(error.to_string(), help)
+    }
+}
+
+impl From<SnapshotError> for EngineError {
+    fn from(error: SnapshotError) -> Self {
+        let help = error.help();
+        match error {
+            SnapshotError::Missing { .. } | SnapshotError::Exists { .. } | SnapshotError::Location(_) => {
+                Self::refused(error.to_string(), help)
+            }
+            _ => Self::failed(error.to_string(), help),
+        }
     }
 }
 

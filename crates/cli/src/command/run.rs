@@ -8,6 +8,7 @@ use throughline_plan::Selection;
 use crate::arguments::{LogFormat, RunArguments, SelectionArguments, WorkspaceArguments};
 use crate::command::{interval, prepared};
 use crate::exit::Exit;
+use crate::openlineage;
 use crate::terminal::{JsonLines, Progress, print_ranking, print_summary, say};
 
 /// Runs the plan, tells how it goes, and ends with the ranked journeys where the pipeline has them.
@@ -26,9 +27,11 @@ pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &RunArguments
     };
     let observer: Arc<dyn Observer> = match arguments.log_format {
         LogFormat::Text => Arc::new(Progress::new()),
-        LogFormat::Json => Arc::new(JsonLines),
+        LogFormat::Json => Arc::new(JsonLines::new()),
     };
+    let (observer, told) = openlineage::with_lineage(observer, arguments.openlineage.as_deref(), &prepared).await?;
     let record = run_plan(&prepared, &options, &observer).await?;
+    drop(told);
     drop(observer);
     if arguments.log_format == LogFormat::Text {
         print_summary(&record, &prepared);

@@ -9,6 +9,8 @@ mod delta_sources;
 mod exports;
 mod faults;
 mod parquet_sources;
+mod snapshots;
 mod support;
 mod tables;
 mod text_sources;
+mod vacuuming;
