@@ -25,7 +25,7 @@ Examples:
   throughline query \"SELECT journey, count(*) FROM fct_journey GROUP BY 1\" --format csv
 
 Exit codes: 0 done · 1 a step failed, a rerun may help · 2 usage or configuration, nothing ran ·
-3 a data test failed, nothing of that model was published · 130 interrupted";
+3 a data test failed, nothing of that model was published · 4 another run holds the pipeline · 130 interrupted";
 
 const SNAPSHOT_EXAMPLES: &str = "\
 Examples:
@@ -254,6 +254,19 @@ pub(crate) struct RunArguments {
     /// Stops at the first step that fails, instead of finishing those that do not depend on it.
     #[arg(long)]
     pub(crate) fail_fast: bool,
+    /// Goes on after the last good step of the last run, however that ended. A step is taken over only when everything it
+    /// was made from is the same: `--as-of`, definitions, files of sources, tables, the program.
+    #[arg(long)]
+    pub(crate) retry: bool,
+    /// In an object store: seconds after which the next run takes over from one that was killed and is not heard of.
+    #[arg(
+        long,
+        value_name = "N",
+        env = "THROUGHLINE_LEASE_SECONDS",
+        default_value_t = 60,
+        value_parser = clap::value_parser!(u64).range(2..=3600)
+    )]
+    pub(crate) lease_seconds: u64,
     /// How the run tells what happens: bars on a terminal and plain lines elsewhere, or one JSON object a line.
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     pub(crate) log_format: LogFormat,

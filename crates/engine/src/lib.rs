@@ -14,20 +14,24 @@ mod explain;
 mod failure;
 mod figures;
 mod firing_key;
+mod gate;
 mod incremental;
 mod intake;
 mod matching;
 mod memory;
 mod openlineage;
 mod prepare;
+mod progress;
 mod publish;
 mod published;
 mod published_tables;
+mod retry;
 mod run;
 mod run_history;
 mod run_record;
 mod session;
 mod snapshot;
+mod stop;
 mod triggers;
 mod unit_test;
 mod usage;
@@ -56,6 +60,7 @@ pub use snapshot::{
     JourneyFigures, JourneyMove, Landmarks, ListedSnapshot, SnapshotDiff, SnapshotOptions, SnapshotOutcome, TableDiff,
     create_snapshot, diff_snapshots, export_snapshot, find_snapshot, landmarks, snapshot_at, snapshots,
 };
+pub use stop::Stop;
 pub use throughline_journeys::Arrangement;
 pub use unit_test::{
     ChangedCell, ChangedRow, Differences, ShownCell, UnitTestRecord, check_unit_tests, run_unit_tests,

@@ -1,6 +1,6 @@
 //! What is published: the tables of one finished run, at the versions that belong together, or those of a snapshot.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::DateTime;
@@ -11,9 +11,7 @@ use throughline_config::{Diagnostic, LoadOptions, Pipeline, SourceFile, closest,
 use throughline_lake::{Snapshot, Stores, Warehouse};
 use throughline_plan::{Graph, SqlText, StepKind, TextOrigin, diagnose};
 
-use crate::event::Silent;
 use crate::failure::EngineError;
-use crate::incremental::Increments;
 use crate::prepare::{PrepareOptions, Prepared, open_warehouse, prepare};
 use crate::publish::Execution;
 use crate::run::needed_steps;
@@ -322,16 +320,7 @@ pub(crate) async fn with_unpublished(
     wanted: &BTreeSet<String>,
     session: SessionContext,
 ) -> Result<SessionContext, EngineError> {
-    let execution = Execution {
-        prepared: Arc::clone(prepared),
-        session,
-        run_id: String::new(),
-        observer: Arc::new(Silent),
-        publishes: false,
-        increments: Increments::default(),
-        windows: BTreeMap::new(),
-        published: BTreeMap::new(),
-    };
+    let execution = Execution::looking(prepared, session);
     let steps = needed_steps(&prepared.plan, wanted);
     for step in steps.into_iter().filter(|step| step.kind != StepKind::Table) {
         let record = execution.step(&step.name).await;

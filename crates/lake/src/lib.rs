@@ -26,8 +26,8 @@ pub use source::{
     ORIGIN_COLUMN, OpenSource, PROBLEM_COLUMN, SourceError, column_type, declared_columns, open_source,
     open_source_files,
 };
-pub use stores::{Location, StoreError, Stores};
+pub use stores::{Location, StoreError, Stores, plain_words};
 pub use warehouse::{
-    Checkpoint, CheckpointOutcome, CommitDetails, Committed, DeadFile, PublishedTable, SortColumn, StagedTable,
-    TableParts, TableSpec, Vacuum, VacuumedTable, Warehouse, WarehouseError, storage_schema,
+    Checkpoint, CheckpointOutcome, CommitDetails, Committed, DeadFile, Lease, LeaseHolder, PublishedTable, SortColumn,
+    StagedTable, TableParts, TableSpec, Vacuum, VacuumedTable, Warehouse, WarehouseError, storage_schema,
 };

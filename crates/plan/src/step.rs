@@ -349,7 +349,8 @@ fn texts(columns: &[Located<String>]) -> Vec<&str> {
     columns.iter().map(|column| column.value.as_str()).collect()
 }
 
-fn digest<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
+/// Sixteen hex digits over texts; the same texts give the same digits.
+pub fn digest<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
     let mut hasher = Sha256::new();
     for part in parts {
         hasher.update((part.len() as u64).to_le_bytes());

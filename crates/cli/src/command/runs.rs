@@ -27,6 +27,8 @@ pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &RunsArgument
             RunStatus::Done => "done",
             RunStatus::Failed => "failed",
             RunStatus::TestsFailed => "tests failed",
+            RunStatus::Held => "held by another run",
+            RunStatus::Interrupted => "interrupted",
         };
         let rows: u64 = record.steps.iter().filter(|step| step.version.is_some()).filter_map(|step| step.rows).sum();
         let made = record.steps.iter().filter(|step| step.version.is_some()).count();

@@ -14,6 +14,7 @@ mod publishing;
 mod readme;
 mod refusals;
 mod reporting;
+mod retrying;
 mod sample;
 mod seen_from_outside;
 mod snapshots;

@@ -16,7 +16,7 @@ use crate::terminal::{JsonLines, Progress, bytes, count, say};
 pub(super) async fn run(workspace: &WorkspaceArguments, arguments: &SnapshotCreateArguments) -> Result<(), Exit> {
     let observer: Arc<dyn Observer> = match arguments.log_format {
         LogFormat::Text => Arc::new(Progress::new()),
-        LogFormat::Json => Arc::new(JsonLines),
+        LogFormat::Json => Arc::new(JsonLines::new()),
     };
     let how = SnapshotOptions { revise: arguments.revise, threads: usize::from(arguments.threads) };
     let outcome = create_snapshot(options(workspace)?, &arguments.name, how, &observer).await?;
