@@ -1,7 +1,7 @@
 //! Frozen quarters: made once, revised when later data changes them, compared, copied, and damaged.
 
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use insta::assert_snapshot;
@@ -253,8 +253,8 @@ fn one_damaged_byte_is_found_in_the_warehouse_and_in_a_copy() {
     assert!(outcome.stdout.contains("member/part-9.parquet: extra"), "{outcome}");
 }
 
-#[test]
-fn a_killed_snapshot_is_seen_by_nobody_and_swept_later() {
+/// A snapshot that is being made, some of its rows written.
+fn in_the_middle() -> (Workspace, Child) {
     let workspace = Workspace::tiny();
     // Enough contacts for the run to last a while.
     let rows: String = (0..60_000)
@@ -270,7 +270,7 @@ fn a_killed_snapshot_is_seen_by_nobody_and_swept_later() {
         })
         .collect();
     workspace.put("data/contacts/many.csv", format!("{HEADER}{rows}"));
-    let mut child = workspace.start(CREATE);
+    let child = workspace.start(CREATE);
     let began = Instant::now();
     let has_written = || {
         let scratch = leftovers(&workspace).pop();
@@ -279,6 +279,23 @@ fn a_killed_snapshot_is_seen_by_nobody_and_swept_later() {
     while !has_written() && began.elapsed() < Duration::from_secs(60) {
         std::thread::sleep(Duration::from_millis(2));
     }
+    (workspace, child)
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_snapshot_leaves_nothing() {
+    let (workspace, child) = in_the_middle();
+    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("`kill` runs");
+    assert!(sent.success());
+    workspace.outcome(child.wait_with_output().expect("it ends")).ends_with(130);
+    assert!(leftovers(&workspace).is_empty());
+    assert!(!workspace.has("warehouse/_snapshots/2024-01"));
+}
+
+#[test]
+fn a_killed_snapshot_is_seen_by_nobody_and_swept_later() {
+    let (workspace, mut child) = in_the_middle();
     child.kill().expect("it can be killed");
     child.wait().expect("it ends");
     assert_eq!(leftovers(&workspace).len(), 1, "it was killed on the way");

@@ -1,7 +1,9 @@
 //! `snapshot create`: the pipeline run as of the end of a period, and its tables frozen.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{SecondsFormat, TimeDelta, Utc};
 use serde_json::Value;
@@ -23,6 +25,9 @@ const ABANDONED_AFTER: TimeDelta = TimeDelta::hours(24);
 
 /// How often the newest revision is looked up because somebody else was faster.
 const LOOKS: u32 = 5;
+
+/// Time in which writes that were given up come to an end.
+const SETTLES_AFTER: Duration = Duration::from_millis(150);
 
 /// How a snapshot is made.
 #[derive(Debug, Clone, Copy, Default)]
@@ -91,6 +96,7 @@ pub async fn create_snapshot(
     let _ = all.sweep(Utc::now() - ABANDONED_AFTER, false).await;
 
     let scratch = all.scratch(name);
+    let _removed = RemovedWhenDropped(scratch.location().local.clone());
     prepared.warehouse = scratch.clone();
     prepared.plan.pipeline = Arc::new(Pipeline { triggers: indexmap::IndexMap::new(), ..(*pipeline).clone() });
     let attempt = Attempt { prepared: Arc::new(prepared), all, scratch, name, newest, variables };
@@ -127,6 +133,19 @@ async fn newest_revision(all: &Snapshots, name: SnapshotName, pipeline: &str) ->
         ));
     }
     Ok(Some(snapshot))
+}
+
+/// A scratch folder on a local disk that goes with whoever works in it, also when that is given up in the middle.
+struct RemovedWhenDropped(Option<PathBuf>);
+
+impl Drop for RemovedWhenDropped {
+    fn drop(&mut self) {
+        let Some(folder) = self.0.take().filter(|folder| folder.is_dir()) else { return };
+        let _ = std::fs::remove_dir_all(&folder);
+        // A write that was under way may have made it again.
+        std::thread::sleep(SETTLES_AFTER);
+        let _ = std::fs::remove_dir_all(&folder);
+    }
 }
 
 /// One attempt at a snapshot.
