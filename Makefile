@@ -1,6 +1,7 @@
-# `make` alone lists what there is. Every target works on a machine with only a Rust toolchain.
+# `make` alone lists what there is. A target works with only a Rust toolchain unless its line says what else it needs.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-retail test check check-schemas bench bench-parts fmt truths calibration
+.PHONY: help demo demo-retail test check check-schemas bench bench-parts charts report-pictures fmt truths calibration \
+	crash test-s3
 
 # `--workspace` everywhere: it makes the demo, the tests and the lints share what was compiled.
 BUILD := cargo build --locked --workspace
@@ -58,6 +59,20 @@ bench: ## Compares with DuckDB, Polars and ClickHouse (TOUCHPOINTS=2000000 BENCH
 bench-parts: ## Rows a second through the matcher by number of definitions, the statistics and the sample generator
 	cargo bench --locked --workspace --profile dev --bench matcher --bench functions --bench sample
 
+charts: ## Bundles the chart library of the report anew (needs npm)
+	cd crates/report/charts && npm ci --no-audit --no-fund && npm run bundle
+
+# A report of the sample in a browser; what is wrong with it, and pictures of it.
+PICTURES := $(or $(CARGO_TARGET_DIR),target)/report-pictures
+
+report-pictures: ## Renders the report in Chromium and checks it: sizes, contrast, labels, offline (needs npm, chromium)
+	$(BUILD)
+	test -d $(PICTURES)/lake || $(THROUGHLINE) sample --customers $(CUSTOMERS) --out $(PICTURES)/lake
+	test -d $(PICTURES)/warehouse/_runs || LAKE=$(PICTURES)/lake WAREHOUSE=$(PICTURES)/warehouse $(THROUGHLINE) run --as-of $(SAMPLE_AS_OF)
+	LAKE=$(PICTURES)/lake WAREHOUSE=$(PICTURES)/warehouse $(THROUGHLINE) report --out $(PICTURES)/report.html
+	cd crates/report/pictures && npm ci --no-audit --no-fund
+	node crates/report/pictures/pictures.js $(PICTURES)/report.html $(PICTURES)/pictures
+
 fmt: ## Formats the code
 	cargo fmt --all
 
@@ -71,3 +86,24 @@ truths: ## Every planted truth beside what the tables say (CUSTOMERS=20000 SEED=
 calibration: ## Coverage of 95 % intervals and false discoveries over many samples (SEEDS=100)
 	$(BUILD)
 	$(PLANTED) calibration --seeds $(SEEDS)
+
+# What servers and other programs these need, they install among the build products.
+FAULTS := crates/cli/tests/faults
+FAULTS_FOLDER := $(or $(CARGO_TARGET_DIR),target)/faults
+KILLS ?= 220
+PAIRS ?= 100
+
+$(FAULTS_FOLDER)/python/installed: $(FAULTS)/requirements.txt
+	mkdir -p $(FAULTS_FOLDER)
+	test -d $(FAULTS_FOLDER)/python || python3 -m venv $(FAULTS_FOLDER)/python
+	$(FAULTS_FOLDER)/python/bin/pip install --quiet --requirement $(FAULTS)/requirements.txt
+	touch $@
+
+crash: $(FAULTS_FOLDER)/python/installed ## Kills, interrupts and races runs, and looks at the tables after each (KILLS=220 PAIRS=100; needs python3)
+	$(BUILD)
+	$(FAULTS_FOLDER)/python/bin/python $(FAULTS)/crash.py --throughline $(THROUGHLINE) --work $(FAULTS_FOLDER)/crash \
+		--kills $(KILLS) --pairs $(PAIRS)
+
+test-s3: $(FAULTS_FOLDER)/python/installed ## The program on S3 servers, with faults in between (moto, SeaweedFS; needs python3 with pip)
+	$(BUILD)
+	$(FAULTS_FOLDER)/python/bin/python $(FAULTS)/s3.py --throughline $(THROUGHLINE) --work $(FAULTS_FOLDER)/s3 $(S3)

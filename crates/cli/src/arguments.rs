@@ -25,7 +25,20 @@ Examples:
   throughline query \"SELECT journey, count(*) FROM fct_journey GROUP BY 1\" --format csv
 
 Exit codes: 0 done · 1 a step failed, a rerun may help · 2 usage or configuration, nothing ran ·
-3 a data test failed, nothing of that model was published · 130 interrupted";
+3 a data test failed, nothing of that model was published · 4 another run holds the pipeline · 130 interrupted";
+
+const SNAPSHOT_EXAMPLES: &str = "\
+Examples:
+  throughline snapshot create 2026-Q3                    freeze a quarter, as of the first instant after it
+  throughline snapshot create 2026-Q3 --revise           once more, as 2026-Q3.r2, if later data changes its rows
+  throughline snapshot diff 2026-Q2 2026-Q3              what changed, and how each journey's rank moved
+  throughline snapshot show 2026-Q3 mart_planning        a table of it
+  throughline query --snapshot 2026-Q3 \"SELECT …\"      a question to it
+  throughline snapshot export 2026-Q3 s3://planning/2026-Q3
+  throughline snapshot verify ./2026-Q3                  a copy, byte by byte; exit code 1 when it does not hold
+
+A snapshot holds every published table but the log of triggers, as plain Parquet with a manifest in
+<warehouse>/_snapshots/<name>. It never changes; data that arrives later makes a revision.";
 
 const RUN_NOTES: &str = "\
 --log-format json writes one object a line to standard error. Each has `time` (RFC 3339, UTC), `level` (info, warning,
@@ -153,6 +166,18 @@ pub(crate) enum Command {
     Schema(SchemaArguments),
     /// Lists past runs and what failed in them; `throughline query` has them as `runs`, `run_steps` and `run_tests`.
     Runs(RunsArguments),
+    /// Freezes quarters: makes, lists, shows, compares, copies and verifies snapshots.
+    #[command(subcommand, after_help = SNAPSHOT_EXAMPLES)]
+    Snapshot(SnapshotCommand),
+    /// Removes files that no reader needs any more, and sums up long logs.
+    ///
+    /// Kept are: the newest version of every table; every version that a run used or replaced within the retention, and
+    /// those of the newest complete run however old it is; all snapshots; and every file younger than the retention,
+    /// because a run that is under way may be about to publish it. Logs with twenty entries or more since their last
+    /// checkpoint get one, so that tables with thousands of versions stay quick to open; it is read back and removed
+    /// again if the table does not read as before. Entries of logs and records of runs are small and stay. Parts of
+    /// uploads that a killed run left in a bucket are invisible here: let a lifecycle rule of the bucket expire them.
+    Vacuum(VacuumArguments),
     /// Writes a completion script for a shell.
     Completions(CompletionsArguments),
 }
@@ -229,6 +254,19 @@ pub(crate) struct RunArguments {
     /// Stops at the first step that fails, instead of finishing those that do not depend on it.
     #[arg(long)]
     pub(crate) fail_fast: bool,
+    /// Goes on after the last good step of the last run, however that ended. A step is taken over only when everything it
+    /// was made from is the same: `--as-of`, definitions, files of sources, tables, the program.
+    #[arg(long)]
+    pub(crate) retry: bool,
+    /// In an object store: seconds after which the next run takes over from one that was killed and is not heard of.
+    #[arg(
+        long,
+        value_name = "N",
+        env = "THROUGHLINE_LEASE_SECONDS",
+        default_value_t = 60,
+        value_parser = clap::value_parser!(u64).range(2..=3600)
+    )]
+    pub(crate) lease_seconds: u64,
     /// How the run tells what happens: bars on a terminal and plain lines elsewhere, or one JSON object a line.
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     pub(crate) log_format: LogFormat,
@@ -286,6 +324,9 @@ pub(crate) struct OutputArguments {
 pub(crate) struct ShowArguments {
     /// A model, source or seed.
     pub(crate) model: String,
+    /// The table as it is in a snapshot.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) snapshot: Option<String>,
     /// The most rows shown; 0 shows the columns and their comments, `--limit all` everything.
     #[arg(long, default_value = "20", value_parser = row_limit, value_name = "N|all")]
     pub(crate) limit: RowLimit,
@@ -302,6 +343,9 @@ pub(crate) struct QueryArguments {
     /// One SELECT over the published tables; `-` reads it from standard input.
     #[arg(allow_hyphen_values = true)]
     pub(crate) sql: String,
+    /// Asks the tables of a snapshot instead.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) snapshot: Option<String>,
     #[command(flatten)]
     pub(crate) output: OutputArguments,
 }
@@ -345,6 +389,9 @@ pub(crate) enum ExplanationFormat {
 pub(crate) struct ExplainArguments {
     /// The journey, by the name of its definition.
     pub(crate) journey: String,
+    /// As it stood in a snapshot.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) snapshot: Option<String>,
     /// Words, or the same facts as one JSON object.
     #[arg(long, value_enum, default_value_t = ExplanationFormat::Text)]
     pub(crate) format: ExplanationFormat,
@@ -398,6 +445,9 @@ pub(crate) struct ReportArguments {
     /// The file; one that is there is replaced. `-` is standard output.
     #[arg(long, short, default_value = "report.html", value_name = "FILE")]
     pub(crate) out: PathBuf,
+    /// The page of a snapshot, as it was then.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) snapshot: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -414,6 +464,110 @@ pub(crate) struct RunsArguments {
 pub(crate) enum RunsFormat {
     Table,
     Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SnapshotCommand {
+    /// Computes a quarter (2026-Q3), month (2026-09) or year (2026) and freezes its tables.
+    Create(SnapshotCreateArguments),
+    /// Lists the snapshots.
+    List(SnapshotListArguments),
+    /// Shows what a snapshot holds, or the rows of one of its tables.
+    Show(SnapshotShowArguments),
+    /// Compares two snapshots: rows by table, and each journey's rank and key figures.
+    Diff(SnapshotDiffArguments),
+    /// Copies a snapshot to a folder or a bucket, where it verifies itself.
+    Export(SnapshotExportArguments),
+    /// Holds every byte of a snapshot, or of a copy of one, against its manifest.
+    Verify(SnapshotVerifyArguments),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReportFormat {
+    Table,
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SnapshotCreateArguments {
+    /// The period: 2026-Q3, 2026-09 or 2026.
+    pub(crate) name: String,
+    /// Publishes a revision when the data gives other rows than the snapshot that is there; that one stays as it is.
+    #[arg(long)]
+    pub(crate) revise: bool,
+    /// Steps that run side by side.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub(crate) threads: u16,
+    /// How it tells what happens: bars on a terminal and plain lines elsewhere, or one JSON object a line.
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    pub(crate) log_format: LogFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SnapshotListArguments {
+    /// Reads every byte of each, not sizes alone.
+    #[arg(long)]
+    pub(crate) verify: bool,
+    /// A table to read, or one JSON array.
+    #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
+    pub(crate) format: ReportFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SnapshotShowArguments {
+    /// The snapshot.
+    pub(crate) name: String,
+    /// One of its tables; without it, what the snapshot holds and was made from.
+    pub(crate) table: Option<String>,
+    /// The most rows shown; 0 shows the columns and their comments, `--limit all` everything.
+    #[arg(long, default_value = "20", value_parser = row_limit, value_name = "N|all")]
+    pub(crate) limit: RowLimit,
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SnapshotDiffArguments {
+    /// The snapshot compared with.
+    pub(crate) from: String,
+    /// The snapshot compared.
+    pub(crate) to: String,
+    /// Tables to read, or one JSON object.
+    #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
+    pub(crate) format: ReportFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SnapshotExportArguments {
+    /// The snapshot.
+    pub(crate) name: String,
+    /// The folder that becomes the copy: a path or `s3://bucket/prefix`.
+    pub(crate) place: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SnapshotVerifyArguments {
+    /// Names of snapshots, or places of copies: `./2026-Q3`, `/mnt/planning/2026-Q3`, `s3://bucket/2026-Q3`. Without
+    /// one, all snapshots of the warehouse.
+    #[arg(value_name = "NAME|PLACE")]
+    pub(crate) snapshots: Vec<String>,
+    /// Lines to read, or one JSON object a snapshot.
+    #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
+    pub(crate) format: ReportFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VacuumArguments {
+    /// Lists what would be removed, and removes nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// How long files stay that only older versions name, or none yet: `168h`, `14d`.
+    #[arg(long, default_value = "168h", value_name = "TIME", value_parser = hours_or_days)]
+    pub(crate) retention: chrono::TimeDelta,
+    /// Accepts less than 168 h. Readers and runs that began longer ago than the retention lose files under their hands
+    /// and fail; the published tables stay whole.
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 #[derive(Debug, Args)]
@@ -456,6 +610,21 @@ fn byte_size(text: &str) -> Result<usize, String> {
     }
 }
 
+/// `168h`, `14d`, `7 days`.
+fn hours_or_days(text: &str) -> Result<chrono::TimeDelta, String> {
+    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let hours = match unit.trim() {
+        "h" | "hour" | "hours" => 1,
+        "d" | "day" | "days" => 24,
+        _ => return Err("write hours or days, e.g. 168h or 14d".to_owned()),
+    };
+    let hours = number.parse::<i64>().ok().and_then(|number| number.checked_mul(hours));
+    // A hundred years and more are a slip of the hand.
+    let hours = hours.filter(|hours| *hours < 876_600).ok_or_else(|| "write e.g. 168h or 14d".to_owned())?;
+    Ok(chrono::TimeDelta::hours(hours))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -464,6 +633,15 @@ mod tests {
     fn the_command_line_is_consistent() {
         use clap::CommandFactory;
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_retention_has_a_unit() {
+        assert_eq!(hours_or_days("168h"), Ok(chrono::TimeDelta::days(7)));
+        assert_eq!(hours_or_days("7 days"), Ok(chrono::TimeDelta::days(7)));
+        for text in ["168", "h", "-1h", "99999999999d", "1 week"] {
+            assert!(hours_or_days(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -14,7 +14,9 @@ pub(crate) mod runs;
 pub(crate) mod sample;
 pub(crate) mod schema;
 pub(crate) mod show;
+pub(crate) mod snapshot;
 pub(crate) mod test;
+pub(crate) mod vacuum;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use throughline_engine::{IntervalOptions, PrepareOptions, Prepared, SessionOptions, prepare};

@@ -6,12 +6,14 @@ mod arguments;
 mod command;
 mod exit;
 mod openlineage;
+mod signal;
 mod terminal;
 
 use clap::Parser;
 
 use crate::arguments::{Arguments, Command};
 use crate::exit::Exit;
+use crate::signal::Interruptions;
 
 /// Stack of each thread. The planner and the expressions of a long `a OR b OR …` recurse once a term, and the default of
 /// 2 MiB ends the process at some two thousand terms. Memory is taken only as far as it is used.
@@ -36,13 +38,12 @@ fn carry_out(arguments: Arguments) -> std::process::ExitCode {
         Err(error) => return Exit::failed(format!("the asynchronous runtime does not start: {error}"), "").report(),
     };
     let outcome = runtime.block_on(async {
+        // A run clears away what it staged before it ends.
+        let ends_by_itself = matches!(arguments.command, Command::Run(_));
+        let mut interruptions = Interruptions::new();
         tokio::select! {
             outcome = dispatch(arguments) => outcome,
-            interrupted = tokio::signal::ctrl_c() => match interrupted {
-                Ok(()) => Err(Exit::interrupted()),
-                // Without a handler the signal ends the process by itself.
-                Err(_) => std::future::pending().await,
-            },
+            () = interruptions.next(), if !ends_by_itself => Err(Exit::interrupted()),
         }
     });
     // Work on blocking threads (a scan, a compressor) must not hold the process after an interrupt.
@@ -70,6 +71,8 @@ async fn dispatch(arguments: Arguments) -> Result<(), Exit> {
         Command::Lineage(lineage) => command::lineage::run(&workspace, &lineage).await,
         Command::Schema(schema) => command::schema::run(&schema),
         Command::Runs(runs) => command::runs::run(&workspace, &runs).await,
+        Command::Snapshot(snapshot) => command::snapshot::run(&workspace, &snapshot).await,
+        Command::Vacuum(vacuum) => command::vacuum::run(&workspace, &vacuum).await,
         Command::Completions(completions) => command::completions::run(&completions),
     }
 }

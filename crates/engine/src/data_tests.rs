@@ -1,6 +1,6 @@
 //! Data tests of relations that are not staged: of views while a run makes them, and of all that is published.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::AsArray;
@@ -11,9 +11,7 @@ use serde::Serialize;
 use throughline_config::{Model, ModelKind, TestKind};
 use throughline_plan::{PlannedTest, Selection, SqlText, Step, StepKind, planned_tests};
 
-use crate::event::Silent;
 use crate::failure::EngineError;
-use crate::incremental::Increments;
 use crate::prepare::Prepared;
 use crate::publish::{Execution, test_record};
 use crate::published::{Published, with_unpublished};
@@ -63,16 +61,7 @@ pub async fn test_published(
     }
     looked_at.retain(|name| !is_table(name));
     let session = with_unpublished(prepared, &looked_at, session).await?;
-    let execution = Execution {
-        prepared: Arc::clone(prepared),
-        session,
-        run_id: String::new(),
-        observer: Arc::new(Silent),
-        publishes: false,
-        increments: Increments::default(),
-        windows: BTreeMap::new(),
-        published: BTreeMap::new(),
-    };
+    let execution = Execution::looking(prepared, session);
     let mut tested = Vec::new();
     for model in models().filter(|model| selected.contains(&model.name.value)) {
         let tests = planned_tests(model, &plan.parameters, &execution.session).await?;

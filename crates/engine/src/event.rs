@@ -34,6 +34,11 @@ pub enum Event<'a> {
         /// What.
         message: &'a str,
     },
+    /// Something to know that is no cause for worry.
+    Note {
+        /// What.
+        message: &'a str,
+    },
     /// The run ended and its record is stored.
     RunFinished {
         /// The record.

@@ -14,22 +14,28 @@ mod explain;
 mod failure;
 mod figures;
 mod firing_key;
+mod gate;
 mod incremental;
 mod intake;
 mod matching;
 mod memory;
 mod openlineage;
 mod prepare;
+mod progress;
 mod publish;
 mod published;
 mod published_tables;
+mod retry;
 mod run;
 mod run_history;
 mod run_record;
 mod session;
+mod snapshot;
+mod stop;
 mod triggers;
 mod unit_test;
 mod usage;
+mod vacuum;
 
 pub use data_tests::{ModelTests, test_published};
 pub use discover::{
@@ -50,8 +56,14 @@ pub use run::{RunOptions, needed_steps, run};
 pub use run_history::{RUN_TABLES, register_run_tables};
 pub use run_record::{ConservationRow, RunRecord, RunStatus, StepRecord, StepStatus, TestRecord, TriggerRecord};
 pub use session::{SessionOptions, new_session};
+pub use snapshot::{
+    JourneyFigures, JourneyMove, Landmarks, ListedSnapshot, SnapshotDiff, SnapshotOptions, SnapshotOutcome, TableDiff,
+    create_snapshot, diff_snapshots, export_snapshot, find_snapshot, landmarks, snapshot_at, snapshots,
+};
+pub use stop::Stop;
 pub use throughline_journeys::Arrangement;
 pub use unit_test::{
     ChangedCell, ChangedRow, Differences, ShownCell, UnitTestRecord, check_unit_tests, run_unit_tests,
 };
 pub use usage::{StepUsage, peak_memory_bytes};
+pub use vacuum::{VacuumOptions, VacuumReport, vacuum};

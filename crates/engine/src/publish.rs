@@ -18,11 +18,12 @@ use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, execute_
 use datafusion::prelude::{SessionContext, ident};
 use throughline_config::{Freshness, Model, ModelKind, Place, Severity, Timestamp};
 use throughline_journeys::match_counts;
-use throughline_lake::{CommitDetails, SortColumn, StagedTable, TableParts, TableSpec};
+use throughline_lake::{CommitDetails, SortColumn, StagedTable, TableParts, TableSpec, Warehouse};
 use throughline_plan::{BrokenRule, PlannedTest, Step, StepKind, planned_tests, relation, row_rule};
 
-use crate::event::{Event, Observer};
+use crate::event::{Event, Observer, Silent};
 use crate::failure::EngineError;
+use crate::gate::Gate;
 use crate::incremental::{Increment, Increments, active_since, replacement};
 use crate::intake::{Intake, IntakeRules, all_differ, take_in};
 use crate::matching::{Matcher, conservation};
@@ -37,8 +38,12 @@ pub(crate) struct Execution {
     pub(crate) session: SessionContext,
     pub(crate) run_id: String,
     pub(crate) observer: Arc<dyn Observer>,
+    /// The warehouse, as the run writes to it.
+    pub(crate) warehouse: Warehouse,
     /// Whether rows set aside are published; `show` only looks.
     pub(crate) publishes: bool,
+    /// What every commit passes.
+    pub(crate) gate: Gate,
     /// What is made again of incremental models.
     pub(crate) increments: Increments,
     /// For each relation that is not read whole the instant from which on it is.
@@ -48,17 +53,41 @@ pub(crate) struct Execution {
 }
 
 impl Execution {
+    /// For looking at relations: everything is read whole and nothing is published.
+    pub(crate) fn looking(prepared: &Arc<Prepared>, session: SessionContext) -> Self {
+        Self {
+            prepared: Arc::clone(prepared),
+            session,
+            run_id: String::new(),
+            observer: Arc::new(Silent),
+            warehouse: prepared.warehouse.clone(),
+            publishes: false,
+            gate: Gate::default(),
+            increments: Increments::default(),
+            windows: BTreeMap::new(),
+            published: BTreeMap::new(),
+        }
+    }
+
     /// Runs one step to its end; what went wrong stands in the record.
     pub(crate) async fn step(&self, name: &str) -> StepRecord {
         let began = Instant::now();
         self.observer.event(&Event::StepStarted { step: name });
         let mut record = self.blank(name, StepStatus::Done);
         let outcome = match self.prepared.plan.step(name) {
-            Some(step) => self.carry_out(step, &mut record).await,
+            Some(step) => tokio::select! {
+                biased;
+                outcome = self.carry_out(step, &mut record) => outcome,
+                () = self.gate.stopped() => Err(EngineError::interrupted()),
+            },
             None => Err(EngineError::failed(format!("`{name}` is no step of the plan"), "")),
         };
         if let Err(error) = outcome {
-            record.status = StepStatus::Failed;
+            record.status = match error {
+                EngineError::Interrupted => StepStatus::NotRun,
+                _ => StepStatus::Failed,
+            };
+            record.held = matches!(error, EngineError::Held { .. });
             record.help = error.help().map(str::to_owned);
             record.error = Some(error.to_string());
         }
@@ -104,6 +133,10 @@ impl Execution {
             increment: None,
             tests: Vec::new(),
             usage: StepUsage::default(),
+            made_from: BTreeMap::new(),
+            reused_from: None,
+            done_again: None,
+            held: false,
         }
     }
 
@@ -216,7 +249,7 @@ impl Execution {
         if let Some(rejected) = rejected {
             let description = format!("Rows of {} that were set aside, each with the reason", step.name);
             let (staged, usage, _) = self.stage(&name, &description, &rejected, &step.name, None).await?;
-            let committed = staged.commit(&self.commit_details(&step.fingerprint)).await?;
+            let committed = self.publish(&staged, &self.commit_details(&step.fingerprint)).await?;
             record.rejected_version = Some(committed.version);
             record.usage.add_usage(usage);
         }
@@ -305,7 +338,7 @@ impl Execution {
         }
         let details =
             CommitDetails { ledger: self.increments.ledger(&step.name), ..self.commit_details(&step.fingerprint) };
-        let committed = staged.commit(&details).await?;
+        let committed = self.publish(&staged, &details).await?;
         record.version = Some(committed.version);
         Ok(())
     }
@@ -372,7 +405,7 @@ impl Execution {
         };
         let context: Arc<TaskContext> = self.session.task_ctx();
         let streams = execute_stream_partitioned(Arc::clone(&physical), context)?;
-        let warehouse = &self.prepared.warehouse;
+        let warehouse = &self.warehouse;
         let staging = async {
             match replaces {
                 Some((increment, kept)) => warehouse.stage_parts(spec, streams, increment.unsettled_from, kept).await,

@@ -1,6 +1,6 @@
-//! What is published: the tables of one finished run, at the versions that belong together.
+//! What is published: the tables of one finished run, at the versions that belong together, or those of a snapshot.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::DateTime;
@@ -8,25 +8,26 @@ use datafusion::dataframe::DataFrame;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::prelude::{SQLOptions, SessionContext};
 use throughline_config::{Diagnostic, LoadOptions, Pipeline, SourceFile, closest, load_pipeline};
-use throughline_lake::{Stores, Warehouse};
+use throughline_lake::{Snapshot, Stores, Warehouse};
 use throughline_plan::{Graph, SqlText, StepKind, TextOrigin, diagnose};
 
-use crate::event::Silent;
 use crate::failure::EngineError;
-use crate::incremental::Increments;
 use crate::prepare::{PrepareOptions, Prepared, open_warehouse, prepare};
 use crate::publish::Execution;
 use crate::run::needed_steps;
 use crate::run_history::{RUN_TABLES, register_run_tables};
 use crate::run_record::{RunRecord, RunStatus, StepStatus};
 use crate::session::{SessionOptions, new_runtime, new_session};
+use crate::snapshot::find::{ListedSnapshot, find, listed};
 
-/// The newest complete run of a pipeline.
+/// The newest complete run of a pipeline, or one that was frozen.
 #[derive(Debug)]
 pub struct Published {
     /// Its record.
     pub record: RunRecord,
     warehouse: Warehouse,
+    /// The snapshot that the run was made for; its files are elsewhere than the tables'.
+    frozen: Option<Snapshot>,
     session_options: SessionOptions,
     runtime: Option<Arc<RuntimeEnv>>,
 }
@@ -38,7 +39,13 @@ impl Published {
             let Some(record) = read_record(warehouse, run_id).await? else { continue };
             if record.pipeline == pipeline && record.status == RunStatus::Done {
                 let warehouse = warehouse.clone();
-                return Ok(Some(Self { record, warehouse, session_options: SessionOptions::default(), runtime: None }));
+                return Ok(Some(Self {
+                    record,
+                    warehouse,
+                    frozen: None,
+                    session_options: SessionOptions::default(),
+                    runtime: None,
+                }));
             }
         }
         Ok(None)
@@ -54,6 +61,7 @@ impl Published {
         Self {
             record,
             warehouse: prepared.warehouse.clone(),
+            frozen: None,
             session_options: prepared.session_options.clone(),
             runtime: Some(Arc::clone(&prepared.runtime)),
         }
@@ -78,8 +86,45 @@ impl Published {
         }
     }
 
+    /// Opens a snapshot of a workspace's pipeline, to be read like a run.
+    pub async fn open_snapshot(options: PrepareOptions, name: &str) -> Result<Self, EngineError> {
+        Ok(Self::open_snapshot_with_pipeline(options, name).await?.1)
+    }
+
+    /// The same beside the pipeline as its files say today.
+    pub async fn open_snapshot_with_pipeline(
+        options: PrepareOptions,
+        name: &str,
+    ) -> Result<(Pipeline, Self), EngineError> {
+        let (pipeline, warehouse, runtime) = located(&options)?;
+        let snapshot = find(&warehouse, &pipeline.name.value, name).await?;
+        let record = serde_json::from_value(snapshot.manifest().run.clone()).map_err(|error| {
+            EngineError::failed(
+                format!("the run in the manifest of {name} cannot be read: {error}"),
+                "it was made by another version of throughline; its files are plain Parquet",
+            )
+        })?;
+        let (session_options, runtime) = (options.session, Some(runtime));
+        Ok((pipeline, Self { record, warehouse, frozen: Some(snapshot), session_options, runtime }))
+    }
+
+    /// The snapshot, where it is one.
+    pub fn snapshot(&self) -> Option<&Snapshot> {
+        self.frozen.as_ref()
+    }
+
+    /// Every snapshot of this pipeline, by period and revision. Sessions made from this one's runtime can read them.
+    pub async fn snapshots(&self) -> Result<Vec<ListedSnapshot>, EngineError> {
+        listed(&self.warehouse, &self.record.pipeline).await
+    }
+
     /// Registers one table at the run's version; false when the run does not have it.
     pub async fn register_table(&self, name: &str, session: &SessionContext) -> Result<bool, EngineError> {
+        if let Some(snapshot) = &self.frozen {
+            let Some(table) = snapshot.table(name) else { return Ok(false) };
+            session.register_table(name, table)?;
+            return Ok(true);
+        }
         let Some(version) = self.record.tables.get(name) else { return Ok(false) };
         let Some(table) = self.warehouse.table_at(name, *version).await? else {
             return Err(EngineError::failed(
@@ -91,18 +136,39 @@ impl Published {
         Ok(true)
     }
 
+    /// The rows of one table.
+    pub async fn table(&self, name: &str) -> Result<DataFrame, EngineError> {
+        let session = self.empty_session()?;
+        if self.register_table(name, &session).await? {
+            return Ok(session.table(name).await?);
+        }
+        let known = || self.record.tables.keys().map(String::as_str);
+        let near = closest(name, known()).map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
+        let place = self.frozen.as_ref().map_or_else(String::new, |snapshot| format!(" in {}", snapshot.name()));
+        Err(EngineError::refused(
+            format!("no table `{name}`{place}"),
+            format!("{near}there are: {}", known().collect::<Vec<_>>().join(", ")),
+        ))
+    }
+
     /// A session with every table of the run, the history of all runs, and nothing else to read.
     pub async fn session(&self) -> Result<SessionContext, EngineError> {
+        let session = self.empty_session()?;
+        for name in self.record.tables.keys() {
+            self.register_table(name, &session).await?;
+        }
+        if self.frozen.is_none() {
+            register_run_tables(&self.warehouse, &self.record.pipeline, &session)?;
+        }
+        Ok(session)
+    }
+
+    fn empty_session(&self) -> Result<SessionContext, EngineError> {
         let runtime = match &self.runtime {
             Some(runtime) => Arc::clone(runtime),
             None => new_runtime(&self.session_options)?,
         };
-        let session = new_session(&self.session_options, &runtime)?;
-        for name in self.record.tables.keys() {
-            self.register_table(name, &session).await?;
-        }
-        register_run_tables(&self.warehouse, &self.record.pipeline, &session)?;
-        Ok(session)
+        new_session(&self.session_options, &runtime)
     }
 
     /// Plans one SELECT over the run's tables and the history of runs. Anything that is not a query is refused.
@@ -176,7 +242,7 @@ pub async fn past_runs(options: PrepareOptions, most: usize) -> Result<Vec<RunRe
 }
 
 /// The pipeline and its warehouse, nothing opened.
-fn located(options: &PrepareOptions) -> Result<(Pipeline, Warehouse, Arc<RuntimeEnv>), EngineError> {
+pub(crate) fn located(options: &PrepareOptions) -> Result<(Pipeline, Warehouse, Arc<RuntimeEnv>), EngineError> {
     let load = LoadOptions {
         project: options.project.clone(),
         pipeline: options.pipeline.clone(),
@@ -190,7 +256,7 @@ fn located(options: &PrepareOptions) -> Result<(Pipeline, Warehouse, Arc<Runtime
     Ok((pipeline, warehouse, runtime))
 }
 
-async fn read_record(warehouse: &Warehouse, run_id: &str) -> Result<Option<RunRecord>, EngineError> {
+pub(crate) async fn read_record(warehouse: &Warehouse, run_id: &str) -> Result<Option<RunRecord>, EngineError> {
     let Some(value) = warehouse.read_run(run_id).await? else { return Ok(None) };
     serde_json::from_value(value).map(Some).map_err(|error| {
         EngineError::failed(
@@ -258,16 +324,7 @@ pub(crate) async fn with_unpublished(
     wanted: &BTreeSet<String>,
     session: SessionContext,
 ) -> Result<SessionContext, EngineError> {
-    let execution = Execution {
-        prepared: Arc::clone(prepared),
-        session,
-        run_id: String::new(),
-        observer: Arc::new(Silent),
-        publishes: false,
-        increments: Increments::default(),
-        windows: BTreeMap::new(),
-        published: BTreeMap::new(),
-    };
+    let execution = Execution::looking(prepared, session);
     let steps = needed_steps(&prepared.plan, wanted);
     for step in steps.into_iter().filter(|step| step.kind != StepKind::Table) {
         let record = execution.step(&step.name).await;

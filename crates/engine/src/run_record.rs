@@ -18,6 +18,10 @@ pub enum RunStatus {
     Failed,
     /// No step failed, but a data test did.
     TestsFailed,
+    /// Another run took over the pipeline or a table.
+    Held,
+    /// It was asked to stop, or killed.
+    Interrupted,
 }
 
 /// How a step ended.
@@ -113,6 +117,18 @@ pub struct StepRecord {
     /// What it cost.
     #[serde(default)]
     pub usage: StepUsage,
+    /// What the step was made from: the program, `as_of`, its definition, files of sources, versions of tables.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub made_from: BTreeMap<String, String>,
+    /// The run that did it, where `--retry` took it over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reused_from: Option<String>,
+    /// With `--retry`: why it was done again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub done_again: Option<String>,
+    /// It failed because another run holds the pipeline or the table.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub held: bool,
 }
 
 /// What a trigger found in a run.

@@ -32,5 +32,5 @@ pub use relation::{JourneyMatching, relation, select};
 pub use replaced_rows::ReplacedRows;
 pub use select::Selection;
 pub use sql_text::SqlText;
-pub use step::{JOURNEY_DEFINITIONS, Plan, Step, StepKind, plan};
+pub use step::{JOURNEY_DEFINITIONS, Plan, Step, StepKind, digest, plan};
 pub use trigger::{PlannedTrigger, TRIGGER_LOG, planned_trigger};

@@ -81,6 +81,11 @@ impl Plan {
         self.steps.iter().find(|step| step.name == name)
     }
 
+    /// Changes when the definition of any relation changes: 16 hex digits.
+    pub fn fingerprint(&self) -> String {
+        digest(self.steps.iter().flat_map(|step| [step.name.as_str(), step.fingerprint.as_str()]))
+    }
+
     /// The comment of a column: the model's own, else the pipeline's dictionary.
     pub fn column_comment(&self, model: &str, column: &str) -> Option<&str> {
         let own = self.pipeline.models.get(model).and_then(|model| model.columns.get(column));
@@ -344,7 +349,8 @@ fn texts(columns: &[Located<String>]) -> Vec<&str> {
     columns.iter().map(|column| column.value.as_str()).collect()
 }
 
-fn digest<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
+/// Sixteen hex digits over texts; the same texts give the same digits.
+pub fn digest<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
     let mut hasher = Sha256::new();
     for part in parts {
         hasher.update((part.len() as u64).to_le_bytes());

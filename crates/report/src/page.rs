@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use minijinja::{AutoEscape, Environment, UndefinedBehavior, context};
+use minijinja::{AutoEscape, Environment, HtmlEscape, UndefinedBehavior, context};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -37,6 +37,7 @@ pub(crate) fn render(context: &Context<'_>, views: &[View]) -> Result<String, mi
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
+    environment.add_filter("ticked", ticked);
     for (name, text) in TEMPLATES {
         environment.add_template(name, text)?;
     }
@@ -61,6 +62,16 @@ pub(crate) fn render(context: &Context<'_>, views: &[View]) -> Result<String, mi
         plot => PLOT,
         script => SCRIPTS.concat(),
     })
+}
+
+/// Names between backticks are set as code; everything is escaped.
+fn ticked(text: &str) -> minijinja::Value {
+    let mut html = String::new();
+    for (place, part) in text.split('`').enumerate() {
+        let (before, after) = if place % 2 == 1 { ("<code>", "</code>") } else { ("", "") };
+        html.push_str(&format!("{before}{}{after}", HtmlEscape(part)));
+    }
+    minijinja::Value::from_safe_string(html)
 }
 
 /// `key_journeys` reads `Key journeys`.
@@ -99,7 +110,7 @@ fn in_script(value: &Value) -> String {
 mod tests {
     use serde_json::json;
 
-    use super::{PLOT, SCRIPTS, STYLE, in_script, title};
+    use super::{PLOT, SCRIPTS, STYLE, in_script, ticked, title};
 
     #[test]
     fn no_text_ends_the_script_it_stands_in() {
@@ -116,6 +127,12 @@ mod tests {
             assert!(!text.contains("</script") && !text.contains("<!--"));
         }
         assert!(!STYLE.contains("</") && !STYLE.contains("url(") && !STYLE.contains("@import"));
+    }
+
+    #[test]
+    fn names_are_code_and_nothing_is_let_through() {
+        assert_eq!(ticked("no `fct_<b>` here").to_string(), "no <code>fct_&lt;b&gt;</code> here");
+        assert_eq!(ticked("<i>`").to_string(), "&lt;i&gt;<code></code>");
     }
 
     #[test]

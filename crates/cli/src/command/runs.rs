@@ -1,5 +1,6 @@
 //! `throughline runs`.
 
+use comfy_table::ColumnConstraint;
 use throughline_engine::{RunRecord, RunStatus, StepStatus, past_runs};
 
 use crate::arguments::{RunsArguments, RunsFormat, WorkspaceArguments};
@@ -26,6 +27,8 @@ pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &RunsArgument
             RunStatus::Done => "done",
             RunStatus::Failed => "failed",
             RunStatus::TestsFailed => "tests failed",
+            RunStatus::Held => "held by another run",
+            RunStatus::Interrupted => "interrupted",
         };
         let rows: u64 = record.steps.iter().filter(|step| step.version.is_some()).filter_map(|step| step.rows).sum();
         let made = record.steps.iter().filter(|step| step.version.is_some()).count();
@@ -35,13 +38,19 @@ pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &RunsArgument
         table.add_row([
             record.run_id.clone(),
             status.to_owned(),
-            record.as_of.clone(),
+            record.as_of.strip_suffix("T00:00:00Z").unwrap_or(&record.as_of).to_owned(),
             seconds(record.seconds),
             made.to_string(),
             count(rows),
             count(rejected),
             failed.to_string(),
         ]);
+    }
+    // What is copied from here should be whole.
+    if table.width().is_some_and(|width| width >= 100)
+        && let Some(run) = table.column_mut(0)
+    {
+        run.set_constraint(ColumnConstraint::ContentWidth);
     }
     println!("{table}");
     put(&runs.iter().map(what_failed).collect::<String>())

@@ -36,6 +36,7 @@ impl Observer for JsonLines {
                 (level, "step_finished", fields)
             }
             Event::Warning { message } => ("warning", "warning", json!({ "message": message })),
+            Event::Note { message } => ("info", "note", json!({ "message": message })),
             Event::RunFinished { record } => {
                 let level = if record.status == throughline_engine::RunStatus::Done { "info" } else { "error" };
                 (level, "run_finished", json!({ "status": record.status, "seconds": record.seconds }))

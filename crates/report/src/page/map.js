@@ -27,8 +27,8 @@ function drawMap(chart, width, state) {
     r: { type: "identity" },
     marks: [
       Plot.gridY(ratios.ticks, { stroke: "var(--line)", strokeOpacity: 1 }),
-      Plot.axisX(ticks, { tickFormat: (tick) => plain.format(tick), tickSize: 4, label: chart.x_label, labelArrow: "right", labelAnchor: "right" }),
-      Plot.axisY(ratios.ticks, { tickFormat: (tick) => written(tick, "ratio"), tickSize: 0, label: null }),
+      Plot.axisX(ticks, { text: (tick) => plain.format(tick), tickSize: 4, label: chart.x_label, labelArrow: "right", labelAnchor: "right" }),
+      Plot.axisY(ratios.ticks, { text: (tick) => written(tick, "ratio"), tickSize: 0, label: null }),
       Plot.ruleY([1], { stroke: "var(--ink)", strokeWidth: 1.2 }),
       Plot.dot(points, { x: "x", y: "y", r, fill: (point) => hollow(point) ? HOLLOW : VERDICT_COLOURS[point.verdict], fillOpacity: (point) => hollow(point) ? 0.85 : 0.8, stroke: (point) => VERDICT_COLOURS[point.verdict], strokeWidth: 2 }),
       // Above the marks, since the larger marks are wider than their intervals.
@@ -76,7 +76,7 @@ function chooser(figure, chart, state, redraw) {
   chart.groups.forEach(({ name }, at) => select.append(new Option(name, at)));
   select.addEventListener("change", () => { state.group = Number(select.value); redraw(); });
   label.append(select);
-  figure.querySelector(".pictures").before(label);
+  figure.querySelector(".legend").before(label);
 }
 
 /** What size, fill and colour say. */
