@@ -9,6 +9,7 @@ pub(crate) mod query;
 pub(crate) mod run;
 pub(crate) mod runs;
 pub(crate) mod sample;
+pub(crate) mod serve;
 pub(crate) mod show;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};

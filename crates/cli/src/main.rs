@@ -34,10 +34,12 @@ fn carry_out(arguments: Arguments) -> std::process::ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return Exit::failed(format!("the asynchronous runtime does not start: {error}"), "").report(),
     };
+    // The endpoint stops in its own time.
+    let interruptible = !matches!(arguments.command, Command::Serve(_));
     let outcome = runtime.block_on(async {
         tokio::select! {
             outcome = dispatch(arguments) => outcome,
-            interrupted = tokio::signal::ctrl_c() => match interrupted {
+            interrupted = tokio::signal::ctrl_c(), if interruptible => match interrupted {
                 Ok(()) => Err(Exit::interrupted()),
                 // Without a handler the signal ends the process by itself.
                 Err(_) => std::future::pending().await,
@@ -63,6 +65,7 @@ async fn dispatch(arguments: Arguments) -> Result<(), Exit> {
         Command::Query(query) => command::query::run(&workspace, &query).await,
         Command::Discover(discover) => command::discover::run(&workspace, &discover).await,
         Command::Explain(explain) => command::explain::run(&workspace, &explain).await,
+        Command::Serve(serve) => command::serve::run(&workspace, &serve).await,
         Command::Runs(runs) => command::runs::run(&workspace, &runs).await,
         Command::Completions(completions) => command::completions::run(&completions),
     }

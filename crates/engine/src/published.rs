@@ -6,8 +6,9 @@ use std::sync::Arc;
 use datafusion::dataframe::DataFrame;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::prelude::{SQLOptions, SessionContext};
+use futures::{StreamExt, TryStreamExt};
 use throughline_config::{Diagnostic, LoadOptions, Pipeline, SourceFile, closest, load_pipeline};
-use throughline_lake::{Stores, Warehouse};
+use throughline_lake::{PublishedTable, Stores, Warehouse};
 use throughline_plan::{Graph, SqlText, StepKind, TextOrigin, diagnose};
 
 use crate::event::Silent;
@@ -17,6 +18,9 @@ use crate::publish::Execution;
 use crate::run::needed_steps;
 use crate::run_record::{RunRecord, RunStatus, StepStatus};
 use crate::session::{SessionOptions, new_runtime, new_session};
+
+/// Tables whose logs are read side by side.
+const OPENED_AT_ONCE: usize = 8;
 
 /// The newest complete run of a pipeline.
 #[derive(Debug)]
@@ -63,15 +67,27 @@ impl Published {
         }
     }
 
-    /// Registers one table at the run's version; false when the run does not have it.
-    pub async fn register_table(&self, name: &str, session: &SessionContext) -> Result<bool, EngineError> {
-        let Some(version) = self.record.tables.get(name) else { return Ok(false) };
-        let Some(table) = self.warehouse.table_at(name, *version).await? else {
-            return Err(EngineError::failed(
+    /// One table at the run's version; `None` when the run does not have it.
+    async fn table(&self, name: &str) -> Result<Option<PublishedTable>, EngineError> {
+        let Some(version) = self.record.tables.get(name) else { return Ok(None) };
+        match self.warehouse.table_at(name, *version).await? {
+            Some(table) => Ok(Some(table)),
+            None => Err(EngineError::failed(
                 format!("version {version} of `{name}` is not in {}", self.warehouse.location()),
                 "the table was removed or vacuumed by hand; run again: throughline run",
-            ));
-        };
+            )),
+        }
+    }
+
+    /// Every table of the run at the run's version, by name.
+    pub async fn tables(&self) -> Result<Vec<PublishedTable>, EngineError> {
+        let opened: Vec<_> = self.record.tables.keys().map(|name| self.table(name)).collect();
+        futures::stream::iter(opened).buffered(OPENED_AT_ONCE).try_filter_map(futures::future::ok).try_collect().await
+    }
+
+    /// Registers one table at the run's version; false when the run does not have it.
+    pub async fn register_table(&self, name: &str, session: &SessionContext) -> Result<bool, EngineError> {
+        let Some(table) = self.table(name).await? else { return Ok(false) };
         session.register_table(name, table.provider)?;
         Ok(true)
     }
@@ -131,7 +147,7 @@ pub async fn past_runs(options: PrepareOptions, most: usize) -> Result<Vec<RunRe
 }
 
 /// The pipeline and its warehouse, nothing opened.
-fn located(options: &PrepareOptions) -> Result<(Pipeline, Warehouse, Arc<RuntimeEnv>), EngineError> {
+pub(crate) fn located(options: &PrepareOptions) -> Result<(Pipeline, Warehouse, Arc<RuntimeEnv>), EngineError> {
     let load = LoadOptions {
         project: options.project.clone(),
         pipeline: options.pipeline.clone(),

@@ -12,6 +12,7 @@ mod publishing;
 mod readme;
 mod refusals;
 mod sample;
+mod serving;
 mod tiny;
 mod triggers;
 mod whole;
