@@ -4,7 +4,7 @@
 //! numbers (oids) that are the same in every edition with the same tables, since clients look a table up by its name and
 //! then ask for more by its number.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Weak};
 
 use arrow::array::{Array, ArrayRef, AsArray, Int32Array, RecordBatch, StringArray};
@@ -12,9 +12,10 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int32Type, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{CatalogProvider, MemTable, MemoryCatalogProvider, SchemaProvider, TableProvider};
+use datafusion::common::ScalarValue;
 use datafusion::datasource::TableType;
 use datafusion::error::{DataFusionError, Result};
-use datafusion::prelude::SessionContext;
+use datafusion::prelude::{SessionContext, lit};
 use datafusion_postgres::datafusion_pg_catalog::pg_catalog::catalog_info::CatalogInfo;
 use datafusion_postgres::datafusion_pg_catalog::pg_catalog::context::EmptyContextProvider;
 use datafusion_postgres::datafusion_pg_catalog::pg_catalog::{
@@ -57,18 +58,45 @@ pub(crate) async fn install(
     catalogue.register_schema(PG_CATALOG, Arc::clone(&tables) as Arc<dyn SchemaProvider>)?;
 
     let numbers = Numbers::assigned(session).await?;
-    let comments = Arc::new(comments(schemas, &numbers));
+    let comments = comments(schemas, &numbers);
     let described = description_table(fixed.pg_description.schema(), fixed.pg_description.data(), &comments)?;
-    let replaced = BTreeMap::from([("pg_description", described)]);
+    let mut replaced = BTreeMap::from([("pg_description", described)]);
+    if let Some(relations) = tables.table("pg_class").await? {
+        replaced.insert("pg_class", with_missing(session, relations)?);
+    }
     catalogue.register_schema(PG_CATALOG, Arc::new(WithReplacements { tables, replaced }))?;
-    let visible: HashSet<i32> = numbers
-        .tables
-        .iter()
-        .filter(|((schema, _), _)| schema == MAIN || schema == PG_CATALOG)
-        .map(|(_, number)| *number)
-        .collect();
-    functions::register(session, user, comments, visible);
+    let mut objects = Objects { comments, ..Objects::default() };
+    for ((schema, table), number) in numbers.tables {
+        let known = schemas.iter().find(|known| known.name == schema);
+        let bytes = known.and_then(|known| known.tables.iter().find(|known| known.name == table));
+        objects.bytes.insert(number, bytes.map_or(0, |table| i64::try_from(table.bytes).unwrap_or(i64::MAX)));
+        if schema == MAIN || schema == PG_CATALOG {
+            objects.visible.insert(number);
+            objects.numbers.insert(table.clone(), number);
+        }
+        objects.numbers.insert(format!("{schema}.{table}"), number);
+    }
+    functions::register(session, user, &Arc::new(objects));
     Ok(())
+}
+
+/// `pg_class` with the columns that it lacks and clients look at: options and grants, of which there are none.
+fn with_missing(session: &SessionContext, relations: Arc<dyn TableProvider>) -> Result<Arc<dyn TableProvider>> {
+    let nothing = || lit(ScalarValue::Utf8(None));
+    let relations = session.read_table(relations)?;
+    Ok(relations.with_column("relacl", nothing())?.with_column("reloptions", nothing())?.into_view())
+}
+
+/// What functions say of objects, by their numbers.
+#[derive(Debug, Default)]
+pub(crate) struct Objects {
+    pub(crate) comments: Comments,
+    /// Tables that can be named without their schema.
+    pub(crate) visible: HashSet<i32>,
+    /// Bytes of the tables' files.
+    pub(crate) bytes: HashMap<i32, i64>,
+    /// Numbers of tables by the names they can be called by.
+    pub(crate) numbers: HashMap<String, i32>,
 }
 
 fn comments(schemas: &[Schema], numbers: &Numbers) -> Comments {

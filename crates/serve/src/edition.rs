@@ -34,6 +34,8 @@ pub(crate) struct Table {
     pub(crate) name: String,
     /// What one row is.
     pub(crate) description: Option<String>,
+    /// Of its files.
+    pub(crate) bytes: u64,
     pub(crate) provider: Arc<dyn TableProvider>,
 }
 
@@ -87,6 +89,7 @@ async fn schemas(published: &Published) -> Result<Vec<Schema>, EngineError> {
     let tables = published.tables().await?.into_iter().map(|table| Table {
         name: table.name,
         description: table.description,
+        bytes: table.bytes,
         provider: table.provider,
     });
     let description = format!("The newest complete run, cut at {}", published.record.as_of);

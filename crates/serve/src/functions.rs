@@ -1,9 +1,8 @@
 //! SQL functions that PostgreSQL's clients call, and bounds on those that make long texts out of short ones.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int32Array, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int32Array, Int64Array, StringArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, FieldRef, Int64Type};
 use datafusion::common::ScalarValue;
@@ -16,7 +15,7 @@ use datafusion::logical_expr::{
 };
 use datafusion::prelude::SessionContext;
 
-use crate::catalogue::{Comments, Described, PG_CLASS, PG_NAMESPACE};
+use crate::catalogue::{Described, Objects, PG_CLASS, PG_NAMESPACE};
 use crate::edition::MAIN;
 use crate::failure::{Failure, sqlstate};
 
@@ -30,7 +29,7 @@ const LONGEST_TEXTS: i64 = 64 * 1024 * 1024;
 const WITHOUT_BOUND: [&str; 4] = ["range", "generate_series", "array_repeat", "array_resize"];
 
 /// Adds them to a session.
-pub(crate) fn register(session: &SessionContext, user: &str, comments: Arc<Comments>, visible: HashSet<i32>) {
+pub(crate) fn register(session: &SessionContext, user: &str, objects: &Arc<Objects>) {
     for name in WITHOUT_BOUND {
         session.deregister_udf(name);
     }
@@ -48,32 +47,14 @@ pub(crate) fn register(session: &SessionContext, user: &str, comments: Arc<Comme
     for name in NOTHING_TO_SAY {
         session.register_udf(constant(name, ScalarValue::Utf8(None)));
     }
+    for name in ["to_regtype", "to_regnamespace", "to_regproc", "to_regrole"] {
+        session.register_udf(constant(name, ScalarValue::Int32(None)));
+    }
     for name in ["pg_type_is_visible", "pg_function_is_visible", "pg_operator_is_visible", "has_column_privilege"] {
         session.register_udf(constant(name, ScalarValue::from(true)));
     }
-    session.register_udf(of_numbers("pg_table_is_visible", DataType::Boolean, move |objects, _| {
-        Arc::new(objects.iter().map(|object| object.map(|object| visible.contains(&object))).collect::<BooleanArray>())
-    }));
     register_current_schema(session, MAIN);
-    let of_objects = Arc::clone(&comments);
-    session.register_udf(of_numbers("obj_description", DataType::Utf8, move |objects, _| {
-        // A number names one object here, whatever kind it is of.
-        let text = |object: i32| {
-            let mut kinds = [PG_CLASS, PG_NAMESPACE].into_iter();
-            kinds.find_map(|class| of_objects.get(&Described { class, object, column: 0 })).map(String::as_str)
-        };
-        Arc::new(objects.iter().map(|object| object.and_then(text)).collect::<StringArray>())
-    }));
-    session.register_udf(of_numbers("col_description", DataType::Utf8, move |objects, columns| {
-        let text = |(object, column): (Option<i32>, Option<i32>)| {
-            let key = Described { class: PG_CLASS, object: object?, column: column? };
-            comments.get(&key).map(String::as_str)
-        };
-        match columns {
-            Some(columns) => Arc::new(objects.iter().zip(columns).map(text).collect::<StringArray>()),
-            None => Arc::new(StringArray::new_null(objects.len())),
-        }
-    }));
+    register_objects(session, objects);
     session.register_udf(named("current_setting", DataType::Utf8, any_of(1..=2), |arguments| {
         let names = cast(&arguments[0], &DataType::Utf8)?;
         let values = names.as_string::<i32>().iter().map(|name| name.and_then(setting));
@@ -83,6 +64,65 @@ pub(crate) fn register(session: &SessionContext, user: &str, comments: Arc<Comme
     session.register_udf(named("set_config", DataType::Utf8, any_of(3..=3), |arguments| {
         Ok(cast(&arguments[1], &DataType::Utf8)?)
     }));
+}
+
+/// What is known of tables, columns and schemas.
+fn register_objects(session: &SessionContext, objects: &Arc<Objects>) {
+    let known = Arc::clone(objects);
+    session.register_udf(of_numbers("pg_table_is_visible", DataType::Boolean, move |numbers, _| {
+        let visible = numbers.iter().map(|number| number.map(|number| known.visible.contains(&number)));
+        Arc::new(visible.collect::<BooleanArray>())
+    }));
+    let known = Arc::clone(objects);
+    session.register_udf(of_numbers("obj_description", DataType::Utf8, move |numbers, _| {
+        // A number names one object here, whatever kind it is of.
+        let text = |object: i32| {
+            let mut kinds = [PG_CLASS, PG_NAMESPACE].into_iter();
+            kinds.find_map(|class| known.comments.get(&Described { class, object, column: 0 })).map(String::as_str)
+        };
+        Arc::new(numbers.iter().map(|number| number.and_then(text)).collect::<StringArray>())
+    }));
+    let known = Arc::clone(objects);
+    session.register_udf(of_numbers("col_description", DataType::Utf8, move |numbers, columns| {
+        let text = |(object, column): (Option<i32>, Option<i32>)| {
+            let key = Described { class: PG_CLASS, object: object?, column: column? };
+            known.comments.get(&key).map(String::as_str)
+        };
+        match columns {
+            Some(columns) => Arc::new(numbers.iter().zip(columns).map(text).collect::<StringArray>()),
+            None => Arc::new(StringArray::new_null(numbers.len())),
+        }
+    }));
+    for name in ["pg_relation_size", "pg_table_size", "pg_total_relation_size"] {
+        let known = Arc::clone(objects);
+        session.register_udf(of_numbers(name, DataType::Int64, move |numbers, _| {
+            let bytes = numbers.iter().map(|number| number.and_then(|number| known.bytes.get(&number).copied()));
+            Arc::new(bytes.collect::<Int64Array>())
+        }));
+    }
+    session.register_udf(named("pg_size_pretty", DataType::Utf8, any_of(1..=1), |arguments| {
+        let sizes = cast(&arguments[0], &DataType::Int64)?;
+        let texts = sizes.as_primitive::<Int64Type>().iter().map(|bytes| bytes.map(size));
+        Ok(Arc::new(texts.collect::<StringArray>()))
+    }));
+    let known = Arc::clone(objects);
+    session.register_udf(named("to_regclass", DataType::Int32, any_of(1..=1), move |arguments| {
+        let names = cast(&arguments[0], &DataType::Utf8)?;
+        let number = |name: &str| known.numbers.get(&name.replace('"', "")).copied();
+        Ok(Arc::new(names.as_string::<i32>().iter().map(|name| name.and_then(number)).collect::<Int32Array>()))
+    }));
+}
+
+/// Bytes as PostgreSQL writes them: whole numbers, up to ten thousand of a unit.
+fn size(bytes: i64) -> String {
+    let (mut number, mut unit) = (bytes, "bytes");
+    for next in ["kB", "MB", "GB", "TB"] {
+        if number.abs() < 10 * 1024 {
+            break;
+        }
+        (number, unit) = (number / 1024, next);
+    }
+    format!("{number} {unit}")
 }
 
 /// Functions about things that do not exist here.

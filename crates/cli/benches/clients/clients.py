@@ -324,7 +324,7 @@ def _(endpoint):
     import duckdb
 
     try:
-        found = duckdb.sql(f"SELECT count(*) FROM delta_scan('{endpoint.warehouse / TABLE}')").fetchone()
+        found = duckdb.sql(f"SELECT count(*) FROM delta_scan('{endpoint.warehouse / TABLE}')").fetchall()[0]
     except duckdb.Error as missing:
         raise NotHere(f"the extension has to be downloaded: {str(missing).splitlines()[0][:60]}") from missing
     return f"{found[0]} rows"
@@ -335,7 +335,7 @@ def _(endpoint):
     import duckdb
 
     paths = [str(pathlib.Path(path)) for path in files(endpoint).file_uris()]
-    return f"{duckdb.read_parquet(paths).aggregate('count(*)').fetchone()[0]} rows; the list of files from deltalake"
+    return f"{duckdb.read_parquet(paths).aggregate('count(*)').fetchall()[0][0]} rows; the list of files from deltalake"
 
 
 @check("DuckDB", "over Arrow from Flight SQL")

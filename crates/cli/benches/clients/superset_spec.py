@@ -3,13 +3,18 @@
 Run by clients.py with the Python that has apache-superset.
 """
 
+import os
 import sys
+import tempfile
 
 import sqlalchemy
-from flask import Flask
 
-app = Flask("superset")
-app.config.from_object("superset.config")
+os.environ["SUPERSET_SECRET_KEY"] = "for this run only"
+os.environ["SUPERSET_HOME"] = tempfile.mkdtemp()
+
+from superset.app import create_app  # noqa: E402  (it reads the environment when it is imported)
+
+app = create_app()
 
 with app.app_context():
     from superset.db_engine_specs.postgres import PostgresEngineSpec

@@ -49,6 +49,9 @@ use crate::server::Shared;
 /// Where Flight SQL keeps a column's comment in its field's metadata.
 const REMARKS: &str = "ARROW:FLIGHT:SQL:REMARKS";
 
+/// Where ADBC's drivers look for it.
+const ADBC_COMMENT: &str = "COMMENT";
+
 /// Rows on their way to a client.
 type Rows = Pin<Box<dyn Stream<Item = Result<FlightData, Status>> + Send>>;
 
@@ -243,6 +246,7 @@ fn with_remarks(schema: &Schema) -> Schema {
     let fields = schema.fields().iter().map(|field| {
         let mut metadata = field.metadata().clone();
         if let Some(comment) = metadata.get(COMMENT).cloned() {
+            metadata.insert(ADBC_COMMENT.to_owned(), comment.clone());
             metadata.insert(REMARKS.to_owned(), comment);
         }
         Field::clone(field).with_metadata(metadata)

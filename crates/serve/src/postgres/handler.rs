@@ -14,24 +14,29 @@ use datafusion::sql::sqlparser::ast::{Expr as SqlExpr, Statement};
 use datafusion_postgres::arrow_pg::datatypes::{arrow_schema_to_pg_fields, encode_recordbatch};
 use datafusion_postgres::datafusion_pg_catalog::sql::PostgresCompatibilityParser;
 use datafusion_postgres::pgwire::api::portal::{Format, Portal, PortalExecutionState};
-use datafusion_postgres::pgwire::api::query::{ExtendedQueryHandler, SimpleQueryHandler, send_execution_response};
-use datafusion_postgres::pgwire::api::results::{FieldInfo, QueryResponse, Response, Tag};
+use datafusion_postgres::pgwire::api::query::{
+    ExtendedQueryHandler, SimpleQueryHandler, send_describe_response, send_execution_response, send_query_response,
+    send_ready_for_query,
+};
+use datafusion_postgres::pgwire::api::results::{DescribePortalResponse, FieldInfo, QueryResponse, Response, Tag};
 use datafusion_postgres::pgwire::api::stmt::{QueryParser, StoredStatement};
 use datafusion_postgres::pgwire::api::store::{Entry, PortalStore};
-use datafusion_postgres::pgwire::api::{ClientInfo, ClientPortalStore, DEFAULT_NAME, PgWireConnectionState, Type};
+use datafusion_postgres::pgwire::api::{ClientInfo, ClientPortalStore, DEFAULT_NAME, Type};
 use datafusion_postgres::pgwire::error::{PgWireError, PgWireResult};
 use datafusion_postgres::pgwire::messages::PgWireBackendMessage;
 use datafusion_postgres::pgwire::messages::extendedquery::{
-    Bind, BindComplete, Close, CloseComplete, Execute, Parse, ParseComplete, PortalSuspended, TARGET_TYPE_BYTE_PORTAL,
-    TARGET_TYPE_BYTE_STATEMENT,
+    Bind, BindComplete, Close, CloseComplete, Describe, Execute, Parse, ParseComplete, PortalSuspended,
+    TARGET_TYPE_BYTE_PORTAL, TARGET_TYPE_BYTE_STATEMENT,
 };
 use datafusion_postgres::pgwire::messages::response::{EmptyQueryResponse, TransactionStatus};
+use datafusion_postgres::pgwire::messages::simplequery::Query;
 use datafusion_postgres::pgwire::messages::startup::ParameterStatus;
 use datafusion_postgres::pgwire::types::format::FormatOptions;
 use futures::{Sink, SinkExt, StreamExt, TryStreamExt};
 
 use super::cursor::{Batches, Cursor};
 use super::parameters;
+use super::rewrite::rewrite;
 use super::session::Session;
 use super::statement::{Kind, first_words};
 use crate::edition::{Edition, MAIN};
@@ -53,6 +58,8 @@ pub(super) struct Parsed(Arc<Known>);
 struct Known {
     sql: String,
     kind: Kind,
+    /// The number of its parameters.
+    parameters: usize,
     /// For statements that give rows.
     planned: Option<LogicalPlan>,
     /// The columns it gives; `None` if it gives no rows.
@@ -88,7 +95,8 @@ impl Handler {
         let alone = statements.len() == 1;
         statements
             .into_iter()
-            .map(|statement| {
+            .map(|mut statement| {
+                rewrite(&mut statement);
                 let text = if alone { sql.trim().to_owned() } else { statement.to_string() };
                 match Kind::of(statement) {
                     Ok(kind) => Ok((text, kind)),
@@ -193,6 +201,12 @@ impl Handler {
                 Ok(Response::TransactionEnd(Tag::new(if failed { "ROLLBACK" } else { tag })))
             }
             Kind::Nothing(tag) => done(tag),
+            Kind::RollbackTo => {
+                if client.transaction_status() == TransactionStatus::Error {
+                    client.set_transaction_status(TransactionStatus::Transaction);
+                }
+                done("ROLLBACK")
+            }
             Kind::DiscardAll => {
                 session.end();
                 session.close(None);
@@ -313,7 +327,8 @@ where
 
 #[async_trait]
 impl SimpleQueryHandler for Handler {
-    async fn do_query<C>(&self, client: &mut C, sql: &str) -> PgWireResult<Vec<Response>>
+    /// As pgwire does it, but the state of the transaction is what the statements make of it, one after the other.
+    async fn on_query<C>(&self, client: &mut C, query: Query) -> PgWireResult<()>
     where
         C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
         C::PortalStore: PortalStore,
@@ -321,15 +336,29 @@ impl SimpleQueryHandler for Handler {
         PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
         let session = session_of(client)?;
-        let mut responses = Vec::new();
-        for (text, kind) in self.sorted(&session, sql)? {
+        let statements = self.sorted(&session, &query.query)?;
+        if statements.is_empty() {
+            client.feed(PgWireBackendMessage::EmptyQueryResponse(EmptyQueryResponse::new())).await?;
+        }
+        for (text, kind) in statements {
             let planned = self.planned(&session, &kind).await.map_err(|failure| self.told(&session, &text, failure))?;
-            responses.push(self.answer(client, &session, (&text, &kind), planned, &Format::UnifiedText).await?);
+            match self.answer(client, &session, (&text, &kind), planned, &Format::UnifiedText).await? {
+                Response::Query(rows) => send_query_response(client, rows, true).await?,
+                other => ended(client, other).await?,
+            }
         }
-        if responses.is_empty() {
-            responses.push(Response::EmptyQuery);
-        }
-        Ok(responses)
+        send_ready_for_query(client, client.transaction_status()).await
+    }
+
+    /// Not called: [`Self::on_query`] answers.
+    async fn do_query<C>(&self, _: &mut C, _: &str) -> PgWireResult<Vec<Response>>
+    where
+        C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        C::PortalStore: PortalStore,
+        C::Error: fmt::Debug,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        Ok(vec![Response::EmptyQuery])
     }
 }
 
@@ -361,11 +390,19 @@ impl QueryParser for Extended {
             (None, _) => None,
         };
         let run_id = Arc::clone(planned.as_ref().map_or(&edition.run_id, |planned| &planned.edition.run_id));
-        Ok(Some(Parsed(Arc::new(Known { sql, kind, planned: planned.map(|planned| planned.plan), columns, run_id }))))
+        Ok(Some(Parsed(Arc::new(Known {
+            parameters: parameters::count(&sql),
+            sql,
+            kind,
+            planned: planned.map(|planned| planned.plan),
+            columns,
+            run_id,
+        }))))
     }
 
     fn get_parameter_types(&self, statement: &Parsed) -> PgWireResult<Vec<Type>> {
-        statement.0.planned.as_ref().map_or(Ok(Vec::new()), parameters::wire_types)
+        let known = &statement.0;
+        known.planned.as_ref().map_or(Ok(Vec::new()), |plan| parameters::wire_types(plan, known.parameters))
     }
 
     fn get_result_schema(&self, statement: &Parsed, format: Option<&Format>) -> PgWireResult<Vec<FieldInfo>> {
@@ -433,10 +470,7 @@ impl ExtendedQueryHandler for Extended {
         match client.portal_store().get_statement(statement) {
             Some(Entry::Value(statement)) => {
                 let known = &statement.statement.0;
-                let wanted = known
-                    .planned
-                    .as_ref()
-                    .map_or(Ok(0), |plan| parameters::wire_types(plan).map(|types| types.len()))?;
+                let wanted = known.parameters;
                 if given != wanted {
                     return Err(wrong_number(wanted).into());
                 }
@@ -453,6 +487,25 @@ impl ExtendedQueryHandler for Extended {
             }
         }
         Ok(client.feed(PgWireBackendMessage::BindComplete(BindComplete::new())).await?)
+    }
+
+    /// Cursors are portals too, for clients that ask for the columns of one.
+    async fn on_describe<C>(&self, client: &mut C, message: Describe) -> PgWireResult<()>
+    where
+        C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        C::PortalStore: PortalStore<Statement = Parsed>,
+        C::Error: fmt::Debug,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        if message.target_type == TARGET_TYPE_BYTE_PORTAL
+            && let Some(name) = &message.name
+            && client.portal_store().get_portal(name).is_none()
+        {
+            let cursor = session_of(client)?.cursor(name)?;
+            let fields = arrow_schema_to_pg_fields(cursor.schema(), &Format::UnifiedText, None)?;
+            return send_describe_response(client, &DescribePortalResponse::new(fields)).await;
+        }
+        self._on_describe(client, message).await
     }
 
     /// Rows go to the client as they come. (pgwire's own way collects all that `Execute` asks for first, and sets memory
@@ -551,7 +604,7 @@ impl ExtendedQueryHandler for Extended {
                 let message = "the tables have other columns since the statement was prepared";
                 return Err(Failure::new(sqlstate::NOT_SUPPORTED, message).hint("prepare it again").into());
             }
-            planned.plan = parameters::bound(&planned.plan, portal)?;
+            planned.plan = parameters::bound(&planned.plan, known.parameters, portal)?;
         }
         let statement = (known.sql.as_str(), &known.kind);
         self.0.answer(client, &session, statement, planned, &portal.result_column_format).await
@@ -561,8 +614,7 @@ impl ExtendedQueryHandler for Extended {
 /// Answers for statements without rows.
 async fn ended<C>(client: &mut C, response: Response) -> PgWireResult<()>
 where
-    C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
-    C::PortalStore: PortalStore<Statement = Parsed>,
+    C: ClientInfo + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
     C::Error: fmt::Debug,
     PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
 {
@@ -577,9 +629,6 @@ where
             client.set_transaction_status(status.to_idle_state());
             send_execution_response(client, tag).await
         }
-        _ => {
-            client.set_state(PgWireConnectionState::ReadyForQuery);
-            Ok(client.feed(PgWireBackendMessage::EmptyQueryResponse(EmptyQueryResponse::new())).await?)
-        }
+        _ => Ok(client.feed(PgWireBackendMessage::EmptyQueryResponse(EmptyQueryResponse::new())).await?),
     }
 }

@@ -5,6 +5,7 @@ mod cursor;
 mod handler;
 mod login;
 mod parameters;
+mod rewrite;
 mod session;
 mod settings;
 mod statement;

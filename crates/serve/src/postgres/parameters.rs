@@ -7,6 +7,8 @@ use datafusion::common::ParamValues;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::error::Result;
 use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
+use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 use datafusion_postgres::arrow_pg::datatypes::df::deserialize_parameters_with_server_types;
 use datafusion_postgres::arrow_pg::datatypes::{PG_OID_ALIAS_KEY, into_pg_type, pg_type_for_alias_kind};
 use datafusion_postgres::pgwire::api::Type;
@@ -22,14 +24,24 @@ struct Parameter {
     wire: Type,
 }
 
+/// How many parameters a text has: the greatest number after a `$`. Some may stand where nothing of the plan looks.
+pub(super) fn count(sql: &str) -> usize {
+    let tokens = Tokenizer::new(&PostgreSqlDialect {}, sql).tokenize().unwrap_or_default();
+    let numbers = tokens.iter().filter_map(|token| match token {
+        Token::Placeholder(name) => name.trim_start_matches('$').parse::<u16>().ok(),
+        _ => None,
+    });
+    numbers.max().map_or(0, usize::from)
+}
+
 /// Types on the wire, in the order of the parameters' numbers.
-pub(super) fn wire_types(plan: &LogicalPlan) -> PgWireResult<Vec<Type>> {
-    Ok(parameters(plan)?.into_iter().map(|parameter| parameter.wire).collect())
+pub(super) fn wire_types(plan: &LogicalPlan, count: usize) -> PgWireResult<Vec<Type>> {
+    Ok(parameters(plan, count)?.into_iter().map(|parameter| parameter.wire).collect())
 }
 
 /// The plan with the values that were bound.
-pub(super) fn bound<S: Clone>(plan: &LogicalPlan, portal: &Portal<S>) -> PgWireResult<LogicalPlan> {
-    let parameters = parameters(plan)?;
+pub(super) fn bound<S: Clone>(plan: &LogicalPlan, count: usize, portal: &Portal<S>) -> PgWireResult<LogicalPlan> {
+    let parameters = parameters(plan, count)?;
     if parameters.is_empty() {
         return Ok(plan.clone());
     }
@@ -39,7 +51,7 @@ pub(super) fn bound<S: Clone>(plan: &LogicalPlan, portal: &Portal<S>) -> PgWireR
     Ok(plan.clone().replace_params_with_values(&values).map_err(Failure::from)?)
 }
 
-fn parameters(plan: &LogicalPlan) -> PgWireResult<Vec<Parameter>> {
+fn parameters(plan: &LogicalPlan, count: usize) -> PgWireResult<Vec<Parameter>> {
     let mut types = plan.get_parameter_types().map_err(Failure::from)?;
     let mut alias = HashMap::new();
     look_closer(plan, &mut types, &mut alias).map_err(Failure::from)?;
@@ -52,6 +64,11 @@ fn parameters(plan: &LogicalPlan) -> PgWireResult<Vec<Parameter>> {
         };
         let number = name.trim_start_matches('$').parse().unwrap_or(u32::MAX);
         parameters.push(Parameter { number, engine, wire });
+    }
+    for number in (1..).take(count) {
+        if !parameters.iter().any(|parameter| parameter.number == number) {
+            parameters.push(Parameter { number, engine: None, wire: Type::TEXT });
+        }
     }
     parameters.sort_by_key(|parameter| parameter.number);
     Ok(parameters)
@@ -93,4 +110,16 @@ fn look_closer(
 fn number_of_object(field: &Field) -> Option<Type> {
     let kind = field.metadata().get(PG_OID_ALIAS_KEY).filter(|_| field.data_type() == &DataType::Int32)?;
     pg_type_for_alias_kind(kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::count;
+
+    #[test]
+    fn parameters_are_counted_outside_of_texts() {
+        assert_eq!(count("SELECT $2::int, '$9', \"$8\" -- $7\n, $1"), 2);
+        assert_eq!(count("SELECT 1"), 0);
+        assert_eq!(count("SELECT $x, $99999999999"), 0);
+    }
 }

@@ -23,6 +23,8 @@ pub(super) enum Kind {
     Begin,
     /// Ends one; the text is what the client is told.
     End(&'static str),
+    /// Goes back to a savepoint: nothing was changed since, but a failure is forgiven.
+    RollbackTo,
     /// Needs nothing to be done; the text is what the client is told.
     Nothing(&'static str),
     /// Forgets everything about the connection.
@@ -62,7 +64,7 @@ impl Kind {
             Statement::StartTransaction { .. } => Self::Begin,
             Statement::Commit { .. } => Self::End("COMMIT"),
             Statement::Rollback { savepoint: None, .. } => Self::End("ROLLBACK"),
-            Statement::Rollback { .. } => Self::Nothing("ROLLBACK"),
+            Statement::Rollback { .. } => Self::RollbackTo,
             Statement::Savepoint { .. } => Self::Nothing("SAVEPOINT"),
             Statement::ReleaseSavepoint { .. } => Self::Nothing("RELEASE"),
             Statement::UNLISTEN { .. } => Self::Nothing("UNLISTEN"),
@@ -88,7 +90,7 @@ impl Kind {
 
     /// Whether it may run in a transaction that has failed.
     pub(super) fn ends_transaction(&self) -> bool {
-        matches!(self, Self::End(_))
+        matches!(self, Self::End(_) | Self::RollbackTo)
     }
 }
 

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arrow::array::{Array, AsArray, Int64Array, RecordBatch, StringArray};
+use arrow::array::{AsArray, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema};
+use arrow_flight::error::FlightError;
 use arrow_flight::sql::client::FlightSqlServiceClient;
 use arrow_flight::sql::{CommandGetDbSchemas, CommandGetTables, SqlInfo};
 use arrow_flight::{FlightInfo, Ticket};
@@ -20,10 +21,9 @@ async fn client(endpoint: &Endpoint) -> Client {
     FlightSqlServiceClient::new(channel.expect("it connects"))
 }
 
-async fn fetched(client: &mut Client, info: FlightInfo) -> Result<Vec<RecordBatch>, arrow::error::ArrowError> {
+async fn fetched(client: &mut Client, info: FlightInfo) -> Result<Vec<RecordBatch>, FlightError> {
     let ticket = info.endpoint[0].ticket.clone().expect("a ticket");
-    let batches: Result<Vec<RecordBatch>, _> = client.do_get(ticket).await?.try_collect().await;
-    let batches = batches.map_err(|error| arrow::error::ArrowError::ExternalError(Box::new(error)))?;
+    let batches: Vec<RecordBatch> = client.do_get(ticket).await?.try_collect().await?;
     let announced = info.try_decode_schema()?;
     for batch in &batches {
         assert_eq!(batch.schema().fields(), announced.fields(), "rows have other columns than announced");
@@ -31,7 +31,7 @@ async fn fetched(client: &mut Client, info: FlightInfo) -> Result<Vec<RecordBatc
     Ok(batches)
 }
 
-async fn asked(client: &mut Client, sql: &str) -> Result<Vec<RecordBatch>, arrow::error::ArrowError> {
+async fn asked(client: &mut Client, sql: &str) -> Result<Vec<RecordBatch>, FlightError> {
     let info = client.execute(sql.to_owned(), None).await?;
     fetched(client, info).await
 }
