@@ -76,6 +76,11 @@ pub(crate) async fn install(
         }
         objects.numbers.insert(format!("{schema}.{table}"), number);
     }
+    // Comments belong to objects of these two, under the numbers that they have in every PostgreSQL.
+    for (name, number) in [("pg_class", PG_CLASS), ("pg_namespace", PG_NAMESPACE)] {
+        objects.numbers.insert(name.to_owned(), number);
+        objects.numbers.insert(format!("{PG_CATALOG}.{name}"), number);
+    }
     functions::register(session, user, &Arc::new(objects));
     Ok(())
 }

@@ -27,8 +27,9 @@ use crate::options::Limits;
 /// Batches computed ahead of a client.
 const AHEAD: usize = 2;
 
-/// The longest SQL text. Planning is work that no timeout interrupts, and a chain of conditions recurses once a term.
-pub(crate) const LONGEST_TEXT: usize = 256 * 1024;
+/// The longest SQL text. Planning is work that no timeout interrupts; a chain of conditions recurses once a term, and
+/// takes time with the square of their number.
+pub(crate) const LONGEST_TEXT: usize = 64 * 1024;
 
 /// Runs queries.
 pub(crate) struct Queries {

@@ -1,24 +1,25 @@
 //! One connection: its messages, one after the other, until it ends.
 //!
-//! The loop is our own rather than pgwire's, for four reasons. A message is refused by its length before it is read. An
+//! The loop is our own rather than pgwire's, for four reasons. A message is refused by its length before it is read, and
+//! by what is wrong inside of it before it is taken apart. An
 //! error during the login ends the connection, where pgwire would go on to the first query. A client that is gone is
 //! noticed while its query runs. And an endpoint that stops says so.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use datafusion_postgres::pgwire::api::auth::StartupHandler;
 use datafusion_postgres::pgwire::api::{ClientInfo, NoopHandler, PgWireConnectionState};
 use datafusion_postgres::pgwire::error::{ErrorInfo, PgWireError};
 use datafusion_postgres::pgwire::messages::response::ReadyForQuery;
-use datafusion_postgres::pgwire::messages::{PgWireBackendMessage, PgWireFrontendMessage};
+use datafusion_postgres::pgwire::messages::{DecodeContext, PgWireBackendMessage, PgWireFrontendMessage};
 use datafusion_postgres::pgwire::tokio::server::{negotiate_tls, process_message};
-use futures::{SinkExt, StreamExt};
-use tokio::io::Interest;
+use futures::SinkExt;
+use tokio::io::{AsyncReadExt, Interest};
 use tokio::net::TcpStream;
 
+use super::frame;
 use super::handler::{Extended, Handler, Parsed};
 use super::login::{Login, Logins};
 use super::session::Session;
@@ -33,6 +34,8 @@ const AFTER_REFUSAL: Duration = Duration::from_millis(500);
 /// The longest message before and after the login.
 const LONGEST_OF_LOGIN: usize = 10_000;
 const LONGEST: usize = 1024 * 1024;
+/// Bytes read at a time.
+const CHUNK: usize = 8 * 1024;
 
 /// Serves a connection to its end.
 pub(super) async fn run(
@@ -104,16 +107,39 @@ async fn converse(
         Err(error) => return format!("TLS: {error}"),
     };
     let mut forget = Forget { logins: Arc::clone(logins), key: None };
+    let mut answers_to_login = 0;
+    let mut chunk = vec![0; CHUNK];
     loop {
         let longest = if *logged_in { LONGEST } else { LONGEST_OF_LOGIN };
-        let begins_with_length = matches!(client.state(), PgWireConnectionState::AwaitingStartup);
-        let next = std::future::poll_fn(|context| match client.poll_next_unpin(context) {
-            Poll::Pending if announced(client.read_buffer(), begins_with_length) > longest => {
-                let message = format!("a message may have {longest} bytes at most");
-                Poll::Ready(Some(Err(Failure::new(sqlstate::PROTOCOL_VIOLATION, message).fatal())))
+        let next = async {
+            loop {
+                let first = matches!(client.state(), PgWireConnectionState::AwaitingStartup);
+                let buffer = client.read_buffer();
+                let whole = frame::announced(buffer, first);
+                if whole.is_some_and(|whole| whole > longest) {
+                    let message = format!("a message may have {longest} bytes at most");
+                    return Some(Err(Failure::new(sqlstate::PROTOCOL_VIOLATION, message).fatal()));
+                }
+                if let Some(whole) = whole.filter(|whole| *whole <= buffer.len()) {
+                    if !frame::is_sound(&buffer[..whole], first, answers_to_login == 0) {
+                        let message = "a message is not what it says it is";
+                        return Some(Err(Failure::new(sqlstate::PROTOCOL_VIOLATION, message).fatal()));
+                    }
+                    let mut context = DecodeContext::new(client.protocol_version());
+                    context.awaiting_frontend_ssl = false;
+                    context.awaiting_frontend_startup = first;
+                    if let Some(decoded) = PgWireFrontendMessage::decode(client.read_buffer_mut(), &context).transpose()
+                    {
+                        return Some(decoded);
+                    }
+                }
+                match client.get_mut().read(&mut chunk).await {
+                    Ok(0) => return None,
+                    Ok(read) => client.read_buffer_mut().extend_from_slice(&chunk[..read]),
+                    Err(problem) => return Some(Err(PgWireError::IoError(problem))),
+                }
             }
-            other => other,
-        });
+        };
         let message = tokio::select! {
             biased;
             () = shared.stopping() => {
@@ -142,6 +168,7 @@ async fn converse(
                 return String::new();
             }
             PgWireFrontendMessage::Startup(_) | PgWireFrontendMessage::PasswordMessageFamily(_) if !*logged_in => {
+                answers_to_login += usize::from(matches!(message, PgWireFrontendMessage::PasswordMessageFamily(_)));
                 if let Err(problem) = login.on_startup(&mut client, message).await {
                     let info = ErrorInfo::from(problem);
                     let reason = info.message.clone();
@@ -205,13 +232,6 @@ fn error(info: ErrorInfo) -> PgWireBackendMessage {
     PgWireBackendMessage::ErrorResponse(info.into())
 }
 
-/// How many bytes the message will have that begins in the buffer: what its length says, or what has come of it already.
-fn announced(buffer: &[u8], begins_with_length: bool) -> usize {
-    let start = if begins_with_length { 0 } else { 1 };
-    let length = buffer.get(start..start + 4).and_then(|bytes| bytes.try_into().ok()).map_or(0, u32::from_be_bytes);
-    buffer.len().max(usize::try_from(length).unwrap_or(usize::MAX))
-}
-
 /// When the connection is gone, nobody can cancel what it runs.
 struct Forget {
     logins: Arc<Logins>,
@@ -223,19 +243,5 @@ impl Drop for Forget {
         if let Some((process, key)) = &self.key {
             self.logins.forget(*process, key);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::announced;
-
-    #[test]
-    fn a_message_is_judged_by_what_it_says_of_itself() {
-        assert_eq!(announced(b"", true), 0);
-        assert_eq!(announced(b"Q\x00\x00", false), 3);
-        assert_eq!(announced(b"Q\x7f\xff\xff\xff", false), 0x7fff_ffff);
-        assert_eq!(announced(b"\x00\x00\x00\x08\x04\xd2\x16\x2f", true), 8);
-        assert_eq!(announced(&[b'x'; 50], false), 0x7878_7878);
     }
 }

@@ -2,6 +2,7 @@
 
 mod connection;
 mod cursor;
+mod frame;
 mod handler;
 mod login;
 mod parameters;

@@ -19,6 +19,9 @@ const FUNCTIONS: [&str; 4] = ["typreceive", "typsend", "typinput", "typoutput"];
 const KEYS: [&str; 6] = ["indkey", "indclass", "indoption", "indcollation", "conkey", "confkey"];
 const UNNESTED: [&str; 2] = ["unnest", "generate_subscripts"];
 
+/// How datafusion-pg-catalog's own rewrite of a cast to `regclass` begins.
+const REGCLASS: &str = "SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON c.relnamespace = n.oid CROSS JOIN (SELECT parse_ident(";
+
 /// Rewrites a statement in place.
 pub(super) fn rewrite(statement: &mut Statement) {
     // The visitor never breaks off.
@@ -50,6 +53,12 @@ impl VisitorMut for Rewriter {
                     && first_argument(function).is_some_and(|first| ends_with(first, |name| KEYS.contains(&name))) =>
             {
                 *expression = null_of(DataType::Int(None));
+            }
+            // `'fct_journey'::regclass`, which has been made a join over the catalogue by now.
+            Expr::Subquery(query) if query.to_string().starts_with(REGCLASS) => {
+                if let Some(name) = parsed_identifier(query) {
+                    *expression = call("to_regclass", name);
+                }
             }
             Expr::Subquery(query) => match looked_up(query) {
                 LookedUp::Nothing => *expression = nothing(),
@@ -115,6 +124,27 @@ fn function(name: &str, arguments: Vec<Expr>) -> Expr {
         over: None,
         within_group: Vec::new(),
     })
+}
+
+/// The argument of the first `parse_ident` in a query.
+fn parsed_identifier(query: &mut Query) -> Option<Expr> {
+    struct Finder(Option<Expr>);
+    impl VisitorMut for Finder {
+        type Break = ();
+
+        fn pre_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<()> {
+            match expression {
+                Expr::Function(function) if function.name.to_string().eq_ignore_ascii_case("parse_ident") => {
+                    self.0 = first_argument(function).cloned();
+                    ControlFlow::Break(())
+                }
+                _ => ControlFlow::Continue(()),
+            }
+        }
+    }
+    let mut finder = Finder(None);
+    let _ = query.visit(&mut finder);
+    finder.0
 }
 
 /// What a subquery in the place of a value looks up.
@@ -184,6 +214,19 @@ mod tests {
     use datafusion::sql::sqlparser::parser::Parser;
 
     use super::rewrite;
+
+    /// Names of relations become numbers by one function, however they are written.
+    #[test]
+    fn regclass_is_looked_up() {
+        use datafusion_postgres::datafusion_pg_catalog::sql::PostgresCompatibilityParser;
+        let parser = PostgresCompatibilityParser::new();
+        for sql in ["SELECT 1 WHERE a = 'pg_class'::regclass", "SELECT 1 WHERE a = CAST($1 AS REGCLASS)"] {
+            let mut statement = parser.parse(sql).unwrap().remove(0);
+            rewrite(&mut statement);
+            let text = statement.to_string();
+            assert!(text.starts_with("SELECT 1 WHERE a = to_regclass(") && !text.contains("pg_namespace"), "{text}");
+        }
+    }
 
     fn rewritten(sql: &str) -> String {
         let mut statement = Parser::parse_sql(&PostgreSqlDialect {}, sql).unwrap().remove(0);

@@ -60,11 +60,11 @@ async fn memory_and_texts_are_limited() {
         assert!(code == "54000" && message.contains("64 MiB"), "{sql}: {code} {message}");
     }
     assert_eq!(rows(&client, "SELECT length(repeat('ab', 1000)), lpad('x', 3, 'y')").await, ["2000 | yyx"]);
-    // A text that is too long is refused; one that is not, but has thousands of conditions, is answered.
+    // A text that is too long is refused; one that is not, but has a thousand conditions, is answered.
     let long =
         |terms: usize| format!("SELECT count(*) FROM instance WHERE {}", vec!["touchpoints=9"; terms].join(" OR "));
     assert_eq!(failure(&client, &long(20_000)).await.0, "54000");
-    assert_eq!(rows(&client, &long(5_000)).await, ["0"]);
+    assert_eq!(rows(&client, &long(1_000)).await, ["0"]);
     let nested = format!("SELECT {}1{}", "(".repeat(10_000), ")".repeat(10_000));
     assert_eq!(failure(&client, &nested).await.0, "42601");
     assert_eq!(rows(&client, "SELECT 1").await, ["1"]);

@@ -26,7 +26,7 @@ const REFUSED: &[(&str, &[&str])] = &[
             "CREATE FUNCTION f() RETURNS INT LANGUAGE SQL AS 'SELECT 1'",
             "CREATE EXTENSION file_fdw",
             "CREATE ROLE r PASSWORD 'secret-of-the-role'",
-            "CREATE EXTERNAL TABLE t STORED AS CSV LOCATION '/etc/passwd'",
+            "CREATE EXTERNAL TABLE t (a INT) STORED AS PARQUET LOCATION '/etc/passwd'",
             "DROP TABLE by_channel",
             "DROP SCHEMA main CASCADE",
             "ALTER TABLE by_channel ADD COLUMN c INT",
@@ -74,7 +74,16 @@ const REFUSED: &[(&str, &[&str])] = &[
             "SELECT * FROM datafusion.public.instance",
         ],
     ),
-    ("42601", &["VACUUM FULL FREEZE by_channel INTO x", "DO $$ BEGIN END $$", "ATTACH DATABASE", ""]),
+    (
+        "42601",
+        &[
+            "CREATE EXTERNAL TABLE t STORED AS CSV LOCATION '/etc/passwd'",
+            "VACUUM FULL FREEZE by_channel INTO x",
+            "DO $$ BEGIN END $$",
+            "ATTACH DATABASE",
+            "",
+        ],
+    ),
 ];
 
 /// Functions that read files or reach out in PostgreSQL, DuckDB or DataFusion's own shell.
