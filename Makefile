@@ -1,7 +1,7 @@
 # `make` alone lists what there is. A target works with only a Rust toolchain unless its line says what else it needs.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-retail test check check-schemas bench bench-parts charts report-pictures fmt truths calibration \
-	crash test-s3
+.PHONY: help demo demo-retail test check check-schemas bench bench-parts bench-serve charts clients report-pictures \
+	fmt truths calibration crash test-s3
 
 # `--workspace` everywhere: it makes the demo, the tests and the lints share what was compiled.
 BUILD := cargo build --locked --workspace
@@ -58,6 +58,26 @@ bench: ## Compares with DuckDB, Polars and ClickHouse (TOUCHPOINTS=2000000 BENCH
 
 bench-parts: ## Rows a second through the matcher by number of definitions, the statistics and the sample generator
 	cargo bench --locked --workspace --profile dev --bench matcher --bench functions --bench sample
+
+bench-serve: ## A dashboard's queries at 1, 8 and 32 clients, and what abuse of the endpoint gets
+	$(BUILD)
+	cargo bench --locked --workspace --profile dev --bench endpoint -- load --customers 2000
+	cargo bench --locked --workspace --profile dev --bench endpoint -- abuse
+
+# What the clients need stays among the build products. Superset is half a gigabyte and has to be asked for.
+CLIENTS := crates/cli/benches/clients
+CLIENTS_FOLDER := $(or $(CARGO_TARGET_DIR),target)/clients
+
+clients: ## Tries the clients that analysts use on the endpoint (needs python3 with pip; npm and psql for theirs; SUPERSET=1)
+	$(BUILD)
+	test -d $(CLIENTS_FOLDER)/python || python3 -m venv $(CLIENTS_FOLDER)/python
+	$(CLIENTS_FOLDER)/python/bin/pip install --quiet --requirement $(CLIENTS)/requirements.txt
+	if command -v npm >/dev/null; then npm install --silent --prefix $(CLIENTS_FOLDER)/node pg@8 pg-cursor@2; fi
+	if [ -n "$(SUPERSET)" ]; then test -d $(CLIENTS_FOLDER)/superset || python3 -m venv $(CLIENTS_FOLDER)/superset; \
+		$(CLIENTS_FOLDER)/superset/bin/pip install --quiet apache-superset==6.1.0 psycopg2-binary==2.9.13; fi
+	NODE_MODULES=$(abspath $(CLIENTS_FOLDER))/node/node_modules \
+	SUPERSET_PYTHON=$(if $(SUPERSET),$(abspath $(CLIENTS_FOLDER))/superset/bin/python) \
+	$(CLIENTS_FOLDER)/python/bin/python $(CLIENTS)/clients.py --throughline $(THROUGHLINE) --data $(CLIENTS_FOLDER)/data
 
 charts: ## Bundles the chart library of the report anew (needs npm)
 	cd crates/report/charts && npm ci --no-audit --no-fund && npm run bundle

@@ -1,6 +1,8 @@
 //! The command line, turned once into values the commands use.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -22,6 +24,7 @@ Examples:
   throughline discover                                   candidate journeys from the touchpoints alone
   throughline explain onboarding                         why a journey is ranked where it is
   throughline report --out report.html                   a page for executives, operations and analysts
+  throughline serve                                      the tables for BI tools, by SQL
   throughline query \"SELECT journey, count(*) FROM fct_journey GROUP BY 1\" --format csv
 
 Exit codes: 0 done · 1 a step failed, a rerun may help · 2 usage or configuration, nothing ran ·
@@ -169,6 +172,9 @@ pub(crate) enum Command {
     /// Prints the JSON Schema of pipeline, journey or test files, for YAML editors.
     #[command(after_help = SCHEMA_EXAMPLES)]
     Schema(SchemaArguments),
+    /// Answers read-only SQL over the published tables, for BI tools.
+    #[command(after_help = SERVE_EXAMPLES)]
+    Serve(ServeArguments),
     /// Lists past runs and what failed in them; `throughline query` has them as `runs`, `run_steps` and `run_tests`.
     Runs(RunsArguments),
     /// Freezes quarters: makes, lists, shows, compares, copies and verifies snapshots.
@@ -483,6 +489,60 @@ pub(crate) struct ReportArguments {
     pub(crate) snapshot: Option<String>,
 }
 
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  throughline serve                                      for this machine only
+  psql \"host=127.0.0.1 port=5433 dbname=throughline\"
+  THROUGHLINE_PASSWORD=… throughline serve --host 0.0.0.0 --tls-cert chain.pem --tls-key key.pem
+
+Other addresses than this machine's loopback need a password (in THROUGHLINE_PASSWORD, or --password-file)
+and TLS. Nothing can be written; a newer run is served as soon as it is complete. Stops on Ctrl-C (exit 130)
+or SIGTERM (exit 0) after the queries that run.";
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArguments {
+    /// The address to listen on.
+    #[arg(long, value_name = "IP", default_value = "127.0.0.1", value_parser = ip_address)]
+    pub(crate) host: IpAddr,
+    /// PostgreSQL's wire; 0 takes a free port, `off` leaves it out.
+    #[arg(long, value_name = "PORT|off", default_value = "5433", value_parser = port)]
+    pub(crate) port: Port,
+    /// Arrow Flight SQL; 0 takes a free port, `off` leaves it out.
+    #[arg(long, value_name = "PORT|off", default_value = "5434", value_parser = port)]
+    pub(crate) flight_port: Port,
+    /// Who may log in, when there is a password.
+    #[arg(long, value_name = "NAME", default_value = "throughline")]
+    pub(crate) user: String,
+    /// A file that holds the password, instead of THROUGHLINE_PASSWORD in the environment.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) password_file: Option<PathBuf>,
+    /// A certificate chain (PEM); connections have to be encrypted then.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The certificate's private key (PEM).
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// A query that takes longer is canceled.
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
+    pub(crate) query_timeout: Duration,
+    /// How long a query waits for a place when others run.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    pub(crate) queue_timeout: Duration,
+    /// Queries that run at the same time.
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) max_queries: u16,
+    /// Connections of each protocol.
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) max_connections: u16,
+    /// How the endpoint tells what happens: plain lines, or one JSON object a line.
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    pub(crate) log_format: LogFormat,
+}
+
+/// A port; `None` is off.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Port(pub(crate) Option<u16>);
+
 #[derive(Debug, Args)]
 pub(crate) struct RunsArguments {
     /// The newest so many.
@@ -607,6 +667,31 @@ pub(crate) struct VacuumArguments {
 pub(crate) struct CompletionsArguments {
     /// The shell.
     pub(crate) shell: Shell,
+}
+
+fn ip_address(text: &str) -> Result<IpAddr, String> {
+    let text = if text == "localhost" { "127.0.0.1" } else { text };
+    text.parse().map_err(|_| "write an IP address, such as 127.0.0.1, ::1 or 0.0.0.0".to_owned())
+}
+
+fn port(text: &str) -> Result<Port, String> {
+    if text == "off" {
+        return Ok(Port(None));
+    }
+    text.parse().map(|port| Port(Some(port))).map_err(|_| "write a number up to 65535, or `off`".to_owned())
+}
+
+/// `500ms`, `60s`, `5min`, or plain seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    let split = text.find(|sign: char| !sign.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let number: Option<u64> = number.parse().ok().filter(|number| (1..=1_000_000_000).contains(number));
+    match (number, unit.trim()) {
+        (Some(number), "ms") => Ok(Duration::from_millis(number)),
+        (Some(number), "" | "s") => Ok(Duration::from_secs(number)),
+        (Some(number), "min") => Ok(Duration::from_secs(number * 60)),
+        _ => Err("write a time above zero, e.g. 500ms, 60s or 5min".to_owned()),
+    }
 }
 
 fn name_and_value(text: &str) -> Result<(String, String), String> {

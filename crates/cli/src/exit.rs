@@ -57,6 +57,11 @@ impl Exit {
         Self { code: 130, message: Message::Words { message, help } }
     }
 
+    /// 130 without a word: what runs until it is interrupted was interrupted.
+    pub(crate) fn stopped() -> Self {
+        Self { code: 130, message: Message::None }
+    }
+
     /// Tells the failure on standard error and returns the exit code.
     #[allow(clippy::print_stderr, reason = "the one place where failures are told")]
     pub(crate) fn report(self) -> ExitCode {

@@ -38,8 +38,8 @@ fn carry_out(arguments: Arguments) -> std::process::ExitCode {
         Err(error) => return Exit::failed(format!("the asynchronous runtime does not start: {error}"), "").report(),
     };
     let outcome = runtime.block_on(async {
-        // A run clears away what it staged before it ends.
-        let ends_by_itself = matches!(arguments.command, Command::Run(_));
+        // A run clears away what it staged before it ends; the endpoint lets its queries end.
+        let ends_by_itself = matches!(arguments.command, Command::Run(_) | Command::Serve(_));
         let mut interruptions = Interruptions::new();
         tokio::select! {
             outcome = dispatch(arguments) => outcome,
@@ -70,6 +70,7 @@ async fn dispatch(arguments: Arguments) -> Result<(), Exit> {
         Command::Report(report) => command::report::run(&workspace, &report).await,
         Command::Lineage(lineage) => command::lineage::run(&workspace, &lineage).await,
         Command::Schema(schema) => command::schema::run(&schema),
+        Command::Serve(serve) => command::serve::run(&workspace, &serve).await,
         Command::Runs(runs) => command::runs::run(&workspace, &runs).await,
         Command::Snapshot(snapshot) => command::snapshot::run(&workspace, &snapshot).await,
         Command::Vacuum(vacuum) => command::vacuum::run(&workspace, &vacuum).await,

@@ -7,6 +7,7 @@ mod progress;
 mod prose;
 mod ranking;
 mod rows;
+mod serving;
 mod summary;
 
 pub(crate) use frame::write_frame;
@@ -16,6 +17,7 @@ pub(crate) use progress::Progress;
 pub(crate) use prose::{put, text_width, wrapped};
 pub(crate) use ranking::print_ranking;
 pub(crate) use rows::framed;
+pub(crate) use serving::{ServingJson, ServingWords};
 pub(crate) use summary::{print_summary, right_align};
 
 /// A line on standard error.

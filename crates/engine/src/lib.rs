@@ -22,6 +22,7 @@ mod memory;
 mod openlineage;
 mod prepare;
 mod progress;
+mod publications;
 mod publish;
 mod published;
 mod published_tables;
@@ -50,6 +51,7 @@ pub use incremental::{Increment, IncrementRecord, Increments, IntervalOptions, L
 pub use intake::IntakeCounts;
 pub use openlineage::{Delivered, LineageObserver, LineageOptions, LineageTarget};
 pub use prepare::{PrepareOptions, Prepared, prepare};
+pub use publications::Publications;
 pub use published::{Published, past_runs, query, show};
 pub use published_tables::PublishedTables;
 pub use run::{RunOptions, needed_steps, run};
@@ -62,6 +64,7 @@ pub use snapshot::{
 };
 pub use stop::Stop;
 pub use throughline_journeys::Arrangement;
+pub use throughline_lake::PublishedTable;
 pub use unit_test::{
     ChangedCell, ChangedRow, Differences, ShownCell, UnitTestRecord, check_unit_tests, run_unit_tests,
 };

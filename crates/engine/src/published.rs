@@ -7,8 +7,9 @@ use chrono::DateTime;
 use datafusion::dataframe::DataFrame;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::prelude::{SQLOptions, SessionContext};
+use futures::{StreamExt, TryStreamExt};
 use throughline_config::{Diagnostic, LoadOptions, Pipeline, SourceFile, closest, load_pipeline};
-use throughline_lake::{Snapshot, Stores, Warehouse};
+use throughline_lake::{PublishedTable, Snapshot, Stores, Warehouse};
 use throughline_plan::{Graph, SqlText, StepKind, TextOrigin, diagnose};
 
 use crate::failure::EngineError;
@@ -19,6 +20,9 @@ use crate::run_history::{RUN_TABLES, register_run_tables};
 use crate::run_record::{RunRecord, RunStatus, StepStatus};
 use crate::session::{SessionOptions, new_runtime, new_session};
 use crate::snapshot::find::{ListedSnapshot, find, listed};
+
+/// Tables whose logs are read side by side.
+const OPENED_AT_ONCE: usize = 8;
 
 /// The newest complete run of a pipeline, or one that was frozen.
 #[derive(Debug)]
@@ -118,6 +122,24 @@ impl Published {
         listed(&self.warehouse, &self.record.pipeline).await
     }
 
+    /// One table at the run's version; `None` when the run does not have it.
+    async fn published_table(&self, name: &str) -> Result<Option<PublishedTable>, EngineError> {
+        let Some(version) = self.record.tables.get(name) else { return Ok(None) };
+        match self.warehouse.table_at(name, *version).await? {
+            Some(table) => Ok(Some(table)),
+            None => Err(EngineError::failed(
+                format!("version {version} of `{name}` is not in {}", self.warehouse.location()),
+                "the table was removed or vacuumed by hand; run again: throughline run",
+            )),
+        }
+    }
+
+    /// Every table of the run at the run's version, by name.
+    pub async fn tables(&self) -> Result<Vec<PublishedTable>, EngineError> {
+        let opened: Vec<_> = self.record.tables.keys().map(|name| self.published_table(name)).collect();
+        futures::stream::iter(opened).buffered(OPENED_AT_ONCE).try_filter_map(futures::future::ok).try_collect().await
+    }
+
     /// Registers one table at the run's version; false when the run does not have it.
     pub async fn register_table(&self, name: &str, session: &SessionContext) -> Result<bool, EngineError> {
         if let Some(snapshot) = &self.frozen {
@@ -125,13 +147,7 @@ impl Published {
             session.register_table(name, table)?;
             return Ok(true);
         }
-        let Some(version) = self.record.tables.get(name) else { return Ok(false) };
-        let Some(table) = self.warehouse.table_at(name, *version).await? else {
-            return Err(EngineError::failed(
-                format!("version {version} of `{name}` is not in {}", self.warehouse.location()),
-                "the table was removed or vacuumed by hand; run again: throughline run",
-            ));
-        };
+        let Some(table) = self.published_table(name).await? else { return Ok(false) };
         session.register_table(name, table.provider)?;
         Ok(true)
     }

@@ -17,6 +17,7 @@ mod reporting;
 mod retrying;
 mod sample;
 mod seen_from_outside;
+mod serving;
 mod snapshots;
 mod testing;
 mod tiny;

@@ -1,0 +1,32 @@
+//! Read-only SQL over what a pipeline has published, on PostgreSQL's wire and on Arrow Flight SQL.
+//!
+//! In: [`Publications`](throughline_engine::Publications) and [`ServeOptions`]. Out: two listening ports. What happens is
+//! told to an [`Observer`]; this crate prints nothing and writes nothing.
+//!
+//! The way of a question: a connection (`postgres`, `flight`) proves who it is, its SQL is planned against one
+//! [edition](edition), the tables of one complete run, and [`queries`] runs the plan within the limits. An edition never
+//! changes; a newer run becomes a new one, and queries that run keep theirs.
+//!
+//! Invariants: nothing but a query is ever planned, so nothing can be written, set for others, or opened by a path or a
+//! URL. Rows are handed on as they come and held nowhere. No byte from a client reaches a parser before its length is
+//! known to be small, and none but those of the login before the login.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod catalogue;
+mod edition;
+mod event;
+mod failure;
+mod flight;
+mod functions;
+mod options;
+mod password;
+mod postgres;
+mod queries;
+mod server;
+mod tls;
+
+pub use event::{Event, Observer, Protocol, QueryReport};
+pub use options::{Limits, ServeError, ServeOptions, TlsFiles};
+pub use password::Password;
+pub use server::Server;

@@ -1,0 +1,150 @@
+//! What the endpoint remembers of a connection that is logged in.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use datafusion::sql::sqlparser::ast::Statement;
+use tokio::sync::Notify;
+
+use super::cursor::Cursor;
+use super::settings::Settings;
+use crate::edition::Edition;
+use crate::event::Protocol;
+use crate::failure::{Failure, sqlstate};
+use crate::queries::Asked;
+use crate::server::Shared;
+
+/// Prepared statements, cursors and portals that a connection may keep of each.
+const MOST_KEPT: usize = 1000;
+
+/// A connection that is logged in.
+pub(super) struct Session {
+    pub(super) connection: u64,
+    pub(super) user: String,
+    pub(super) cancel: Arc<Notify>,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    settings: Settings,
+    /// What the transaction sees, from its beginning to its end.
+    pinned: Option<Arc<Edition>>,
+    /// Statements of `PREPARE`.
+    prepared: BTreeMap<String, Statement>,
+    cursors: BTreeMap<String, Cursor>,
+    /// Names of the protocol's own statements and portals.
+    named: BTreeSet<(char, String)>,
+}
+
+impl Session {
+    pub(super) fn new(connection: u64, user: &str) -> Self {
+        Self { connection, user: user.to_owned(), cancel: Arc::new(Notify::new()), kept: Mutex::default() }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What a statement sees: the transaction's edition, or else the newest one.
+    pub(super) fn edition(&self, shared: &Shared) -> Arc<Edition> {
+        self.kept().pinned.clone().unwrap_or_else(|| shared.edition())
+    }
+
+    /// From here on every statement sees the same.
+    pub(super) fn begin(&self, shared: &Shared) {
+        self.kept().pinned.get_or_insert_with(|| shared.edition());
+    }
+
+    /// From here on every statement sees what is newest. Cursors end, except those declared WITH HOLD.
+    pub(super) fn end(&self) {
+        let mut kept = self.kept();
+        kept.pinned = None;
+        kept.cursors.retain(|_, cursor| cursor.holds());
+    }
+
+    pub(super) fn settings(&self) -> Settings {
+        self.kept().settings.clone()
+    }
+
+    pub(super) fn change_settings<T>(&self, change: impl FnOnce(&mut Settings) -> T) -> T {
+        change(&mut self.kept().settings)
+    }
+
+    pub(super) fn asked(&self, edition: &Edition, sql: &str) -> Asked {
+        Asked {
+            connection: self.connection,
+            protocol: Protocol::Postgres,
+            sql: sql.into(),
+            run_id: Arc::clone(&edition.run_id),
+            timeout: self.kept().settings.statement_timeout(),
+            cancel: Arc::clone(&self.cancel),
+        }
+    }
+
+    pub(super) fn prepare(&self, name: &str, statement: Statement) -> Result<(), Failure> {
+        let mut kept = self.kept();
+        room(kept.prepared.len())?;
+        kept.prepared.insert(name.to_owned(), statement);
+        Ok(())
+    }
+
+    pub(super) fn prepared(&self, name: &str) -> Result<Statement, Failure> {
+        let missing =
+            || Failure::new(sqlstate::NO_SUCH_STATEMENT, format!("there is no prepared statement \"{name}\""));
+        self.kept().prepared.get(name).cloned().ok_or_else(missing)
+    }
+
+    /// Forgets one statement of `PREPARE`, or all.
+    pub(super) fn deallocate(&self, name: Option<&str>) {
+        let mut kept = self.kept();
+        match name {
+            Some(name) => drop(kept.prepared.remove(name)),
+            None => kept.prepared.clear(),
+        }
+    }
+
+    pub(super) fn declare(&self, name: &str, cursor: Cursor) -> Result<(), Failure> {
+        let mut kept = self.kept();
+        room(kept.cursors.len())?;
+        kept.cursors.insert(name.to_owned(), cursor);
+        Ok(())
+    }
+
+    pub(super) fn cursor(&self, name: &str) -> Result<Cursor, Failure> {
+        let missing = || Failure::new(sqlstate::NO_SUCH_CURSOR, format!("there is no cursor \"{name}\""));
+        self.kept().cursors.get(name).cloned().ok_or_else(missing)
+    }
+
+    /// Closes one cursor, or all.
+    pub(super) fn close(&self, name: Option<&str>) {
+        let mut kept = self.kept();
+        match name {
+            Some(name) => drop(kept.cursors.remove(name)),
+            None => kept.cursors.clear(),
+        }
+    }
+
+    /// Counts a statement (`'S'`) or portal (`'P'`) of the protocol that is kept under a name.
+    pub(super) fn keep_named(&self, kind: char, name: &str) -> Result<(), Failure> {
+        let mut kept = self.kept();
+        room(kept.named.len())?;
+        kept.named.insert((kind, name.to_owned()));
+        Ok(())
+    }
+
+    pub(super) fn forget_named(&self, kind: char, name: &str) {
+        self.kept().named.remove(&(kind, name.to_owned()));
+    }
+}
+
+fn room(kept: usize) -> Result<(), Failure> {
+    if kept < MOST_KEPT {
+        return Ok(());
+    }
+    Err(Failure::new(
+        sqlstate::LIMIT_EXCEEDED,
+        format!("this connection keeps {MOST_KEPT} statements or cursors already"),
+    )
+    .hint("close some of them (DEALLOCATE ALL, CLOSE ALL) first"))
+}

@@ -1,0 +1,258 @@
+//! Runs plans within the limits: so many at once, so long, and no longer than somebody wants the rows.
+//!
+//! Each query has a task of its own that pulls rows and hands them on through a channel of a few batches. Whatever ends
+//! it, the last row, an error, the time, a cancel, or that the other end of the channel is gone, the task drops the
+//! stream, which stops the work, and gives its place to the next. A client that stops reading cannot keep it: the clock
+//! runs on while the channel is full.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
+use arrow::datatypes::DataType;
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::execute_stream;
+use datafusion::prelude::{SQLOptions, SessionContext};
+use futures::{Stream, StreamExt};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::time::Instant as Deadline;
+
+use crate::event::{Event, Observer, Protocol, QueryReport};
+use crate::failure::{Failure, Hidden, sqlstate};
+use crate::options::Limits;
+
+/// Batches computed ahead of a client.
+const AHEAD: usize = 2;
+
+/// The longest SQL text. Planning is work that no timeout interrupts; a chain of conditions recurses once a term, and
+/// takes time with the square of their number.
+pub(crate) const LONGEST_TEXT: usize = 64 * 1024;
+
+/// Runs queries.
+pub(crate) struct Queries {
+    limits: Limits,
+    places: Arc<Semaphore>,
+    observer: Arc<dyn Observer>,
+    hidden: Hidden,
+}
+
+/// A question, with all that is known of who asks.
+#[derive(Clone)]
+pub(crate) struct Asked {
+    pub(crate) connection: u64,
+    pub(crate) protocol: Protocol,
+    pub(crate) sql: Arc<str>,
+    /// The run it sees.
+    pub(crate) run_id: Arc<str>,
+    /// A shorter time than the endpoint's own.
+    pub(crate) timeout: Option<Duration>,
+    /// Told when the client wants no more of what runs now.
+    pub(crate) cancel: Arc<Notify>,
+}
+
+impl Queries {
+    pub(crate) fn new(limits: Limits, hidden: Hidden, observer: Arc<dyn Observer>) -> Self {
+        Self { limits, places: Arc::new(Semaphore::new(limits.queries)), observer, hidden }
+    }
+
+    /// The failure as clients see it.
+    pub(crate) fn shown(&self, failure: impl Into<Failure>) -> Failure {
+        self.hidden.failure(failure.into())
+    }
+
+    /// Tells of a question that came to nothing before it ran, and gives its failure as the client sees it.
+    pub(crate) fn failed(&self, asked: &Asked, failure: impl Into<Failure>) -> Failure {
+        let failure = self.shown(failure);
+        self.report(asked, Instant::now(), 0, Some(&failure));
+        failure
+    }
+
+    /// Waits for a place, plans and starts. Rows come from then on.
+    pub(crate) async fn start(
+        &self,
+        session: SessionContext,
+        plan: LogicalPlan,
+        asked: Asked,
+    ) -> Result<Rows, Failure> {
+        let started = Instant::now();
+        let limit = asked.timeout.map_or(self.limits.query_timeout, |own| own.min(self.limits.query_timeout));
+        let deadline = Deadline::now() + limit;
+        let cancel = Arc::clone(&asked.cancel);
+        let began = tokio::select! {
+            biased;
+            () = cancel.notified() => Err(canceled()),
+            () = tokio::time::sleep_until(deadline) => Err(too_long(limit)),
+            began = self.begin(&session, &plan) => began,
+        };
+        let (stream, place) = began.map_err(|failure| {
+            let failure = self.shown(failure);
+            self.report(&asked, started, 0, Some(&failure));
+            failure
+        })?;
+        let explains = matches!(plan, LogicalPlan::Explain(_) | LogicalPlan::Analyze(_));
+        let (sender, receiver) = mpsc::channel(AHEAD);
+        let run = Run {
+            asked,
+            started,
+            deadline,
+            limit,
+            hidden: self.hidden.clone(),
+            hides: explains,
+            observer: Arc::clone(&self.observer),
+        };
+        tokio::spawn(run.pump(stream, place, sender));
+        Ok(Rows { receiver, ended: false })
+    }
+
+    async fn begin(
+        &self,
+        session: &SessionContext,
+        plan: &LogicalPlan,
+    ) -> Result<(SendableRecordBatchStream, OwnedSemaphorePermit), Failure> {
+        verify_read_only(plan)?;
+        let waiting = tokio::time::timeout(self.limits.queue_timeout, Arc::clone(&self.places).acquire_owned());
+        let place = match waiting.await {
+            Ok(Ok(place)) => place,
+            Ok(Err(_)) => return Err(Failure::new(sqlstate::SHUTTING_DOWN, "the endpoint is stopping")),
+            Err(_) => {
+                let message = format!(
+                    "{} queries run already, and none ended within {} s",
+                    self.limits.queries,
+                    self.limits.queue_timeout.as_secs_f64()
+                );
+                let hint = "ask again later, or start the endpoint with a higher --max-queries";
+                return Err(Failure::new(sqlstate::TOO_MANY_CONNECTIONS, message).hint(hint));
+            }
+        };
+        let physical = session.state().create_physical_plan(plan).await?;
+        Ok((execute_stream(physical, session.task_ctx())?, place))
+    }
+
+    fn report(&self, asked: &Asked, started: Instant, rows: u64, failure: Option<&Failure>) {
+        report(self.observer.as_ref(), asked, started, rows, failure);
+    }
+}
+
+/// Refuses every plan that would do anything but read.
+pub(crate) fn verify_read_only(plan: &LogicalPlan) -> Result<(), Failure> {
+    let options = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+    options.verify_plan(plan).map_err(|_| Failure::read_only("this statement"))
+}
+
+fn canceled() -> Failure {
+    Failure::new(sqlstate::CANCELED, "canceled on the client's request")
+}
+
+fn too_long(limit: Duration) -> Failure {
+    Failure::new(sqlstate::CANCELED, format!("canceled: the query took longer than {} s", limit.as_secs_f64()))
+        .hint("ask for less at once, or start the endpoint with a higher --query-timeout")
+}
+
+fn report(observer: &dyn Observer, asked: &Asked, started: Instant, rows: u64, failure: Option<&Failure>) {
+    observer.event(&Event::Query(&QueryReport {
+        connection: asked.connection,
+        protocol: asked.protocol,
+        sql: &asked.sql,
+        run_id: &asked.run_id,
+        rows,
+        seconds: started.elapsed().as_secs_f64(),
+        failure: failure.map(|failure| (failure.code, failure.message.as_str())),
+    }));
+}
+
+enum Part {
+    Rows(RecordBatch),
+    Failed(Failure),
+    End,
+}
+
+/// Rows of a query that runs. Dropping them ends it.
+pub(crate) struct Rows {
+    receiver: mpsc::Receiver<Part>,
+    ended: bool,
+}
+
+impl Stream for Rows {
+    type Item = Result<RecordBatch, Failure>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        let part = std::task::ready!(self.receiver.poll_recv(context));
+        let item = match part {
+            Some(Part::Rows(batch)) => return Poll::Ready(Some(Ok(batch))),
+            Some(Part::End) => None,
+            Some(Part::Failed(failure)) => Some(Err(failure)),
+            // The task is gone without having said so. Rows that are missing must not look like all rows.
+            None => Some(Err(Failure::internal("the query ended unexpectedly"))),
+        };
+        self.ended = true;
+        Poll::Ready(item)
+    }
+}
+
+/// A query's task.
+struct Run {
+    asked: Asked,
+    started: Instant,
+    deadline: Deadline,
+    limit: Duration,
+    hidden: Hidden,
+    /// Whether its rows are about plans and may name places.
+    hides: bool,
+    observer: Arc<dyn Observer>,
+}
+
+impl Run {
+    async fn pump(self, stream: SendableRecordBatchStream, place: OwnedSemaphorePermit, sender: mpsc::Sender<Part>) {
+        let mut rows = 0;
+        let outcome = tokio::select! {
+            biased;
+            () = sender.closed() => Err(Failure::new(sqlstate::CANCELED, "the client is gone")),
+            () = self.asked.cancel.notified() => Err(canceled()),
+            () = tokio::time::sleep_until(self.deadline) => Err(too_long(self.limit)),
+            outcome = self.hand_on(stream, &sender, &mut rows) => outcome,
+        };
+        // The stream is dropped by now, so the work has stopped.
+        drop(place);
+        let outcome = outcome.map_err(|failure| self.hidden.failure(failure));
+        report(self.observer.as_ref(), &self.asked, self.started, rows, outcome.as_ref().err());
+        let last = outcome.map_or_else(Part::Failed, |()| Part::End);
+        // Nobody there to hear it is no failure.
+        let _ = sender.send(last).await;
+    }
+
+    async fn hand_on(
+        &self,
+        mut stream: SendableRecordBatchStream,
+        sender: &mpsc::Sender<Part>,
+        rows: &mut u64,
+    ) -> Result<(), Failure> {
+        while let Some(batch) = stream.next().await {
+            let mut batch = batch?;
+            if self.hides {
+                batch = self.without_places(&batch)?;
+            }
+            *rows += batch.num_rows() as u64;
+            if sender.send(Part::Rows(batch)).await.is_err() {
+                return Err(Failure::new(sqlstate::CANCELED, "the client is gone"));
+            }
+        }
+        Ok(())
+    }
+
+    fn without_places(&self, batch: &RecordBatch) -> Result<RecordBatch, Failure> {
+        let columns = batch.columns().iter().map(|column| -> ArrayRef {
+            if column.data_type() != &DataType::Utf8 {
+                return Arc::clone(column);
+            }
+            let texts = column.as_string::<i32>().iter().map(|text| text.map(|text| self.hidden.hide(text)));
+            Arc::new(texts.collect::<StringArray>())
+        });
+        RecordBatch::try_new(batch.schema(), columns.collect()).map_err(|error| Failure::internal(error.to_string()))
+    }
+}

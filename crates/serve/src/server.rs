@@ -1,0 +1,220 @@
+//! The endpoint as a whole: starts, refreshes, stops.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use throughline_engine::{EngineError, Publications};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::edition::Edition;
+use crate::event::{Event, Observer, Protocol};
+use crate::failure::Hidden;
+use crate::options::{ServeError, ServeOptions};
+use crate::queries::Queries;
+use crate::tls::Tls;
+use crate::{flight, postgres};
+
+/// What every connection needs.
+pub(crate) struct Shared {
+    pub(crate) options: ServeOptions,
+    pub(crate) tls: Option<Tls>,
+    pub(crate) queries: Queries,
+    pub(crate) observer: Arc<dyn Observer>,
+    edition: watch::Receiver<Arc<Edition>>,
+    stopping: watch::Receiver<bool>,
+    connections: AtomicU64,
+}
+
+impl Shared {
+    /// What a statement that begins now sees.
+    pub(crate) fn edition(&self) -> Arc<Edition> {
+        Arc::clone(&self.edition.borrow())
+    }
+
+    /// The number of a new connection.
+    pub(crate) fn next_connection(&self) -> u64 {
+        self.connections.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Comes back when the endpoint is to stop.
+    pub(crate) async fn stopping(&self) {
+        let mut stopping = self.stopping.clone();
+        // An error says that the server itself is gone, which is a stop too.
+        let _ = stopping.wait_for(|stopping| *stopping).await;
+    }
+}
+
+/// An endpoint that runs until it is stopped. Dropping it ends it at once.
+pub struct Server {
+    postgres_address: Option<SocketAddr>,
+    flight_address: Option<SocketAddr>,
+    grace: Duration,
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Checks the options, opens what is published, and opens the ports.
+    ///
+    /// # Errors
+    ///
+    /// An address that other machines reach without password and TLS, files that cannot be read, a port in use, or
+    /// nothing published yet.
+    pub async fn start(
+        publications: Publications,
+        options: ServeOptions,
+        observer: Arc<dyn Observer>,
+    ) -> Result<Self, ServeError> {
+        options.check()?;
+        let tls = options.tls.as_ref().map(Tls::read).transpose()?;
+        let newest = publications.newest_run().await?;
+        let Some(published) = publications.latest().await? else {
+            let message = format!("nothing is published yet in {}", publications.address());
+            return Err(EngineError::refused(message, "make the tables first: throughline run").into());
+        };
+        let edition = Edition::of(&publications, &published, &options.user).await?;
+        let postgres = listener(&options, options.postgres_port, "--port").await?;
+        let flight = listener(&options, options.flight_port, "--flight-port").await?;
+
+        told(observer.as_ref(), &edition);
+        let (publish, edition) = watch::channel(Arc::new(edition));
+        let (stop, stopping) = watch::channel(false);
+        let hidden = Hidden::new(publications.location_texts());
+        let grace = options.grace;
+        let shared = Arc::new(Shared {
+            queries: Queries::new(options.limits, hidden, Arc::clone(&observer)),
+            options,
+            tls,
+            observer,
+            edition,
+            stopping,
+            connections: AtomicU64::new(0),
+        });
+        let mut server =
+            Self { postgres_address: None, flight_address: None, grace, stop, tasks: Vec::with_capacity(3) };
+        server.tasks.push(tokio::spawn(refresh(publications, Arc::clone(&shared), publish, newest)));
+        if let Some((listener, address)) = postgres {
+            server.postgres_address = Some(address);
+            listening(&shared, Protocol::Postgres, address);
+            server.tasks.push(tokio::spawn(postgres::serve(listener, Arc::clone(&shared))));
+        }
+        if let Some((listener, address)) = flight {
+            server.flight_address = Some(address);
+            listening(&shared, Protocol::Flight, address);
+            server.tasks.push(tokio::spawn(flight::serve(listener, shared)));
+        }
+        Ok(server)
+    }
+
+    /// Where PostgreSQL's wire is spoken.
+    pub fn postgres_address(&self) -> Option<SocketAddr> {
+        self.postgres_address
+    }
+
+    /// Where Flight SQL is spoken.
+    pub fn flight_address(&self) -> Option<SocketAddr> {
+        self.flight_address
+    }
+
+    /// Takes no more connections, lets running queries end for as long as the options allow, and closes.
+    pub async fn stop(mut self) {
+        // Nobody listening any more is fine.
+        let _ = self.stop.send(true);
+        let all = futures::future::join_all(std::mem::take(&mut self.tasks));
+        // The ports' tasks keep to the grace themselves; this is for one that does not.
+        let _ = tokio::time::timeout(self.grace + Duration::from_secs(2), all).await;
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(JoinHandle::abort);
+    }
+}
+
+async fn listener(
+    options: &ServeOptions,
+    port: Option<u16>,
+    option: &str,
+) -> Result<Option<(TcpListener, SocketAddr)>, ServeError> {
+    let Some(port) = port else { return Ok(None) };
+    let address = SocketAddr::new(options.host, port);
+    let failed = |error: std::io::Error| {
+        ServeError::refused(
+            format!("cannot listen on {address}: {error}"),
+            format!("end the program that uses the port, or choose another one with {option}; 0 takes a free one"),
+        )
+    };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok(Some((listener, address)))
+}
+
+fn listening(shared: &Shared, protocol: Protocol, address: SocketAddr) {
+    shared.observer.event(&Event::Listening {
+        protocol,
+        address,
+        encrypted: shared.tls.is_some(),
+        password: shared.options.password.is_some(),
+    });
+}
+
+fn told(observer: &dyn Observer, edition: &Edition) {
+    observer.event(&Event::Serving { run_id: &edition.run_id, as_of: &edition.as_of, schemas: &edition.schemas });
+}
+
+/// Looks for newer runs until the endpoint stops. One that cannot be served is told once and tried again.
+async fn refresh(
+    publications: Publications,
+    shared: Arc<Shared>,
+    publish: watch::Sender<Arc<Edition>>,
+    mut newest: Option<String>,
+) {
+    let mut told_problem = String::new();
+    loop {
+        tokio::select! {
+            () = shared.stopping() => return,
+            () = tokio::time::sleep(shared.options.refresh) => {}
+        }
+        match newer(&publications, &shared, newest.as_deref()).await {
+            Ok((found, edition)) => {
+                if let Some(edition) = edition {
+                    told(shared.observer.as_ref(), &edition);
+                    publish.send_replace(Arc::new(edition));
+                }
+                newest = found;
+                told_problem.clear();
+            }
+            Err(error) => {
+                let problem = error.to_string();
+                if problem != told_problem {
+                    shared.observer.event(&Event::NotRefreshed { message: &problem });
+                    told_problem = problem;
+                }
+            }
+        }
+    }
+}
+
+/// The newest run's id and, when it is another one than before, the edition to be served from now on.
+async fn newer(
+    publications: &Publications,
+    shared: &Shared,
+    newest: Option<&str>,
+) -> Result<(Option<String>, Option<Edition>), EngineError> {
+    let found = publications.newest_run().await?;
+    if found.as_deref() == newest {
+        return Ok((found, None));
+    }
+    match publications.latest().await? {
+        Some(published) if published.record.run_id != *shared.edition().run_id => {
+            let edition = Edition::of(publications, &published, &shared.options.user).await?;
+            Ok((found, Some(edition)))
+        }
+        _ => Ok((found, None)),
+    }
+}
