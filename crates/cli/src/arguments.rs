@@ -140,6 +140,7 @@ pub(crate) enum Command {
     /// Parses, plans and type-checks everything; reads schemas, no rows.
     Check,
     /// Says what a run would do, in which order and why.
+    #[command(after_help = PLAN_EXAMPLES)]
     Plan(PlanArguments),
     /// Makes, tests and publishes the tables.
     #[command(after_help = RUN_NOTES)]
@@ -148,12 +149,16 @@ pub(crate) enum Command {
     #[command(after_help = TEST_EXAMPLES)]
     Test(TestArguments),
     /// Shows the rows of a published table, or of a view computed on the spot.
+    #[command(after_help = SHOW_EXAMPLES)]
     Show(ShowArguments),
     /// Asks the published tables a question in SQL.
+    #[command(after_help = QUERY_EXAMPLES)]
     Query(QueryArguments),
     /// Finds candidate journeys in the touchpoints alone, ranked by volume and churn.
+    #[command(after_help = DISCOVER_EXAMPLES)]
     Discover(DiscoverArguments),
     /// Says in plain words why a journey is ranked where it is.
+    #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(ExplainArguments),
     /// Writes one HTML page for executives, operations and analysts: offline, printable, small enough to mail.
     #[command(after_help = REPORT_EXAMPLES)]
@@ -222,6 +227,11 @@ pub(crate) struct SelectionArguments {
     #[arg(long, value_name = "SELECTOR")]
     pub(crate) exclude: Vec<String>,
 }
+
+const PLAN_EXAMPLES: &str = "\
+Examples:
+  throughline plan                                       all of it
+  throughline plan --select +fct_journey                 one table and everything it is made of";
 
 #[derive(Debug, Args)]
 pub(crate) struct PlanArguments {
@@ -320,6 +330,13 @@ pub(crate) struct OutputArguments {
     pub(crate) output: Option<PathBuf>,
 }
 
+const SHOW_EXAMPLES: &str = "\
+Examples:
+  throughline show fct_key_journeys --limit 5            the first rows, then the ranking
+  throughline show fct_key_journeys --limit 0            its columns and what they mean
+  throughline show calls__rejected                       rows that were set aside, with the reason
+  throughline show fct_journey --limit all --format parquet --output fct_journey.parquet";
+
 #[derive(Debug, Args)]
 pub(crate) struct ShowArguments {
     /// A model, source or seed.
@@ -337,6 +354,11 @@ pub(crate) struct ShowArguments {
 /// At most so many rows; `None` is all.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RowLimit(pub(crate) Option<usize>);
+
+const QUERY_EXAMPLES: &str = "\
+Examples:
+  throughline query \"SELECT journey, count(*) AS instances FROM fct_journey GROUP BY journey\"
+  throughline query - --format csv < question.sql";
 
 #[derive(Debug, Args)]
 pub(crate) struct QueryArguments {
@@ -356,6 +378,12 @@ pub(crate) enum DiscoveryFormat {
     Json,
     Yaml,
 }
+
+const DISCOVER_EXAMPLES: &str = "\
+Examples:
+  throughline discover --top 5                           the strongest candidates
+  throughline discover --yaml > pipelines/journeys/found.yaml
+  throughline discover --key order_id                    a customer's orders told apart";
 
 #[derive(Debug, Args)]
 pub(crate) struct DiscoverArguments {
@@ -384,6 +412,11 @@ pub(crate) enum ExplanationFormat {
     Text,
     Json,
 }
+
+const EXPLAIN_EXAMPLES: &str = "\
+Examples:
+  throughline explain onboarding
+  throughline explain onboarding --format json           the facts behind the words";
 
 #[derive(Debug, Args)]
 pub(crate) struct ExplainArguments {

@@ -181,14 +181,18 @@ impl Published {
 /// Plans one SELECT over what a pipeline has published. Before anything is, the history of runs can be asked.
 pub async fn query(options: PrepareOptions, sql: &str) -> Result<DataFrame, EngineError> {
     let (pipeline, warehouse, runtime) = located(&options)?;
-    let history_only = SqlText::parse(&query_file(sql))
-        .is_ok_and(|parsed| parsed.references.keys().all(|name| RUN_TABLES.contains(&name.as_str())));
+    let history_only = SqlText::parse(&query_file(sql)).is_ok_and(|parsed| only_history(&parsed));
     if history_only && Published::latest(&warehouse, &pipeline.name).await?.is_none() {
         let session = new_session(&options.session, &runtime)?;
         register_run_tables(&warehouse, &pipeline.name, &session)?;
         return planned(parsed(sql, &[])?, session).await;
     }
     Published::open(options).await?.query(sql).await
+}
+
+fn only_history(parsed: &SqlText) -> bool {
+    let mut read = parsed.references.keys();
+    read.len() > 0 && read.all(|name| RUN_TABLES.contains(&name.as_str()))
 }
 
 fn query_file(sql: &str) -> Arc<SourceFile> {

@@ -22,6 +22,8 @@ const TEMPLATES: [(&str, &str); 3] = [
 const STYLE: &str = include_str!("page/style.css");
 /// Observable Plot with the parts of D3 it needs; `make charts` bundles it.
 const PLOT: &str = include_str!("../charts/plot.min.js");
+/// Their licences, which ask to go where the library goes.
+const LICENCES: &str = include_str!("../charts/plot.min.js.LICENSE.txt");
 const SCRIPTS: [&str; 7] = [
     include_str!("page/begin.js"),
     include_str!("page/drawing.js"),
@@ -59,6 +61,7 @@ pub(crate) fn render(context: &Context<'_>, views: &[View]) -> Result<String, mi
         nonce => format!("{:x}", Sha256::digest(data.as_bytes()))[..32].to_owned(),
         data,
         style => STYLE,
+        licences => LICENCES,
         plot => PLOT,
         script => SCRIPTS.concat(),
     })
@@ -110,7 +113,7 @@ fn in_script(value: &Value) -> String {
 mod tests {
     use serde_json::json;
 
-    use super::{PLOT, SCRIPTS, STYLE, in_script, ticked, title};
+    use super::{LICENCES, PLOT, SCRIPTS, STYLE, in_script, ticked, title};
 
     #[test]
     fn no_text_ends_the_script_it_stands_in() {
@@ -122,10 +125,11 @@ mod tests {
 
     #[test]
     fn what_is_put_in_raw_ends_no_element() {
-        for text in [PLOT, &SCRIPTS.concat()] {
+        for text in [PLOT, LICENCES, &SCRIPTS.concat()] {
             let text = text.to_lowercase();
             assert!(!text.contains("</script") && !text.contains("<!--"));
         }
+        assert!(!LICENCES.contains("*/"), "it stands in a comment");
         assert!(!STYLE.contains("</") && !STYLE.contains("url(") && !STYLE.contains("@import"));
     }
 

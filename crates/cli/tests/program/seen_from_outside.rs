@@ -174,7 +174,30 @@ fn columns_are_traced_to_the_sources_and_back() {
      by_status    table   instance
      by_channel   table   member
     ");
-    assert_snapshot!(lineage("by_status.status --format mermaid"), @"");
+    assert_snapshot!(lineage("by_status.status --format mermaid"), @r#"
+    exit 0
+    --- stdout
+    flowchart LR
+      subgraph by_status
+        by_status__status["status"]
+      end
+      subgraph contacts
+        contacts__at["at"]
+      end
+      subgraph instance
+        instance__status["status"]
+      end
+      subgraph member
+        member__status["status"]
+      end
+      subgraph touchpoints
+        touchpoints__occurred_at["occurred_at"]
+      end
+      instance__status -->|identity| by_status__status
+      member__status -->|aggregation| instance__status
+      touchpoints__occurred_at -->|aggregation| member__status
+      contacts__at -->|identity| touchpoints__occurred_at
+    "#);
     let value = &json_lines(&lineage("by_status.instances --format json").ends_with(0).stdout)[0];
     assert_eq!(value["rows"][0]["influences"][0]["subtype"], "GROUP_BY");
     let refused = lineage("instance.satisfction").ends_with(2);

@@ -57,7 +57,8 @@ function drawMap(chart, width, state) {
   const halves = [["more leave", one - 9], ["fewer leave", one + 9]].map(([text, at]) => ({ texts: [text], x: bounds.x + 2, y: at, reach: 2, sides: ["right"] }));
   obstacles.push({ x: bounds.x, y: one - 1, width: bounds.width, height: 2 });
   const labels = [...points].sort((a, b) => (a.rank ?? 1e9) - (b.rank ?? 1e9)).map((point) => ({
-    texts: point.rank === null ? [point.label] : [`${point.rank}  ${point.label}`, `${point.rank}`],
+    // On a phone the rank alone, as in the list below the map.
+    texts: point.rank === null ? [point.label] : narrow ? [`${point.rank}`] : [`${point.rank}  ${point.label}`, `${point.rank}`],
     x: x.apply(point.x), y: y.apply(point.y), reach: r(point) + 4, weight: 600,
     top: y.apply(point.upper ?? point.y), bottom: y.apply(point.lower ?? point.y),
     sides: ["right", "left", "aboveRight", "belowRight", "aboveLeft", "belowLeft", "top", "bottom"],

@@ -81,7 +81,8 @@ async fn blocks(context: &Context<'_>) -> Result<Result<Vec<Block>, String>, Eng
     let mut note = format!(
         "Landmark {at}. Across: customers who started the journey in the window before it. Upwards: their odds of leaving in \
          the window after it against customers of the same segment and tenure who were not on it, with {:.0} % intervals; 1 \
-         is no difference. Size: {}. A filled mark is a link beyond chance, a hollow one may be chance.",
+         is no difference. Size: {}. A filled mark is a link beyond chance, a hollow one may be chance. Numbers \
+         are ranks, as in the list below.",
         confidence * 100.0,
         match size {
             Size::Revenue => "what was billed to the excess churners in the exposure window",
