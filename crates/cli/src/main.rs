@@ -11,7 +11,7 @@ mod terminal;
 
 use clap::Parser;
 
-use crate::arguments::{Arguments, Command};
+use crate::arguments::{Arguments, Command, SnapshotCommand};
 use crate::exit::Exit;
 use crate::signal::Interruptions;
 
@@ -39,7 +39,10 @@ fn carry_out(arguments: Arguments) -> std::process::ExitCode {
     };
     let outcome = runtime.block_on(async {
         // A run clears away what it staged before it ends; the endpoint lets its queries end.
-        let ends_by_itself = matches!(arguments.command, Command::Run(_) | Command::Serve(_));
+        let ends_by_itself = matches!(
+            arguments.command,
+            Command::Run(_) | Command::Serve(_) | Command::Snapshot(SnapshotCommand::Create(_))
+        );
         let mut interruptions = Interruptions::new();
         tokio::select! {
             outcome = dispatch(arguments) => outcome,

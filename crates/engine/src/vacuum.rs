@@ -6,6 +6,7 @@
 //! that no pipeline here has made a table in are not looked at either: somebody may keep a source beside the tables.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::{StreamExt, TryStreamExt};
@@ -14,6 +15,7 @@ use throughline_lake::{Checkpoint, CheckpointOutcome, LeftBehind, Vacuum, Vacuum
 use throughline_plan::TRIGGER_LOG;
 
 use crate::failure::EngineError;
+use crate::gate::hold;
 use crate::prepare::PrepareOptions;
 use crate::published::{located, read_record};
 use crate::run_record::{RunRecord, RunStatus};
@@ -21,6 +23,9 @@ use crate::run_record::{RunRecord, RunStatus};
 /// A log with so many entries since its last checkpoint gets one. A reader opens each entry after the checkpoint, so a
 /// nightly pipeline's tables are opened with some twenty requests at most.
 const ENTRIES_BETWEEN_CHECKPOINTS: u64 = 20;
+
+/// In an object store, how long after its last sign of life a vacuum that was killed still holds the pipeline.
+const HELD_FOR: Duration = Duration::from_secs(60);
 
 /// Run records read side by side.
 const AT_ONCE: usize = 16;
@@ -32,6 +37,8 @@ pub struct VacuumOptions {
     pub retention: TimeDelta,
     /// Say what would be done, and do nothing.
     pub dry_run: bool,
+    /// Take the pipeline as a run does, so that no run of it is under way: for retentions that a run may outlast.
+    pub alone: bool,
 }
 
 /// What a vacuum did.
@@ -52,14 +59,28 @@ pub struct VacuumReport {
 /// Removes what nobody needs.
 ///
 /// # Errors
-/// The run records cannot be read, so that nobody knows what has to stay. A table that cannot be read is reported and the
-/// others are done.
+/// The run records cannot be read, so that nobody knows what has to stay; or the pipeline is to be held and a run holds
+/// it. A table that cannot be read is reported and the others are done.
 pub async fn vacuum(options: &PrepareOptions, how: VacuumOptions) -> Result<VacuumReport, EngineError> {
     let (pipeline, warehouse, _) = located(options)?;
+    if !how.alone || how.dry_run {
+        return carry_out(&pipeline, &warehouse, how).await;
+    }
+    let lease = hold(&warehouse, &pipeline.name.value, "vacuum", HELD_FOR).await?;
+    let outcome = carry_out(&pipeline, &warehouse, how).await;
+    lease.release().await;
+    outcome
+}
+
+async fn carry_out(
+    pipeline: &Pipeline,
+    warehouse: &Warehouse,
+    how: VacuumOptions,
+) -> Result<VacuumReport, EngineError> {
     let before = Utc::now() - how.retention;
-    let records = records(&warehouse).await?;
+    let records = records(warehouse).await?;
     let keep = kept_versions(&records, before);
-    let ours = our_tables(&pipeline, &records);
+    let ours = our_tables(pipeline, &records);
     let request = Vacuum { before, keep, only_look: how.dry_run };
     let mut report = VacuumReport {
         before,

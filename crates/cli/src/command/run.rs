@@ -66,8 +66,8 @@ pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &RunArguments
     }
 }
 
-/// Asks the run to stop at the first interruption, and returns at the second.
-async fn interrupted_twice(interruptions: &mut Interruptions, stop: &Stop) {
+/// Asks a run to stop at the first interruption, and returns at the second.
+pub(crate) async fn interrupted_twice(interruptions: &mut Interruptions, stop: &Stop) {
     interruptions.next().await;
     say("interrupted: clearing away what is not published; once more ends at once");
     stop.ask();

@@ -23,7 +23,11 @@ pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &VacuumArgume
             "leave it at 168 h or more; or, when nothing reads or runs, accept it with --force",
         ));
     }
-    let how = VacuumOptions { retention: arguments.retention, dry_run: arguments.dry_run };
+    let how = VacuumOptions {
+        retention: arguments.retention,
+        dry_run: arguments.dry_run,
+        alone: arguments.retention < SHORTEST,
+    };
     let report = vacuum(&options(workspace)?, how).await?;
     if arguments.dry_run {
         list(&report)?;

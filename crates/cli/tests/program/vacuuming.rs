@@ -1,5 +1,10 @@
 //! `vacuum` on a workspace's warehouse: what readers, runs and snapshots need stays.
 
+#[cfg(unix)]
+use std::process::Command;
+#[cfg(unix)]
+use std::time::{Duration, Instant};
+
 use crate::tiny::RUN;
 use crate::workspace::Workspace;
 
@@ -45,6 +50,43 @@ fn a_vacuum_removes_old_versions_and_nothing_that_is_read() {
     workspace.run("snapshot verify 2024-01").ends_with(0);
     workspace.run(RUN).ends_with(0);
     assert_eq!(workspace.rows(), rows);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_short_retention_waits_for_the_run_that_is_under_way() {
+    let workspace = Workspace::tiny();
+    workspace.run(RUN).ends_with(0);
+    let rows: String =
+        (0..30_000).map(|i| format!("b{i},c{},2024-01-{:02}T00:00:00Z,web,o,\n", i % 900, 1 + i % 28)).collect();
+    workspace.put("data/contacts/many.csv", format!("{}{rows}", crate::tiny::HEADER));
+    let before = data_files(&workspace);
+    let published = held(&workspace);
+    let mut child = workspace.start(RUN);
+    let send = |signal: &str| {
+        let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().expect("`kill` runs");
+        assert!(sent.success(), "{signal}");
+    };
+    let began = Instant::now();
+    while held(&workspace) <= published && began.elapsed() < Duration::from_secs(60) {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    // Stopped in the middle, it is under way for as long as we like.
+    send("-STOP");
+    let refused = workspace.run("vacuum --retention 0h --force").ends_with(4);
+    assert!(refused.stderr.contains("the pipeline `tiny` is held by run "), "{refused}");
+    workspace.run("vacuum").ends_with(0);
+    assert!(data_files(&workspace) >= before);
+    send("-CONT");
+    assert!(child.wait().expect("it ends").success());
+    workspace.run("vacuum --retention 0h --force").ends_with(0);
+}
+
+/// Files that the table of members has; a run that stages it has begun to make it.
+#[cfg(unix)]
+fn held(workspace: &Workspace) -> usize {
+    let listed = std::fs::read_dir(workspace.path().join("warehouse/member")).expect("the table is there");
+    listed.filter(|entry| entry.as_ref().is_ok_and(|entry| entry.path().to_string_lossy().contains(".parquet"))).count()
 }
 
 #[test]

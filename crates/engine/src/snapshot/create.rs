@@ -19,6 +19,7 @@ use crate::failure::EngineError;
 use crate::prepare::{PrepareOptions, Prepared, prepare};
 use crate::run::{RunOptions, run};
 use crate::run_record::{RunRecord, RunStatus};
+use crate::stop::Stop;
 
 /// A scratch warehouse in which nothing was written for so long belongs to an attempt that was killed.
 const ABANDONED_AFTER: TimeDelta = TimeDelta::hours(24);
@@ -30,12 +31,14 @@ const LOOKS: u32 = 5;
 const SETTLES_AFTER: Duration = Duration::from_millis(150);
 
 /// How a snapshot is made.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct SnapshotOptions {
     /// Publish a revision when there is a snapshot with other rows.
     pub revise: bool,
     /// Steps side by side, at least one.
     pub threads: usize,
+    /// For asking it to stop; then nothing is written.
+    pub stop: Stop,
 }
 
 /// What came of it.
@@ -100,7 +103,7 @@ pub async fn create_snapshot(
     prepared.warehouse = scratch.clone();
     prepared.plan.pipeline = Arc::new(Pipeline { triggers: indexmap::IndexMap::new(), ..(*pipeline).clone() });
     let attempt = Attempt { prepared: Arc::new(prepared), all, scratch, name, newest, variables };
-    let outcome = attempt.carry_out(how, observer).await;
+    let outcome = attempt.carry_out(&how, observer).await;
     let _ = attempt.all.remove_scratch(&attempt.scratch).await;
     outcome
 }
@@ -161,10 +164,10 @@ struct Attempt {
 impl Attempt {
     async fn carry_out(
         &self,
-        how: SnapshotOptions,
+        how: &SnapshotOptions,
         observer: &Arc<dyn Observer>,
     ) -> Result<SnapshotOutcome, EngineError> {
-        let options = RunOptions { threads: how.threads, ..RunOptions::default() };
+        let options = RunOptions { threads: how.threads, stop: how.stop.clone(), ..RunOptions::default() };
         let record = run(&self.prepared, &options, observer).await?;
         if record.status != RunStatus::Done {
             return Ok(SnapshotOutcome::RunFailed { record: Box::new(record) });
@@ -188,17 +191,21 @@ impl Attempt {
         &self,
         record: &RunRecord,
         newest: Option<&Snapshot>,
-        how: SnapshotOptions,
+        how: &SnapshotOptions,
     ) -> Result<Option<SnapshotOutcome>, EngineError> {
         let mut draft = self.draft(record)?;
         let Some(newest) = newest else {
-            let created = self.publish(&draft).await?;
+            let created = self.publish(&draft, &how.stop).await?;
             return Ok(created.map(|snapshot| SnapshotOutcome::Created { snapshot, changes: None }));
         };
         let next = newest.name().next();
         let before = Tables::of_snapshot(newest);
         let now = Tables::of_scratch(&self.scratch, &draft, &next.to_string()).await?;
-        let changes = compare(&self.prepared.session()?, &before, &now).await?;
+        let session = self.prepared.session()?;
+        let changes = tokio::select! {
+            changes = compare(&session, &before, &now) => changes?,
+            () = how.stop.asked() => return Err(EngineError::interrupted()),
+        };
         let snapshot = Box::new(newest.clone());
         if changes.same_rows() {
             return Ok(Some(SnapshotOutcome::Same { snapshot }));
@@ -212,11 +219,15 @@ impl Attempt {
             manifest_sha256: newest.manifest().manifest_sha256.clone(),
         });
         draft.changes = value(&changes)?;
-        let created = self.publish(&draft).await?;
+        let created = self.publish(&draft, &how.stop).await?;
         Ok(created.map(|snapshot| SnapshotOutcome::Created { snapshot, changes: Some(changes) }))
     }
 
-    async fn publish(&self, draft: &SnapshotDraft) -> Result<Option<Box<Snapshot>>, EngineError> {
+    async fn publish(&self, draft: &SnapshotDraft, stop: &Stop) -> Result<Option<Box<Snapshot>>, EngineError> {
+        // Once it has begun it is let finish: it lasts as long as copying the files.
+        if stop.is_asked() {
+            return Err(EngineError::interrupted());
+        }
         match self.all.publish(&self.scratch, draft).await {
             Ok(snapshot) => Ok(Some(Box::new(snapshot))),
             Err(SnapshotError::Exists { .. }) => Ok(None),

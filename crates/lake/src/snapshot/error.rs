@@ -1,6 +1,6 @@
 //! What can go wrong with snapshots, and the way out of each.
 
-use crate::stores::{StoreError, storage_help};
+use crate::stores::{StoreError, storage_help, storage_words};
 use crate::warehouse::WarehouseError;
 
 /// A snapshot cannot be read, written or copied.
@@ -13,7 +13,7 @@ pub enum SnapshotError {
     #[error(transparent)]
     Warehouse(#[from] WarehouseError),
     /// The object store refused or failed.
-    #[error("`{path}`: {error}")]
+    #[error("`{path}`: {}", storage_words(error))]
     Storage {
         /// The file or folder.
         path: String,
@@ -51,7 +51,7 @@ pub enum SnapshotError {
         reason: String,
     },
     /// Whether the manifest arrived is unknown.
-    #[error("whether the snapshot {name} was published is unknown: {error}")]
+    #[error("whether the snapshot {name} was published is unknown: {}", storage_words(error))]
     Unknown {
         /// The snapshot.
         name: String,

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use throughline_engine::{
-    Observer, Published, RunRecord, RunStatus, SnapshotOptions, SnapshotOutcome, create_snapshot, landmarks,
+    Observer, Published, RunRecord, RunStatus, SnapshotOptions, SnapshotOutcome, Stop, create_snapshot, landmarks,
 };
 
 use super::{diff, show};
 use crate::arguments::{LogFormat, SnapshotCreateArguments, WorkspaceArguments};
-use crate::command::options;
+use crate::command::{options, run::interrupted_twice};
 use crate::exit::Exit;
+use crate::signal::Interruptions;
 use crate::terminal::{JsonLines, Progress, bytes, count, say};
 
 /// Makes the snapshot and tells what came of it.
@@ -18,8 +19,13 @@ pub(super) async fn run(workspace: &WorkspaceArguments, arguments: &SnapshotCrea
         LogFormat::Text => Arc::new(Progress::new()),
         LogFormat::Json => Arc::new(JsonLines::new()),
     };
-    let how = SnapshotOptions { revise: arguments.revise, threads: usize::from(arguments.threads) };
-    let outcome = create_snapshot(options(workspace)?, &arguments.name, how, &observer).await?;
+    let stop = Stop::default();
+    let how = SnapshotOptions { revise: arguments.revise, threads: usize::from(arguments.threads), stop: stop.clone() };
+    let mut interruptions = Interruptions::new();
+    let outcome = tokio::select! {
+        outcome = create_snapshot(options(workspace)?, &arguments.name, how, &observer) => outcome?,
+        () = interrupted_twice(&mut interruptions, &stop) => return Err(Exit::interrupted()),
+    };
     drop(observer);
     match outcome {
         SnapshotOutcome::Created { snapshot, changes } => {
@@ -61,9 +67,12 @@ pub(super) async fn run(workspace: &WorkspaceArguments, arguments: &SnapshotCrea
 }
 
 fn failed(record: &RunRecord) -> Exit {
-    say("\nno snapshot was made: every step and every test has to succeed");
+    if record.status != RunStatus::Interrupted {
+        say("\nno snapshot was made: every step and every test has to succeed");
+    }
     match record.status {
         RunStatus::TestsFailed => Exit::tests_failed(),
+        RunStatus::Interrupted => Exit::interrupted(),
         _ => Exit::step_failed(),
     }
 }
