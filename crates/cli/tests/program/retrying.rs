@@ -106,8 +106,8 @@ fn a_step_is_stale_when_anything_that_it_was_made_from_differs() {
     workspace.put("sql/by_channel.sql", "SELECT channel, count(*) + 0 AS members FROM member GROUP BY channel\n");
     assert_snapshot!(again(&retry(&workspace).ends_with(0)), @"
     instance: it failed
-    by_channel: its definition changed
     by_status: `instance` is made again
+    by_channel: its definition changed
     ");
 
     // A file that the source has anew.
