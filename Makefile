@@ -1,6 +1,7 @@
-# `make` alone lists what there is. Every target works on a machine with only a Rust toolchain.
+# `make` alone lists what there is. A target works with only a Rust toolchain unless its line says what else it needs.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-retail test check bench bench-parts fmt truths calibration crash test-s3
+.PHONY: help demo demo-retail test check check-schemas bench bench-parts charts report-pictures fmt truths calibration \
+	crash test-s3
 
 # `--workspace` everywhere: it makes the demo, the tests and the lints share what was compiled.
 BUILD := cargo build --locked --workspace
@@ -12,7 +13,7 @@ SEED ?= 42
 SEEDS ?= 100
 
 help: ## This list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F'\t' '{ printf "  %-12s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F'\t' '{ printf "  %-13s %s\n", $$1, $$2 }'
 
 demo: ## Writes a synthetic company's lake, runs the pipeline on it and shows its key journeys (CUSTOMERS=20000)
 	$(BUILD)
@@ -33,6 +34,16 @@ check: ## Formatting, lints and documentation, without warnings
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --quiet
 
+# OpenLineage's published schemas lie beside the script; the validator and its environment among the build products.
+SCHEMAS := crates/cli/tests/schemas
+SCHEMAS_PYTHON := $(or $(CARGO_TARGET_DIR),target)/schemas/python
+
+check-schemas: ## Holds OpenLineage events and YAML files against their JSON Schemas (needs python3 with pip)
+	$(BUILD)
+	test -d $(SCHEMAS_PYTHON) || python3 -m venv $(SCHEMAS_PYTHON)
+	$(SCHEMAS_PYTHON)/bin/pip install --quiet --requirement $(SCHEMAS)/requirements.txt
+	$(SCHEMAS_PYTHON)/bin/python $(SCHEMAS)/check.py --throughline $(THROUGHLINE)
+
 # The comparison's environment and logs stay among the build products; BENCH passes options on, e.g. BENCH="--open".
 COMPARISON := crates/cli/benches/comparison
 BENCH_FOLDER := $(or $(CARGO_TARGET_DIR),target)/bench
@@ -47,6 +58,20 @@ bench: ## Compares with DuckDB, Polars and ClickHouse (TOUCHPOINTS=2000000 BENCH
 
 bench-parts: ## Rows a second through the matcher by number of definitions, the statistics and the sample generator
 	cargo bench --locked --workspace --profile dev --bench matcher --bench functions --bench sample
+
+charts: ## Bundles the chart library of the report anew (needs npm)
+	cd crates/report/charts && npm ci --no-audit --no-fund && npm run bundle
+
+# A report of the sample in a browser; what is wrong with it, and pictures of it.
+PICTURES := $(or $(CARGO_TARGET_DIR),target)/report-pictures
+
+report-pictures: ## Renders the report in Chromium and checks it: sizes, contrast, labels, offline (needs npm, chromium)
+	$(BUILD)
+	test -d $(PICTURES)/lake || $(THROUGHLINE) sample --customers $(CUSTOMERS) --out $(PICTURES)/lake
+	test -d $(PICTURES)/warehouse/_runs || LAKE=$(PICTURES)/lake WAREHOUSE=$(PICTURES)/warehouse $(THROUGHLINE) run --as-of $(SAMPLE_AS_OF)
+	LAKE=$(PICTURES)/lake WAREHOUSE=$(PICTURES)/warehouse $(THROUGHLINE) report --out $(PICTURES)/report.html
+	cd crates/report/pictures && npm ci --no-audit --no-fund
+	node crates/report/pictures/pictures.js $(PICTURES)/report.html $(PICTURES)/pictures
 
 fmt: ## Formats the code
 	cargo fmt --all

@@ -5,13 +5,18 @@ pub(crate) mod completions;
 pub(crate) mod discover;
 pub(crate) mod explain;
 pub(crate) mod init;
+pub(crate) mod lineage;
 pub(crate) mod plan;
 pub(crate) mod query;
 pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod runs;
 pub(crate) mod sample;
+pub(crate) mod schema;
 pub(crate) mod show;
+pub(crate) mod snapshot;
+pub(crate) mod test;
+pub(crate) mod vacuum;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use throughline_engine::{IntervalOptions, PrepareOptions, Prepared, SessionOptions, prepare};

@@ -5,6 +5,7 @@
 mod arguments;
 mod command;
 mod exit;
+mod openlineage;
 mod signal;
 mod terminal;
 
@@ -61,12 +62,17 @@ async fn dispatch(arguments: Arguments) -> Result<(), Exit> {
         Command::Check => command::check::run(&workspace).await,
         Command::Plan(plan) => command::plan::run(&workspace, &plan).await,
         Command::Run(run) => command::run::run(&workspace, &run).await,
+        Command::Test(test) => command::test::run(&workspace, &test).await,
         Command::Show(show) => command::show::run(&workspace, &show).await,
         Command::Query(query) => command::query::run(&workspace, &query).await,
         Command::Discover(discover) => command::discover::run(&workspace, &discover).await,
         Command::Explain(explain) => command::explain::run(&workspace, &explain).await,
         Command::Report(report) => command::report::run(&workspace, &report).await,
+        Command::Lineage(lineage) => command::lineage::run(&workspace, &lineage).await,
+        Command::Schema(schema) => command::schema::run(&schema),
         Command::Runs(runs) => command::runs::run(&workspace, &runs).await,
+        Command::Snapshot(snapshot) => command::snapshot::run(&workspace, &snapshot).await,
+        Command::Vacuum(vacuum) => command::vacuum::run(&workspace, &vacuum).await,
         Command::Completions(completions) => command::completions::run(&completions),
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use crate::{Located, SourceFile, Trigger};
+use crate::{Located, SourceFile, Trigger, UnitTest};
 
 /// Microseconds since 1970-01-01 00:00 UTC.
 pub type Timestamp = i64;
@@ -41,6 +41,8 @@ pub struct Pipeline {
     pub models: IndexMap<String, Model>,
     /// Triggers by name, in the order written.
     pub triggers: IndexMap<String, Trigger>,
+    /// Unit tests by name, in the order of their files' names.
+    pub unit_tests: IndexMap<String, UnitTest>,
     /// One comment a column name, for every table in which the column appears (`dictionary:`).
     pub dictionary: IndexMap<String, String>,
 }

@@ -52,6 +52,15 @@ pub trait Observer: Send + Sync {
     fn event(&self, event: &Event<'_>);
 }
 
+/// Several observers that hear the same, one after the other.
+pub struct Together(pub Vec<std::sync::Arc<dyn Observer>>);
+
+impl Observer for Together {
+    fn event(&self, event: &Event<'_>) {
+        self.0.iter().for_each(|observer| observer.event(event));
+    }
+}
+
 /// Hears nothing.
 #[derive(Debug, Clone, Copy)]
 pub struct Silent;

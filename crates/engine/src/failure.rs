@@ -2,7 +2,7 @@
 
 use datafusion::error::DataFusionError;
 use throughline_config::Diagnostics;
-use throughline_lake::{WarehouseError, plain_words};
+use throughline_lake::{SnapshotError, WarehouseError, plain_words};
 
 /// A failure that ends a command.
 #[derive(Debug, thiserror::Error)]
@@ -77,6 +77,18 @@ impl From<WarehouseError> for EngineError {
         let help = error.help();
         let message = plain_words(&error.to_string());
         if error.is_held() { Self::Held { message, help } } else { Self::Failed { message, help } }
+    }
+}
+
+impl From<SnapshotError> for EngineError {
+    fn from(error: SnapshotError) -> Self {
+        let help = error.help();
+        match error {
+            SnapshotError::Missing { .. } | SnapshotError::Exists { .. } | SnapshotError::Location(_) => {
+                Self::refused(error.to_string(), help)
+            }
+            _ => Self::failed(error.to_string(), help),
+        }
     }
 }
 

@@ -16,12 +16,12 @@ use datafusion::logical_expr::{Expr, LogicalPlan, cast, lit};
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, execute_stream_partitioned};
 use datafusion::prelude::{SessionContext, ident};
-use throughline_config::{Freshness, Model, ModelKind, Severity, Timestamp};
+use throughline_config::{Freshness, Model, ModelKind, Place, Severity, Timestamp};
 use throughline_journeys::match_counts;
 use throughline_lake::{CommitDetails, SortColumn, StagedTable, TableParts, TableSpec, Warehouse};
 use throughline_plan::{BrokenRule, PlannedTest, Step, StepKind, planned_tests, relation, row_rule};
 
-use crate::event::{Event, Observer};
+use crate::event::{Event, Observer, Silent};
 use crate::failure::EngineError;
 use crate::gate::Gate;
 use crate::incremental::{Increment, Increments, active_since, replacement};
@@ -53,6 +53,22 @@ pub(crate) struct Execution {
 }
 
 impl Execution {
+    /// For looking at relations: everything is read whole and nothing is published.
+    pub(crate) fn looking(prepared: &Arc<Prepared>, session: SessionContext) -> Self {
+        Self {
+            prepared: Arc::clone(prepared),
+            session,
+            run_id: String::new(),
+            observer: Arc::new(Silent),
+            warehouse: prepared.warehouse.clone(),
+            publishes: false,
+            gate: Gate::default(),
+            increments: Increments::default(),
+            windows: BTreeMap::new(),
+            published: BTreeMap::new(),
+        }
+    }
+
     /// Runs one step to its end; what went wrong stands in the record.
     pub(crate) async fn step(&self, name: &str) -> StepRecord {
         let began = Instant::now();
@@ -156,13 +172,14 @@ impl Execution {
         let not_read = window.map(|(active, _)| Expr::IsNotTrue(Box::new(active)));
         self.admit(step, intake, not_read, record).await?;
         match &source.freshness {
-            Some(freshness) => self.hold_fresh(&step.name, freshness).await,
+            Some(freshness) => self.hold_fresh(&step.name, freshness, record).await,
             None => Ok(()),
         }
     }
 
-    /// Compares the newest kept row's time with `as_of`: too old is a warning or an error, as the source says.
-    async fn hold_fresh(&self, name: &str, freshness: &Freshness) -> Result<(), EngineError> {
+    /// Compares the newest kept row's time with `as_of`: too old is a warning or an error, as the source says. Each limit
+    /// is a test in the record.
+    async fn hold_fresh(&self, name: &str, freshness: &Freshness, record: &mut StepRecord) -> Result<(), EngineError> {
         let column = freshness.column.value.as_str();
         let rows = self.session.table(name).await?;
         let newest = rows.aggregate(vec![], vec![max(ident(column))])?.collect().await?;
@@ -173,6 +190,16 @@ impl Execution {
             None => (i64::MAX, "it has no row".to_owned()),
         };
         let over = |limit: Option<throughline_config::Duration>| limit.is_some_and(|limit| age > limit.0);
+        for (severity, limit) in [("warning", freshness.warn_after), ("error", freshness.error_after)] {
+            let Some(throughline_config::Duration(longest)) = limit else { continue };
+            record.tests.push(TestRecord {
+                test: format!("newest `{column}` at most {} days before as_of", longest as f64 / 86_400e6),
+                severity: severity.to_owned(),
+                passed: !over(limit),
+                count: i64::from(over(limit)),
+                place: shown_place(&freshness.column.place),
+            });
+        }
         let message = format!("the source `{name}` is stale as of {}: {shown}", rfc3339(as_of));
         if over(freshness.error_after) {
             return Err(EngineError::failed(message, "see whether its system still delivers, or raise `error_after`"));
@@ -239,7 +266,7 @@ impl Execution {
     }
 
     /// Registers a view. The input of the matcher is held against the matcher's own contract first: no null in key,
-    /// id or time, and no two touchpoints under one id.
+    /// id or time, and no two touchpoints under one id. Then its tests run, before anything reads it.
     async fn view(&self, step: &Step, record: &mut StepRecord) -> Result<(), EngineError> {
         let rows = self.logical_plan(step).await?;
         let matched = self
@@ -250,7 +277,8 @@ impl Execution {
             .values()
             .any(|model| matches!(&model.kind, ModelKind::Match { input, .. } if input.value == step.name));
         if !matched {
-            return self.register(&step.name, Arc::new(ViewTable::new(rows, None)));
+            self.register(&step.name, Arc::new(ViewTable::new(rows, None)))?;
+            return self.test_view(step, record).await;
         }
         let mut frame = self.session.execute_logical_plan(rows).await?;
         let window = self.windows.get(&step.name).map(|since| {
@@ -271,7 +299,8 @@ impl Execution {
         };
         let as_of = self.prepared.plan.parameters.as_of();
         let intake = take_in(&step.name, frame, &rules, as_of, &self.session).await?;
-        self.admit(step, intake, window.map(|window| Expr::IsNotTrue(Box::new(window))), record).await
+        self.admit(step, intake, window.map(|window| Expr::IsNotTrue(Box::new(window))), record).await?;
+        self.test_view(step, record).await
     }
 
     /// Makes a table: staged, tested, committed; discarded when a test of severity error fails.
@@ -426,19 +455,12 @@ impl Execution {
         Arc::new(Schema::new(fields.collect::<Vec<_>>()))
     }
 
-    async fn test(&self, test: &PlannedTest) -> Result<TestRecord, EngineError> {
+    pub(crate) async fn test(&self, test: &PlannedTest) -> Result<TestRecord, EngineError> {
         let count = match &test.keys {
             Some(keys) if all_differ(keys.clone(), &self.session).await? => 0,
             _ => self.offending(test).await?,
         };
-        let (line, column) = test.place.line_and_column();
-        Ok(TestRecord {
-            test: test.name.clone(),
-            severity: if test.severity == Severity::Error { "error" } else { "warning" }.to_owned(),
-            passed: test.passes.contains(&count),
-            count,
-            place: format!("{}:{line}:{column}", test.place.file.path.display()),
-        })
+        Ok(test_record(test, count))
     }
 
     async fn offending(&self, test: &PlannedTest) -> Result<i64, EngineError> {
@@ -460,6 +482,22 @@ impl Execution {
             extra: serde_json::Map::new(),
         }
     }
+}
+
+/// What came of a test that counted so many rows.
+pub(crate) fn test_record(test: &PlannedTest, count: i64) -> TestRecord {
+    TestRecord {
+        test: test.name.clone(),
+        severity: if test.severity == Severity::Error { "error" } else { "warning" }.to_owned(),
+        passed: test.passes.contains(&count),
+        count,
+        place: shown_place(&test.place),
+    }
+}
+
+fn shown_place(place: &Place) -> String {
+    let (line, column) = place.line_and_column();
+    format!("{}:{line}:{column}", place.file.path.display())
 }
 
 /// Microseconds of the one time in a batch of one row, whatever its unit or zone; a date is its midnight.

@@ -1,31 +1,33 @@
-//! What is published: the tables of one finished run, at the versions that belong together.
+//! What is published: the tables of one finished run, at the versions that belong together, or those of a snapshot.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use chrono::DateTime;
 use datafusion::dataframe::DataFrame;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::prelude::{SQLOptions, SessionContext};
 use throughline_config::{Diagnostic, LoadOptions, Pipeline, SourceFile, closest, load_pipeline};
-use throughline_lake::{Stores, Warehouse};
+use throughline_lake::{Snapshot, Stores, Warehouse};
 use throughline_plan::{Graph, SqlText, StepKind, TextOrigin, diagnose};
 
-use crate::event::Silent;
 use crate::failure::EngineError;
-use crate::gate::Gate;
-use crate::incremental::Increments;
 use crate::prepare::{PrepareOptions, Prepared, open_warehouse, prepare};
 use crate::publish::Execution;
 use crate::run::needed_steps;
+use crate::run_history::{RUN_TABLES, register_run_tables};
 use crate::run_record::{RunRecord, RunStatus, StepStatus};
 use crate::session::{SessionOptions, new_runtime, new_session};
+use crate::snapshot::find::{ListedSnapshot, find, listed};
 
-/// The newest complete run of a pipeline.
+/// The newest complete run of a pipeline, or one that was frozen.
 #[derive(Debug)]
 pub struct Published {
     /// Its record.
     pub record: RunRecord,
     warehouse: Warehouse,
+    /// The snapshot that the run was made for; its files are elsewhere than the tables'.
+    frozen: Option<Snapshot>,
     session_options: SessionOptions,
     runtime: Option<Arc<RuntimeEnv>>,
 }
@@ -37,10 +39,21 @@ impl Published {
             let Some(record) = read_record(warehouse, run_id).await? else { continue };
             if record.pipeline == pipeline && record.status == RunStatus::Done {
                 let warehouse = warehouse.clone();
-                return Ok(Some(Self { record, warehouse, session_options: SessionOptions::default(), runtime: None }));
+                return Ok(Some(Self {
+                    record,
+                    warehouse,
+                    frozen: None,
+                    session_options: SessionOptions::default(),
+                    runtime: None,
+                }));
             }
         }
         Ok(None)
+    }
+
+    /// The cut of the run, microseconds since 1970 UTC; `None` when its record says no instant.
+    pub fn as_of(&self) -> Option<i64> {
+        DateTime::parse_from_rfc3339(&self.record.as_of).ok().map(|as_of| as_of.timestamp_micros())
     }
 
     /// The tables of a run that just ended.
@@ -48,6 +61,7 @@ impl Published {
         Self {
             record,
             warehouse: prepared.warehouse.clone(),
+            frozen: None,
             session_options: prepared.session_options.clone(),
             runtime: Some(Arc::clone(&prepared.runtime)),
         }
@@ -72,8 +86,45 @@ impl Published {
         }
     }
 
+    /// Opens a snapshot of a workspace's pipeline, to be read like a run.
+    pub async fn open_snapshot(options: PrepareOptions, name: &str) -> Result<Self, EngineError> {
+        Ok(Self::open_snapshot_with_pipeline(options, name).await?.1)
+    }
+
+    /// The same beside the pipeline as its files say today.
+    pub async fn open_snapshot_with_pipeline(
+        options: PrepareOptions,
+        name: &str,
+    ) -> Result<(Pipeline, Self), EngineError> {
+        let (pipeline, warehouse, runtime) = located(&options)?;
+        let snapshot = find(&warehouse, &pipeline.name.value, name).await?;
+        let record = serde_json::from_value(snapshot.manifest().run.clone()).map_err(|error| {
+            EngineError::failed(
+                format!("the run in the manifest of {name} cannot be read: {error}"),
+                "it was made by another version of throughline; its files are plain Parquet",
+            )
+        })?;
+        let (session_options, runtime) = (options.session, Some(runtime));
+        Ok((pipeline, Self { record, warehouse, frozen: Some(snapshot), session_options, runtime }))
+    }
+
+    /// The snapshot, where it is one.
+    pub fn snapshot(&self) -> Option<&Snapshot> {
+        self.frozen.as_ref()
+    }
+
+    /// Every snapshot of this pipeline, by period and revision. Sessions made from this one's runtime can read them.
+    pub async fn snapshots(&self) -> Result<Vec<ListedSnapshot>, EngineError> {
+        listed(&self.warehouse, &self.record.pipeline).await
+    }
+
     /// Registers one table at the run's version; false when the run does not have it.
     pub async fn register_table(&self, name: &str, session: &SessionContext) -> Result<bool, EngineError> {
+        if let Some(snapshot) = &self.frozen {
+            let Some(table) = snapshot.table(name) else { return Ok(false) };
+            session.register_table(name, table)?;
+            return Ok(true);
+        }
         let Some(version) = self.record.tables.get(name) else { return Ok(false) };
         let Some(table) = self.warehouse.table_at(name, *version).await? else {
             return Err(EngineError::failed(
@@ -85,44 +136,95 @@ impl Published {
         Ok(true)
     }
 
-    /// A session with every table of the run and nothing else to read.
+    /// The rows of one table.
+    pub async fn table(&self, name: &str) -> Result<DataFrame, EngineError> {
+        let session = self.empty_session()?;
+        if self.register_table(name, &session).await? {
+            return Ok(session.table(name).await?);
+        }
+        let known = || self.record.tables.keys().map(String::as_str);
+        let near = closest(name, known()).map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
+        let place = self.frozen.as_ref().map_or_else(String::new, |snapshot| format!(" in {}", snapshot.name()));
+        Err(EngineError::refused(
+            format!("no table `{name}`{place}"),
+            format!("{near}there are: {}", known().collect::<Vec<_>>().join(", ")),
+        ))
+    }
+
+    /// A session with every table of the run, the history of all runs, and nothing else to read.
     pub async fn session(&self) -> Result<SessionContext, EngineError> {
-        let runtime = match &self.runtime {
-            Some(runtime) => Arc::clone(runtime),
-            None => new_runtime(&self.session_options)?,
-        };
-        let session = new_session(&self.session_options, &runtime)?;
+        let session = self.empty_session()?;
         for name in self.record.tables.keys() {
             self.register_table(name, &session).await?;
+        }
+        if self.frozen.is_none() {
+            register_run_tables(&self.warehouse, &self.record.pipeline, &session)?;
         }
         Ok(session)
     }
 
-    /// Plans one SELECT over the run's tables. Anything that is not a query is refused.
-    pub async fn query(&self, sql: &str) -> Result<DataFrame, EngineError> {
-        let file = Arc::new(SourceFile { path: "query".into(), text: sql.to_owned() });
-        let parsed = SqlText::parse(&file)?;
-        for (name, place) in &parsed.references {
-            let known = || self.record.tables.keys().map(String::as_str);
-            if name.contains('.') || self.record.tables.contains_key(name) {
-                continue;
-            }
-            let mut finding = Diagnostic::error("unknown-relation", format!("no published table `{name}`"))
-                .at(place.clone())
-                .help(format!("published: {}", known().collect::<Vec<_>>().join(", ")));
-            if let Some(near) = closest(name, known()) {
-                finding = finding.label(format!("did you mean `{near}`?"));
-            }
-            return Err(EngineError::Configuration(finding.into()));
-        }
-        let session = self.session().await?;
-        let allowed = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
-        let origin = TextOrigin::File(file);
-        let plan = session.state().statement_to_plan(parsed.statement).await;
-        let plan = plan.map_err(|error| EngineError::Configuration(diagnose(&error, &origin)))?;
-        allowed.verify_plan(&plan).map_err(|error| EngineError::Configuration(diagnose(&error, &origin)))?;
-        Ok(DataFrame::new(session.state(), plan))
+    fn empty_session(&self) -> Result<SessionContext, EngineError> {
+        let runtime = match &self.runtime {
+            Some(runtime) => Arc::clone(runtime),
+            None => new_runtime(&self.session_options)?,
+        };
+        new_session(&self.session_options, &runtime)
     }
+
+    /// Plans one SELECT over the run's tables and the history of runs. Anything that is not a query is refused.
+    pub async fn query(&self, sql: &str) -> Result<DataFrame, EngineError> {
+        let parsed = parsed(sql, &self.record.tables.keys().map(String::as_str).collect::<Vec<_>>())?;
+        planned(parsed, self.session().await?).await
+    }
+}
+
+/// Plans one SELECT over what a pipeline has published. Before anything is, the history of runs can be asked.
+pub async fn query(options: PrepareOptions, sql: &str) -> Result<DataFrame, EngineError> {
+    let (pipeline, warehouse, runtime) = located(&options)?;
+    let history_only = SqlText::parse(&query_file(sql)).is_ok_and(|parsed| only_history(&parsed));
+    if history_only && Published::latest(&warehouse, &pipeline.name).await?.is_none() {
+        let session = new_session(&options.session, &runtime)?;
+        register_run_tables(&warehouse, &pipeline.name, &session)?;
+        return planned(parsed(sql, &[])?, session).await;
+    }
+    Published::open(options).await?.query(sql).await
+}
+
+fn only_history(parsed: &SqlText) -> bool {
+    let mut read = parsed.references.keys();
+    read.len() > 0 && read.all(|name| RUN_TABLES.contains(&name.as_str()))
+}
+
+fn query_file(sql: &str) -> Arc<SourceFile> {
+    Arc::new(SourceFile { path: "query".into(), text: sql.to_owned() })
+}
+
+/// The SELECT, when it reads nothing but the `published` tables and the history of runs.
+fn parsed(sql: &str, published: &[&str]) -> Result<SqlText, EngineError> {
+    let parsed = SqlText::parse(&query_file(sql))?;
+    for (name, place) in &parsed.references {
+        let known = || published.iter().copied().chain(RUN_TABLES);
+        if name.contains('.') || known().any(|table| table == name) {
+            continue;
+        }
+        let mut finding = Diagnostic::error("unknown-relation", format!("no published table `{name}`"))
+            .at(place.clone())
+            .help(format!("published: {}", known().collect::<Vec<_>>().join(", ")));
+        if let Some(near) = closest(name, known()) {
+            finding = finding.label(format!("did you mean `{near}`?"));
+        }
+        return Err(EngineError::Configuration(finding.into()));
+    }
+    Ok(parsed)
+}
+
+async fn planned(parsed: SqlText, session: SessionContext) -> Result<DataFrame, EngineError> {
+    let allowed = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+    let origin = TextOrigin::File(Arc::clone(&parsed.file));
+    let plan = session.state().statement_to_plan(parsed.statement).await;
+    let plan = plan.map_err(|error| EngineError::Configuration(diagnose(&error, &origin)))?;
+    allowed.verify_plan(&plan).map_err(|error| EngineError::Configuration(diagnose(&error, &origin)))?;
+    Ok(DataFrame::new(session.state(), plan))
 }
 
 /// The newest `most` runs of a pipeline, newest first.
@@ -140,7 +242,7 @@ pub async fn past_runs(options: PrepareOptions, most: usize) -> Result<Vec<RunRe
 }
 
 /// The pipeline and its warehouse, nothing opened.
-fn located(options: &PrepareOptions) -> Result<(Pipeline, Warehouse, Arc<RuntimeEnv>), EngineError> {
+pub(crate) fn located(options: &PrepareOptions) -> Result<(Pipeline, Warehouse, Arc<RuntimeEnv>), EngineError> {
     let load = LoadOptions {
         project: options.project.clone(),
         pipeline: options.pipeline.clone(),
@@ -170,6 +272,10 @@ pub async fn show(options: PrepareOptions, name: &str) -> Result<DataFrame, Engi
     let plan = &prepared.plan;
     let published = Published::latest(&prepared.warehouse, &plan.pipeline.name).await?;
     let session = prepared.session()?;
+    if RUN_TABLES.contains(&name) {
+        register_run_tables(&prepared.warehouse, &plan.pipeline.name, &session)?;
+        return Ok(session.table(name).await?);
+    }
     if let Some(published) = &published
         && published.register_table(name, &session).await?
     {
@@ -218,18 +324,7 @@ pub(crate) async fn with_unpublished(
     wanted: &BTreeSet<String>,
     session: SessionContext,
 ) -> Result<SessionContext, EngineError> {
-    let execution = Execution {
-        prepared: Arc::clone(prepared),
-        session,
-        run_id: String::new(),
-        observer: Arc::new(Silent),
-        warehouse: prepared.warehouse.clone(),
-        publishes: false,
-        gate: Gate::default(),
-        increments: Increments::default(),
-        windows: BTreeMap::new(),
-        published: BTreeMap::new(),
-    };
+    let execution = Execution::looking(prepared, session);
     let steps = needed_steps(&prepared.plan, wanted);
     for step in steps.into_iter().filter(|step| step.kind != StepKind::Table) {
         let record = execution.step(&step.name).await;

@@ -81,6 +81,11 @@ impl Plan {
         self.steps.iter().find(|step| step.name == name)
     }
 
+    /// Changes when the definition of any relation changes: 16 hex digits.
+    pub fn fingerprint(&self) -> String {
+        digest(self.steps.iter().flat_map(|step| [step.name.as_str(), step.fingerprint.as_str()]))
+    }
+
     /// The comment of a column: the model's own, else the pipeline's dictionary.
     pub fn column_comment(&self, model: &str, column: &str) -> Option<&str> {
         let own = self.pipeline.models.get(model).and_then(|model| model.columns.get(column));

@@ -1,4 +1,5 @@
-// Writes the licences of every package in the bundle beside it.
+// Writes the licences of every package in the bundle beside it: the page carries them, as they ask for. Packages whose
+// licences differ in nothing but the copyright line share one text.
 import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { build } from "esbuild";
 
@@ -12,11 +13,16 @@ const folders = new Set(
     .map(([path]) => path.match(/^node_modules\/((?:@[^/]+\/)?[^/]+)\//)?.[1])
     .filter(Boolean),
 );
-const texts = [...folders].sort().map((name) => {
+const texts = new Map();
+for (const name of [...folders].sort()) {
   const folder = `node_modules/${name}`;
   const { version } = JSON.parse(readFileSync(`${folder}/package.json`, "utf8"));
   const file = readdirSync(folder).find((file) => /^licen[cs]e/i.test(file));
   if (!file) throw new Error(`${name} carries no licence`);
-  return `${name} ${version}\n\n${readFileSync(`${folder}/${file}`, "utf8").trim()}\n`;
-});
-writeFileSync("plot.min.js.LICENSE.txt", texts.join("\n----------------------------------------\n\n"));
+  const lines = readFileSync(`${folder}/${file}`, "utf8").trim().split("\n").map((line) => line.trimEnd());
+  const copyright = lines.filter((line) => /^copyright/i.test(line)).join("; ");
+  const text = lines.filter((line) => !/^copyright/i.test(line)).join("\n").replace(/\n{3,}/g, "\n\n").trim();
+  texts.set(text, [...(texts.get(text) ?? []), `${name} ${version}: ${copyright || "see below"}`]);
+}
+const parts = [...texts].map(([text, packages]) => `${packages.join("\n")}\n\n${text}\n`);
+writeFileSync("plot.min.js.LICENSE.txt", parts.join("\n----------------------------------------\n\n"));

@@ -136,6 +136,8 @@ for (const { name, viewport, colorScheme } of SCREENS) {
     if (await figure.count()) {
       await page.setViewportSize({ width: 900, height: 900 });
       await page.waitForTimeout(200);
+      // Nothing lies over it.
+      await page.evaluate(() => { document.querySelector(".top").style.position = "static"; });
       await page.locator("#map").screenshot({ path: `${folder}/map.png` });
     }
   }

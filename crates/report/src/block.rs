@@ -47,6 +47,8 @@ pub(crate) enum Block {
     Figure(Figure),
     /// A table of its own.
     Table { table: Table },
+    /// A table to open, behind what stands above it.
+    Behind { table: Table },
     /// The ranked journeys.
     Ranking { cards: Vec<Card> },
     /// Four fields: revenue upwards, satisfaction to the right.

@@ -1,6 +1,6 @@
 //! Results for people: a journey's figures in plain words, and one self-contained HTML page with pictures.
 //!
-//! In: the published tables of the newest complete run. Out: sentences ([`words`]) and the bytes of a page ([`page`]).
+//! In: the published tables of the newest complete run, or those of a snapshot. Out: sentences ([`words`]) and the bytes of a page ([`page`]).
 //! Nothing is computed anew but sums of cells that the tables hold; what a pipeline does not publish is told as
 //! missing, with the reason. Equal tables give equal bytes. This crate writes no file and prints nothing.
 
@@ -13,9 +13,10 @@ mod sections;
 mod table;
 pub mod words;
 
+use throughline_config::Pipeline;
 use throughline_engine::{EngineError, PrepareOptions, Published, PublishedTables};
 
-pub use numbers::count;
+pub use numbers::{count, fixed};
 
 use crate::context::Context;
 
@@ -25,8 +26,21 @@ use crate::context::Context;
 /// Nothing is published yet, or a table cannot be read.
 pub async fn page(options: PrepareOptions) -> Result<String, EngineError> {
     let (pipeline, published) = Published::open_with_pipeline(options).await?;
-    let tables = PublishedTables::of(&published).await?;
-    let context = Context::gather(&pipeline, &tables).await?;
+    page_of(&pipeline, &published).await
+}
+
+/// The page of a snapshot, as it was then.
+///
+/// # Errors
+/// There is no such snapshot, or it cannot be read.
+pub async fn snapshot_page(options: PrepareOptions, snapshot: &str) -> Result<String, EngineError> {
+    let (pipeline, published) = Published::open_snapshot_with_pipeline(options, snapshot).await?;
+    page_of(&pipeline, &published).await
+}
+
+async fn page_of(pipeline: &Pipeline, published: &Published) -> Result<String, EngineError> {
+    let tables = PublishedTables::of(published).await?;
+    let context = Context::gather(pipeline, &tables).await?;
     let views = sections::views(&context).await?;
     page::render(&context, &views)
         .map_err(|error| EngineError::failed(format!("the page cannot be made: {error:#}"), ""))

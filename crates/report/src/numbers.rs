@@ -21,6 +21,16 @@ pub(crate) fn whole(number: i64) -> String {
     if number < 0 { format!("-{text}") } else { text }
 }
 
+/// With so many decimals, halves away from zero where there are none; what rounds to nothing has no sign.
+pub fn fixed(number: f64, decimals: usize) -> String {
+    let number = if decimals == 0 { number.round() } else { number };
+    let text = format!("{number:.decimals$}");
+    match text.strip_prefix('-') {
+        Some(digits) if digits.chars().all(|sign| matches!(sign, '0' | '.')) => digits.to_owned(),
+        _ => text,
+    }
+}
+
 /// Without a fraction.
 pub(crate) fn rounded(number: f64) -> String {
     whole(number.round() as i64)
@@ -42,10 +52,10 @@ pub(crate) fn scaled_by(estimate: Estimate, factor: f64) -> Estimate {
 
 /// `1.41 (1.20 to 1.65)`.
 pub(crate) fn interval(estimate: Estimate, decimals: usize) -> String {
-    let value = estimate.value;
+    let value = fixed(estimate.value, decimals);
     match (estimate.lower, estimate.upper) {
-        (Some(lower), Some(upper)) => format!("{value:.decimals$} ({lower:.decimals$} to {upper:.decimals$})"),
-        _ => format!("{value:.decimals$}"),
+        (Some(lower), Some(upper)) => format!("{value} ({} to {})", fixed(lower, decimals), fixed(upper, decimals)),
+        _ => value,
     }
 }
 
@@ -83,6 +93,8 @@ mod tests {
         assert_eq!(count(1_234_567), "1,234,567");
         assert_eq!(whole(-1_000), "-1,000");
         assert_eq!(rounded(-0.4), "0");
+        assert_eq!((fixed(-0.04, 1), fixed(-0.06, 1), fixed(-10.2, 0)), ("0.0".into(), "-0.1".into(), "-10".into()));
+        assert_eq!((fixed(6.5, 0), rounded(6.5)), ("7".into(), "7".into()));
         assert_eq!(small(0.0004), "below 0.001");
         assert_eq!(interval(Estimate { value: 1.4, lower: Some(1.0), upper: Some(2.0) }, 1), "1.4 (1.0 to 2.0)");
         assert_eq!(days(7_200.0), "2 hours");

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use minijinja::{AutoEscape, Environment, UndefinedBehavior, context};
+use minijinja::{AutoEscape, Environment, HtmlEscape, UndefinedBehavior, context};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -22,6 +22,8 @@ const TEMPLATES: [(&str, &str); 3] = [
 const STYLE: &str = include_str!("page/style.css");
 /// Observable Plot with the parts of D3 it needs; `make charts` bundles it.
 const PLOT: &str = include_str!("../charts/plot.min.js");
+/// Their licences, which ask to go where the library goes.
+const LICENCES: &str = include_str!("../charts/plot.min.js.LICENSE.txt");
 const SCRIPTS: [&str; 7] = [
     include_str!("page/begin.js"),
     include_str!("page/drawing.js"),
@@ -37,6 +39,7 @@ pub(crate) fn render(context: &Context<'_>, views: &[View]) -> Result<String, mi
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
+    environment.add_filter("ticked", ticked);
     for (name, text) in TEMPLATES {
         environment.add_template(name, text)?;
     }
@@ -58,9 +61,20 @@ pub(crate) fn render(context: &Context<'_>, views: &[View]) -> Result<String, mi
         nonce => format!("{:x}", Sha256::digest(data.as_bytes()))[..32].to_owned(),
         data,
         style => STYLE,
+        licences => LICENCES,
         plot => PLOT,
         script => SCRIPTS.concat(),
     })
+}
+
+/// Names between backticks are set as code; everything is escaped.
+fn ticked(text: &str) -> minijinja::Value {
+    let mut html = String::new();
+    for (place, part) in text.split('`').enumerate() {
+        let (before, after) = if place % 2 == 1 { ("<code>", "</code>") } else { ("", "") };
+        html.push_str(&format!("{before}{}{after}", HtmlEscape(part)));
+    }
+    minijinja::Value::from_safe_string(html)
 }
 
 /// `key_journeys` reads `Key journeys`.
@@ -99,7 +113,7 @@ fn in_script(value: &Value) -> String {
 mod tests {
     use serde_json::json;
 
-    use super::{PLOT, SCRIPTS, STYLE, in_script, title};
+    use super::{LICENCES, PLOT, SCRIPTS, STYLE, in_script, ticked, title};
 
     #[test]
     fn no_text_ends_the_script_it_stands_in() {
@@ -111,11 +125,18 @@ mod tests {
 
     #[test]
     fn what_is_put_in_raw_ends_no_element() {
-        for text in [PLOT, &SCRIPTS.concat()] {
+        for text in [PLOT, LICENCES, &SCRIPTS.concat()] {
             let text = text.to_lowercase();
             assert!(!text.contains("</script") && !text.contains("<!--"));
         }
+        assert!(!LICENCES.contains("*/"), "it stands in a comment");
         assert!(!STYLE.contains("</") && !STYLE.contains("url(") && !STYLE.contains("@import"));
+    }
+
+    #[test]
+    fn names_are_code_and_nothing_is_let_through() {
+        assert_eq!(ticked("no `fct_<b>` here").to_string(), "no <code>fct_&lt;b&gt;</code> here");
+        assert_eq!(ticked("<i>`").to_string(), "&lt;i&gt;<code></code>");
     }
 
     #[test]

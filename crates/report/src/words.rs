@@ -173,11 +173,13 @@ fn compared(explanation: &Explanation, at: &AtLandmark) -> Vec<String> {
 pub fn summary(explanation: &Explanation) -> Vec<String> {
     let Some(at) = &explanation.landmark else { return rank(explanation) };
     let mut sentences = vec![excess(at), who_left(explanation, at), odds(at)];
-    sentences.extend(certainty(explanation, at).into_iter().next());
+    sentences.push(called(explanation, at));
     if at.priority_rank.is_none() {
         sentences.extend(rank(explanation).into_iter().next());
     }
-    sentences.extend(at.flags.iter().map(|flag| format!("Mind {}", in_words(flag, explanation, at))));
+    // That crude and adjusted part is said with the odds already.
+    let flags = at.flags.iter().filter(|flag| *flag != "confounded");
+    sentences.extend(flags.map(|flag| format!("Mind {}", in_words(flag, explanation, at))));
     sentences
 }
 
@@ -253,6 +255,17 @@ fn odds(at: &AtLandmark) -> String {
         interval(adjusted, 2),
         if spans_one { " The adjusted interval holds 1, no difference at all." } else { "" }
     )
+}
+
+/// Whether it is called linked to churn, in a sentence.
+fn called(explanation: &Explanation, at: &AtLandmark) -> String {
+    match at.q_value {
+        Some(q) if q < 1.0 - explanation.confidence => {
+            format!("That is beyond chance (q {} among {} journeys).", small(q), explanation.ranking.len())
+        }
+        Some(q) => format!("That may be chance (q {} among {} journeys).", small(q), explanation.ranking.len()),
+        None => "Whether that is chance is not said: only journeys that are ranked are tested together.".to_owned(),
+    }
 }
 
 fn certainty(explanation: &Explanation, at: &AtLandmark) -> Vec<String> {

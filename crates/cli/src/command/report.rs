@@ -2,16 +2,19 @@
 
 use std::path::Path;
 
-use throughline_report::page;
+use throughline_report::{page, snapshot_page};
 
 use crate::arguments::{ReportArguments, WorkspaceArguments};
 use crate::command::options;
 use crate::exit::Exit;
 use crate::terminal::{bytes, put, say};
 
-/// Writes the page of what is published, to a file or to standard output.
+/// Writes the page of what is published or frozen, to a file or to standard output.
 pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &ReportArguments) -> Result<(), Exit> {
-    let page = page(options(workspace)?).await?;
+    let page = match &arguments.snapshot {
+        Some(snapshot) => snapshot_page(options(workspace)?, snapshot).await?,
+        None => page(options(workspace)?).await?,
+    };
     if arguments.out.as_os_str() == "-" {
         return put(&page);
     }

@@ -9,6 +9,7 @@ use throughline_plan::Selection;
 use crate::arguments::{LogFormat, RunArguments, SelectionArguments, WorkspaceArguments};
 use crate::command::{interval, prepared};
 use crate::exit::Exit;
+use crate::openlineage;
 use crate::signal::Interruptions;
 use crate::terminal::{JsonLines, Progress, print_ranking, print_summary, say};
 
@@ -36,12 +37,14 @@ pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &RunArguments
     };
     let observer: Arc<dyn Observer> = match arguments.log_format {
         LogFormat::Text => Arc::new(Progress::new()),
-        LogFormat::Json => Arc::new(JsonLines),
+        LogFormat::Json => Arc::new(JsonLines::new()),
     };
+    let (observer, told) = openlineage::with_lineage(observer, arguments.openlineage.as_deref(), &prepared).await?;
     let record = tokio::select! {
         record = run_plan(&prepared, &options, &observer) => record?,
         () = interrupted_twice(&mut interruptions, &stop) => return Err(Exit::interrupted()),
     };
+    drop(told);
     drop(observer);
     if arguments.log_format == LogFormat::Text {
         print_summary(&record, &prepared);

@@ -3,6 +3,7 @@
 #![allow(missing_docs)]
 
 mod bad_input;
+mod beginning;
 mod discovering;
 mod explaining;
 mod hostile;
@@ -12,9 +13,14 @@ mod interruption;
 mod publishing;
 mod readme;
 mod refusals;
+mod reporting;
 mod retrying;
 mod sample;
+mod seen_from_outside;
+mod snapshots;
+mod testing;
 mod tiny;
 mod triggers;
+mod vacuuming;
 mod whole;
 mod workspace;

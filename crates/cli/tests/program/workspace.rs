@@ -65,7 +65,10 @@ impl Workspace {
     pub(crate) fn command<S: AsRef<std::ffi::OsStr>>(&self, arguments: &[S]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_throughline"));
         command.args(arguments).current_dir(self.path()).stdin(Stdio::null());
-        for name in ["THROUGHLINE_PROJECT", "WAREHOUSE", "LAKE", "COLUMNS"] {
+        let own = ["THROUGHLINE_PROJECT", "WAREHOUSE", "LAKE", "COLUMNS"];
+        let of_endpoints =
+            ["OPENLINEAGE_URL", "OPENLINEAGE_DISABLED", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
+        for name in own.into_iter().chain(of_endpoints) {
             command.env_remove(name);
         }
         command.env("NO_COLOR", "1");
@@ -145,7 +148,8 @@ impl Workspace {
             outcome.stdout
         };
         let columns =
-            ask("SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'public'");
+            ask("SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'public' \
+                 AND table_name NOT IN ('runs', 'run_steps', 'run_tests')");
         let mut tables: std::collections::BTreeMap<&str, Vec<String>> = std::collections::BTreeMap::new();
         for line in columns.lines().skip(1) {
             let (table, column) = line.split_once(',').expect("two columns");

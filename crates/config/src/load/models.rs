@@ -16,7 +16,7 @@ use crate::{
 /// Rows that come later than this are told of and left to a person, unless the model says otherwise.
 const LOOKBACK: Duration = Duration(30 * 86_400_000_000);
 
-const KEYS: [&str; 15] = [
+pub(crate) const KEYS: [&str; 15] = [
     "sql",
     "match",
     "rows",

@@ -14,7 +14,8 @@ use datafusion::logical_expr::{Expr, LogicalPlan, cast, lit};
 use datafusion::prelude::SessionContext;
 use indexmap::IndexMap;
 use throughline_config::{JourneyDefinition, Located, MatchRows, Timestamp};
-use throughline_plan::{JourneyMatching, Plan};
+use throughline_lake::TableParts;
+use throughline_plan::{BEGINNING, JourneyMatching, Plan};
 
 use crate::failure::EngineError;
 use crate::matching::Matcher;
@@ -31,19 +32,18 @@ pub(super) struct Carried {
 }
 
 /// The instances that were open at `from`, found in the members that are published: of each journey and key the last
-/// one that began before, unless it was settled before.
+/// one that began before, unless it was settled before. `session` is the caller's own.
 pub(super) async fn carried(
-    members: DataFrame,
+    members: &TableParts,
     plan: &Plan,
     from: Timestamp,
     session: &SessionContext,
 ) -> Result<Carried, EngineError> {
     const MEMBERS: &str = "__members";
-    session.deregister_table(MEMBERS)?;
-    session.register_table(MEMBERS, members.into_view())?;
-    let found = session.sql(&still_open(plan, from, MEMBERS)).await?.collect().await;
-    session.deregister_table(MEMBERS)?;
-    let found = found?;
+    // One that began after an open one may be settled already; files of longer ago hold neither.
+    let (recent, _) = members.split_at(open_since(plan, from));
+    session.register_table(MEMBERS, recent.provider())?;
+    let found = session.sql(&still_open(plan, from, MEMBERS)).await?.collect().await?;
     let schema = Arc::new(arrow::datatypes::Schema::new(vec![arrow::datatypes::Field::new(
         "journey_id",
         arrow::datatypes::DataType::Utf8View,
@@ -75,22 +75,21 @@ fn still_open(plan: &Plan, from: Timestamp, members: &str) -> String {
                 PARTITION BY journey, customer_id{key} ORDER BY started_at DESC, touchpoint_id DESC
             ) AS place
             FROM {members}
-            WHERE step = 1 AND started_at < {from} AND {recent}
+            WHERE step = 1 AND started_at < {from}
         ) AS latest
         WHERE place = 1 AND coalesce(settled_at >= {from}, TRUE)",
         settled = settled_at(plan),
         from = instant(from),
-        recent = recent(plan, from),
     )
 }
 
-/// True of every instance that can be open at `from` and of all that began after it: none is open for longer than its
-/// journey's limits. Lets files of older instances be passed over.
-fn recent(plan: &Plan, from: Timestamp) -> String {
-    let limits = plan.pipeline.journeys.values().map(|journey| longest_silence(journey));
-    match limits.collect::<Option<Vec<_>>>().and_then(|limits| limits.into_iter().max()) {
-        Some(longest) => format!("(status = 'open' OR last_at >= {})", instant(from.saturating_sub(longest))),
-        None => "TRUE".to_owned(),
+/// No instance that is open at `from` had its last member before this instant: none stays open for longer than its
+/// journey's limits allow.
+pub(super) fn open_since(plan: &Plan, from: Timestamp) -> Timestamp {
+    let limits: Option<Vec<Timestamp>> = plan.pipeline.journeys.values().map(longest_silence).collect();
+    match limits {
+        Some(limits) => from.saturating_sub(limits.into_iter().max().unwrap_or(0)),
+        None => BEGINNING,
     }
 }
 
@@ -130,7 +129,7 @@ pub(super) fn settled_at(plan: &Plan) -> String {
 /// Matches from `from` on: the touchpoints since then, after the members of the instances carried over.
 pub(super) fn matched_again(
     touchpoints: LogicalPlan,
-    members: Option<(DataFrame, &Carried)>,
+    members: Option<(&TableParts, &Carried)>,
     rows: MatchRows,
     from: Timestamp,
     plan: &Plan,
@@ -153,8 +152,8 @@ pub(super) fn matched_again(
         let ids = session
             .read_table(Arc::clone(&carried.ids) as _)?
             .select(vec![Expr::Column(Column::from_name("journey_id")).alias("carried_id")])?;
-        let recent = session.parse_sql_expr(&recent(plan, from), members.schema())?;
-        let going_on = members.filter(recent)?.filter(occurred_at().lt(time(from)))?.join(
+        let (unsettled, _) = members.split_at(from);
+        let going_on = session.read_table(unsettled.provider())?.filter(occurred_at().lt(time(from)))?.join(
             ids,
             datafusion::common::JoinType::LeftSemi,
             &["journey_id"],

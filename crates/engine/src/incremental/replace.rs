@@ -12,7 +12,7 @@ use throughline_config::{MatchRows, Model, Source, Timestamp};
 use throughline_lake::{StagedTable, TableParts};
 use throughline_plan::{BEGINNING, ReplacedRows, Step, relation};
 
-use super::carry::{Carried, carried, matched_again, settled_at};
+use super::carry::{Carried, carried, matched_again, open_since, settled_at};
 use super::decide::Increment;
 use super::ledger::IncrementRecord;
 use super::window::{since, touchpoints_of};
@@ -119,23 +119,21 @@ impl Making<'_> {
         let Some(touchpoints) = touchpoints_of(plan, &self.step.name) else {
             return Err(EngineError::failed(format!("`{}` matches nothing", self.step.name), ""));
         };
-        let base = self.increment.base.as_ref();
-        let members = base.map(|base| self.session.read_table(base.provider())).transpose()?;
-        self.matched(touchpoints, MatchRows::Members, members, start).await
+        self.matched(touchpoints, MatchRows::Members, self.increment.base.as_ref(), start).await
     }
 
     async fn matched(
         &self,
         touchpoints: &str,
         rows: MatchRows,
-        members: Option<DataFrame>,
+        members: Option<&TableParts>,
         from: Timestamp,
     ) -> Result<(LogicalPlan, Option<Carried>), EngineError> {
         let plan = &self.prepared.plan;
         let touchpoints = self.session.table(touchpoints).await?.into_unoptimized_plan();
         let touchpoints = since(touchpoints, &self.sources(), from)?;
-        let going_on = match &members {
-            Some(members) => Some(carried(members.clone(), plan, from, &self.prepared.session()?).await?),
+        let going_on = match members {
+            Some(members) => Some(carried(members, plan, from, &self.prepared.session()?).await?),
             None => None,
         };
         let members = members.zip(going_on.as_ref());
@@ -158,10 +156,10 @@ impl Making<'_> {
         };
         // Where the history begins in the middle, nothing is carried over.
         let members = match &self.increment.base {
-            Some(_) => Some(self.session.table(members).await?),
+            Some(_) => self.prepared.warehouse.table_parts(members).await?,
             None => None,
         };
-        let (matched, going_on) = self.matched(touchpoints, MatchRows::Instances, members, from).await?;
+        let (matched, going_on) = self.matched(touchpoints, MatchRows::Instances, members.as_ref(), from).await?;
         let mut instances = self.frame(matched);
         if let (Some(base), Some(going_on)) = (&self.increment.base, &going_on) {
             let columns = instances
@@ -185,7 +183,9 @@ impl Making<'_> {
             session.deregister_table(input.as_str())?;
             session.register_table(input.as_str(), provider)?;
         }
-        Ok((self.whole(&session, start).await?, going_on))
+        // What the SQL joins to the instances it may bound by their last touchpoints.
+        let interval_start = start.min(open_since(plan, from));
+        Ok((self.whole(&session, interval_start).await?, going_on))
     }
 
     /// Beside the new rows those of the affected files that nothing replaces.

@@ -15,7 +15,7 @@ use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::catalog::TableProvider;
 use datafusion::datasource::empty::EmptyTable;
 use object_store::ObjectMeta;
@@ -127,6 +127,17 @@ fn empty(source: &Source, path: &str, text: bool) -> Result<OpenSource, SourceEr
         stamps: Vec::new(),
         warnings: vec![format!("source `{}` is empty: `{path}` holds no {format} file", source.name.value)],
     })
+}
+
+/// The columns that a pipeline declares for a source, as the source's rows have them; `None` where it declares none
+/// and only the files know.
+pub fn declared_columns(source: &Source) -> Option<SchemaRef> {
+    (!source.columns.is_empty()).then(|| declared_schema(source))
+}
+
+/// The type that a declared column is read as.
+pub fn column_type(column: &throughline_config::Column) -> DataType {
+    types::declared_type(column.data_type.value)
 }
 
 fn declared_fields(source: &Source) -> Vec<Field> {

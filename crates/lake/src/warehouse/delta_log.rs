@@ -66,7 +66,7 @@ pub(super) async fn create_entry(table: &Location, version: Version, entry: Byte
 }
 
 /// Creates an object that must not be there yet, durably on a local disk. `inside` is its path below `folder`.
-pub(super) async fn create(folder: &Location, path: &Path, inside: &[&str], bytes: Bytes) -> object_store::Result<()> {
+pub(crate) async fn create(folder: &Location, path: &Path, inside: &[&str], bytes: Bytes) -> object_store::Result<()> {
     let Some(local) = &folder.local else {
         let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
         return folder.store.put_opts(path, bytes.into(), options).await.map(|_| ());

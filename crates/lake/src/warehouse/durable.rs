@@ -9,13 +9,13 @@ use std::time::SystemTime;
 use uuid::Uuid;
 
 /// Flushes a file's bytes to the disk.
-pub(super) fn sync_file(path: &Path) -> io::Result<()> {
+pub(crate) fn sync_file(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
 /// Flushes a folder's names to the disk. Those of the two folders above it, which may have been made for it, are flushed
 /// as far as they can be opened.
-pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
+pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()?;
     for folder in path.ancestors().skip(1).take(2) {
         let _ = File::open(folder).and_then(|folder| folder.sync_all());

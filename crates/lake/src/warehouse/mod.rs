@@ -7,9 +7,10 @@
 //! Tables are plain Delta (reader version 1, writer version 2), so that any Delta reader understands them. Checkpoints
 //! and clean-up are no part of a commit: their failure would look like the commit's.
 
+mod checkpoint;
 mod commit;
 pub(crate) mod delta_log;
-mod durable;
+pub(crate) mod durable;
 mod error;
 mod file_statistics;
 mod lease;
@@ -21,6 +22,7 @@ mod runs;
 mod schema;
 mod stage;
 mod staged;
+mod vacuum;
 
 use arrow::datatypes::SchemaRef;
 use bytes::Bytes;
@@ -30,13 +32,17 @@ use object_store::{ObjectStoreExt, PutMode, PutOptions};
 use uuid::Uuid;
 
 pub use crate::scan::SortColumn;
+pub use checkpoint::{Checkpoint, CheckpointOutcome};
 pub use commit::{CommitDetails, Committed};
+pub(crate) use delta_log::create;
 pub use error::WarehouseError;
 pub use lease::{Lease, LeaseHolder};
 pub use parts::TableParts;
 pub use published::PublishedTable;
+pub(crate) use schema::read_schema;
 pub use schema::storage_schema;
 pub use staged::StagedTable;
+pub use vacuum::{DeadFile, Vacuum, VacuumedTable};
 
 use crate::stores::{Location, Stores};
 
@@ -69,6 +75,11 @@ impl Warehouse {
     /// The warehouse at a location, which need not exist yet. Nothing is read or written.
     pub fn open(location: &str, stores: &Stores) -> Result<Self, WarehouseError> {
         Ok(Self { location: stores.locate(location)?, run: None })
+    }
+
+    /// The warehouse at a place that is known already.
+    pub(crate) fn at(location: Location) -> Self {
+        Self { location, run: None }
     }
 
     /// Where it lies.
@@ -217,7 +228,7 @@ impl Warehouse {
 }
 
 /// Letters, digits and `_`, beginning with a letter: a folder's name on every store, and never one of ours (`_runs`).
-fn is_table_name(name: &str) -> bool {
+pub(crate) fn is_table_name(name: &str) -> bool {
     name.starts_with(|first: char| first.is_ascii_alphabetic())
         && name.len() <= 200
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')

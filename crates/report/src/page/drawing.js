@@ -58,39 +58,45 @@ function ratioAxis(values) {
 
 const overlaps = (a, b) => a.x < b.x + b.width && b.x < a.x + a.width && a.y < b.y + b.height && b.y < a.y + a.height;
 
-/** Writes labels into an SVG where there is room: `places` are tried in turn, then the next shorter text; else none. */
+/** The first of a label's sides at which a text fits: inside the bounds, over nothing that is taken. */
+function roomFor(text, { x, y, reach, weight = 400, sides, top = y - reach, bottom = y + reach }, taken, bounds) {
+  const width = textWidth(text, weight) + 4;
+  const height = FONT_SIZE + 3;
+  const slant = reach * 0.7;
+  const corners = {
+    right: [x + reach, y - height / 2], left: [x - reach - width, y - height / 2],
+    top: [x - width / 2, Math.min(top - 2, y - reach) - height], bottom: [x - width / 2, Math.max(bottom + 2, y + reach)],
+    aboveRight: [x + slant, y - slant - height], belowRight: [x + slant, y + slant],
+    aboveLeft: [x - slant - width, y - slant - height], belowLeft: [x - slant - width, y + slant],
+  };
+  for (const side of sides) {
+    const box = { x: corners[side][0], y: corners[side][1], width, height };
+    const inside = box.x >= bounds.x && box.y >= bounds.y && box.x + width <= bounds.x + bounds.width && box.y + height <= bounds.y + bounds.height;
+    if (inside && !taken.some((other) => overlaps(box, other))) return { box, text, weight };
+  }
+  return null;
+}
+
+/** Writes labels into an SVG where there is room: first all in their shortest form, then in longer ones where they fit. */
 function place(svg, labels, obstacles, bounds) {
-  const taken = [...obstacles];
-  for (const { texts, x, y, reach, weight = 400, sides, top = y - reach, bottom = y + reach } of labels) {
-    let written = false;
-    for (const text of texts) {
-      const width = textWidth(text, weight) + 4;
-      const height = FONT_SIZE + 3;
-      const boxes = {
-        right: [x + reach, y - height / 2], left: [x - reach - width, y - height / 2],
-        above: [x - width / 2, y - reach - height], below: [x - width / 2, y + reach],
-        top: [x - width / 2, Math.min(top - 2, y - reach) - height], bottom: [x - width / 2, Math.max(bottom + 2, y + reach)],
-        aboveRight: [x + reach * 0.7, y - reach * 0.7 - height], belowRight: [x + reach * 0.7, y + reach * 0.7],
-        aboveLeft: [x - reach * 0.7 - width, y - reach * 0.7 - height], belowLeft: [x - reach * 0.7 - width, y + reach * 0.7],
-      };
-      for (const side of sides) {
-        const box = { x: boxes[side][0], y: boxes[side][1], width, height };
-        const inside = box.x >= bounds.x && box.y >= bounds.y && box.x + width <= bounds.x + bounds.width && box.y + height <= bounds.y + bounds.height;
-        if (!inside || taken.some((other) => overlaps(box, other))) continue;
-        taken.push(box);
-        const element = document.createElementNS(svg.namespaceURI, "text");
-        element.setAttribute("x", box.x + 2);
-        element.setAttribute("y", box.y + height - 4);
-        element.setAttribute("class", "label");
-        element.setAttribute("text-anchor", "start");
-        element.setAttribute("font-weight", weight);
-        element.textContent = text;
-        svg.append(element);
-        written = true;
-        break;
-      }
-      if (written) break;
+  const written = [];
+  const taken = (except) => [...obstacles, ...written.filter((label) => label && label !== except).map(({ box }) => box)];
+  labels.forEach((label, at) => { written[at] = roomFor(label.texts.at(-1), label, taken(), bounds); });
+  labels.forEach((label, at) => {
+    for (const text of label.texts.slice(0, -1)) {
+      const found = roomFor(text, label, taken(written[at]), bounds);
+      if (found) { written[at] = found; break; }
     }
+  });
+  for (const { box, text, weight } of written.filter(Boolean)) {
+    const element = document.createElementNS(svg.namespaceURI, "text");
+    element.setAttribute("x", box.x + 2);
+    element.setAttribute("y", box.y + box.height - 4);
+    element.setAttribute("class", "label");
+    element.setAttribute("text-anchor", "start");
+    element.setAttribute("font-weight", weight);
+    element.textContent = text;
+    svg.append(element);
   }
 }
 

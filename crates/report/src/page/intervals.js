@@ -8,7 +8,7 @@ function rowLayout(rows, texts, width, rowHeight) {
   const marginLeft = beside ? Math.ceil(Math.min(widest, width * 0.42)) + 14 : 18;
   const height = (beside ? rowHeight : rowHeight + 18) * rows.length + 50;
   const names = beside
-    ? Plot.axisY(rows.map((_, at) => at), { tickFormat: (at) => fitted(rows[at].label, width * 0.42), tickSize: 0, label: null })
+    ? Plot.axisY(rows.map((_, at) => at), { text: (at) => fitted(rows[at].label, width * 0.42), tickSize: 0, label: null })
     : Plot.text(rows.map((_, at) => at), { y: (at) => at, text: (at) => fitted(rows[at].label, width - 10), frameAnchor: "left", textAnchor: "start", dx: -16, dy: -19 });
   return { beside, marginLeft, marginRight, height, names };
 }
@@ -38,7 +38,7 @@ function drawIntervals(chart, width) {
   const marks = [
     Plot.gridX(Array.isArray(ticks) ? ticks : undefined, { ticks: Array.isArray(ticks) ? undefined : ticks, stroke: "var(--line)", strokeOpacity: 1 }),
     chart.reference === null ? null : Plot.ruleX([chart.reference], { stroke: "var(--ink)", strokeWidth: 1.2 }),
-    Plot.axisX(Array.isArray(ticks) ? ticks : undefined, { ticks: Array.isArray(ticks) ? undefined : ticks, tickFormat: (tick) => written(tick, unit), tickSize: 4, label: chart.x_label, labelArrow: "none", labelAnchor: "center" }),
+    Plot.axisX(Array.isArray(ticks) ? ticks : undefined, { ticks: Array.isArray(ticks) ? undefined : ticks, text: (tick) => written(tick, unit), tickSize: 4, label: chart.x_label, labelArrow: "none", labelAnchor: "center" }),
     layout.names,
   ];
   if (apart === 0 && series.length > 1) {
@@ -72,7 +72,7 @@ function drawBars(chart, width) {
     x: { domain: [0, high * 1.04], label: null, axis: null }, y: { type: "band", domain: rows.map((_, at) => at), padding: 0, label: null, axis: null },
     marks: [
       Plot.gridX({ ticks, stroke: "var(--line)", strokeOpacity: 1 }),
-      Plot.axisX({ ticks, tickFormat: (tick) => written(tick, unit), tickSize: 4, label: chart.x_label, labelArrow: "none", labelAnchor: "center" }),
+      Plot.axisX({ ticks, text: (tick) => written(tick, unit), tickSize: 4, label: chart.x_label, labelArrow: "none", labelAnchor: "center" }),
       layout.names,
       Plot.barX(flat, { x: "value", y: "at", fill: "var(--series-1)", insetTop: inset, insetBottom: inset }),
       Plot.ruleX([0], { stroke: "var(--ink)" }),

@@ -27,8 +27,8 @@ function drawMap(chart, width, state) {
     r: { type: "identity" },
     marks: [
       Plot.gridY(ratios.ticks, { stroke: "var(--line)", strokeOpacity: 1 }),
-      Plot.axisX(ticks, { tickFormat: (tick) => plain.format(tick), tickSize: 4, label: chart.x_label, labelArrow: "right", labelAnchor: "right" }),
-      Plot.axisY(ratios.ticks, { tickFormat: (tick) => written(tick, "ratio"), tickSize: 0, label: null }),
+      Plot.axisX(ticks, { text: (tick) => plain.format(tick), tickSize: 4, label: chart.x_label, labelArrow: "right", labelAnchor: "right" }),
+      Plot.axisY(ratios.ticks, { text: (tick) => written(tick, "ratio"), tickSize: 0, label: null }),
       Plot.ruleY([1], { stroke: "var(--ink)", strokeWidth: 1.2 }),
       Plot.dot(points, { x: "x", y: "y", r, fill: (point) => hollow(point) ? HOLLOW : VERDICT_COLOURS[point.verdict], fillOpacity: (point) => hollow(point) ? 0.85 : 0.8, stroke: (point) => VERDICT_COLOURS[point.verdict], strokeWidth: 2 }),
       // Above the marks, since the larger marks are wider than their intervals.
@@ -57,7 +57,8 @@ function drawMap(chart, width, state) {
   const halves = [["more leave", one - 9], ["fewer leave", one + 9]].map(([text, at]) => ({ texts: [text], x: bounds.x + 2, y: at, reach: 2, sides: ["right"] }));
   obstacles.push({ x: bounds.x, y: one - 1, width: bounds.width, height: 2 });
   const labels = [...points].sort((a, b) => (a.rank ?? 1e9) - (b.rank ?? 1e9)).map((point) => ({
-    texts: point.rank === null ? [point.label] : [`${point.rank}  ${point.label}`, `${point.rank}`],
+    // On a phone the rank alone, as in the list below the map.
+    texts: point.rank === null ? [point.label] : narrow ? [`${point.rank}`] : [`${point.rank}  ${point.label}`, `${point.rank}`],
     x: x.apply(point.x), y: y.apply(point.y), reach: r(point) + 4, weight: 600,
     top: y.apply(point.upper ?? point.y), bottom: y.apply(point.lower ?? point.y),
     sides: ["right", "left", "aboveRight", "belowRight", "aboveLeft", "belowLeft", "top", "bottom"],
@@ -76,7 +77,7 @@ function chooser(figure, chart, state, redraw) {
   chart.groups.forEach(({ name }, at) => select.append(new Option(name, at)));
   select.addEventListener("change", () => { state.group = Number(select.value); redraw(); });
   label.append(select);
-  figure.querySelector(".pictures").before(label);
+  figure.querySelector(".legend").before(label);
 }
 
 /** What size, fill and colour say. */

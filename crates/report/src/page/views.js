@@ -67,7 +67,7 @@ function show() {
   else target?.scrollIntoView();
 }
 
-/** On paper everything is there: pictures in the width of the paper, and what was to be opened is open. */
+/** On paper pictures have the width of the paper, and what analysts would open is open. */
 const PAPER = 680;
 let opened = [];
 function beforePrint() {
@@ -75,7 +75,7 @@ function beforePrint() {
     const beside = plot.closest(".small") ? 3 : plot.closest(".two") ? 2 : 1;
     draw(plot, Math.floor((PAPER - 16 * (beside - 1)) / beside));
   }
-  opened = [...document.querySelectorAll("details.more-of-it:not([open])")];
+  opened = [...document.querySelectorAll("#analyst details.more-of-it:not([open])")];
   for (const details of opened) details.open = true;
 }
 function afterPrint() {

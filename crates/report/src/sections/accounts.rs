@@ -10,7 +10,7 @@ use crate::table::Table;
 const COLUMNS: [&str; 7] =
     ["quadrant", "period", "period_start", "period_end", "revenue", "revenue_line", "satisfaction_line"];
 
-/// Of the latest two periods that are over: accounts and money in each field.
+/// Of the latest two periods that are over: accounts and money in each field. Decimals, so their order does not matter.
 const FIELDS: &str = "
 WITH finished AS (
     SELECT DISTINCT period_start, period
@@ -27,14 +27,13 @@ SELECT
     latest.period,
     fct_account.quadrant,
     count(*) AS accounts,
-    sum(fct_account.revenue) AS revenue,
+    CAST(sum(CAST(fct_account.revenue AS DECIMAL(38, 6))) AS DOUBLE) AS revenue,
     max(fct_account.revenue_line) AS revenue_line,
     max(fct_account.satisfaction_line) AS satisfaction_line
 FROM fct_account
 INNER JOIN latest ON latest.period_start = fct_account.period_start
 WHERE latest.recency <= 2
-GROUP BY latest.recency, latest.period, fct_account.quadrant
-ORDER BY latest.recency, fct_account.quadrant";
+GROUP BY latest.recency, latest.period, fct_account.quadrant";
 
 /// In reading order: high revenue above, high satisfaction to the right.
 const QUADRANTS: [(&str, &str, &str); 4] = [
@@ -48,11 +47,20 @@ pub(crate) async fn section(context: &Context<'_>) -> Result<Section, EngineErro
     let sql = FIELDS.replace("$as_of", &context.tables.published().record.as_of.replace('\'', ""));
     let blocks = match context.select("fct_account", &COLUMNS, &sql).await? {
         Err(reason) => vec![Block::missing(format!("There is no account matrix: {reason}."))],
-        Ok(rows) => blocks(&rows).unwrap_or_else(|| {
-            vec![Block::missing("There is no account matrix: no period with billed and asked accounts is over.")]
-        }),
+        Ok(mut rows) => {
+            rows.sort_by_key(|row| (row.whole("recency"), place(row)));
+            blocks(&rows).unwrap_or_else(|| {
+                vec![Block::missing("There is no account matrix: no period with billed and asked accounts is over.")]
+            })
+        }
     };
     Ok(Section::new("accounts", "Accounts by revenue and satisfaction", blocks))
+}
+
+/// Of the row's field; accounts that were not asked come last.
+fn place(row: &Figures) -> usize {
+    let quadrant = row.text("quadrant");
+    QUADRANTS.iter().position(|(key, ..)| Some(*key) == quadrant.as_deref()).unwrap_or(QUADRANTS.len())
 }
 
 fn blocks(rows: &[Figures]) -> Option<Vec<Block>> {
@@ -84,7 +92,10 @@ fn blocks(rows: &[Figures]) -> Option<Vec<Block>> {
         let billed = in_field(1, "revenue").unwrap_or(0.0);
         let change = before.as_ref().map(|before| {
             let share_before = percent(in_field(2, "accounts").unwrap_or(0.0), known_before as f64);
-            format!("{:+.1} points since {before}", share - share_before)
+            match share - share_before {
+                change if change.abs() < 0.05 => format!("as large as in {before}"),
+                change => format!("{change:+.1} points since {before}"),
+            }
         });
         quadrants.push(Quadrant {
             name,
@@ -120,14 +131,5 @@ fn blocks(rows: &[Figures]) -> Option<Vec<Block>> {
         rounded(line("revenue_line")),
         100.0 * line("satisfaction_line")
     );
-    Some(vec![
-        Block::text(text),
-        Block::Matrix { quadrants },
-        Block::Details {
-            id: "accounts-table".to_owned(),
-            summary: "Figures as a table".to_owned(),
-            note: String::new(),
-            blocks: vec![Block::Table { table }],
-        },
-    ])
+    Some(vec![Block::text(text), Block::Matrix { quadrants }, Block::Behind { table }])
 }

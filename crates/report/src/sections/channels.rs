@@ -44,28 +44,38 @@ pub(crate) async fn section(context: &Context<'_>) -> Result<Section, EngineErro
         return Ok(Section::new("channels", title, vec![Block::missing(text)]));
     }
     let pictures: Vec<Picture> = [
-        picture(context, &rows, "journey_satisfaction", "Journey score of 100", "channel-scores", Unit::Score),
-        picture(context, &rows, "completion_rate", "Completion rate", "channel-completion", Unit::Percent),
+        picture(context, &rows, ("journey_satisfaction", "journey_responses"), "Journey score of 100", Unit::Score),
+        picture(context, &rows, ("completion_rate", "instances"), "Completion rate", Unit::Percent),
     ]
     .into_iter()
     .flatten()
     .collect();
     let mut blocks = Vec::new();
     if pictures.is_empty() {
-        blocks.push(Block::missing("No journey has instances of both kinds with a figure to compare."));
+        blocks.push(Block::missing(format!("No journey has {FEWEST} instances or answers of either kind to compare.")));
         blocks.push(Block::Table { table });
     } else {
         blocks.push(Block::Figure(Figure {
             id: "channels-figure".to_owned(),
             title: "Journey score and completion, by channels".to_owned(),
-            note: "The same quarters. Only journeys with instances of both kinds are drawn; the table has all, with their \
-                   numbers. Who uses several channels may have had more trouble to begin with."
-                .to_owned(),
+            note: format!(
+                "The same quarters. Drawn where there are at least {FEWEST} instances or answers of either kind; the table has \
+                 all, with their numbers. Who uses several channels may have had more trouble to begin with."
+            ),
             pictures,
             table,
         }));
     }
     Ok(Section::new("channels", title, blocks))
+}
+
+/// A figure of fewer is left out of the picture, not of the table.
+const FEWEST: i64 = 20;
+
+/// A figure with its denominator, where that is large enough to be drawn.
+fn drawable(row: &Figures, kind: &str, measure: &str, of: &str) -> Option<f64> {
+    let enough = row.whole(&format!("{kind}_channel_{of}")).is_some_and(|answers| answers >= FEWEST);
+    number(row, kind, measure).filter(|_| enough)
 }
 
 fn number(row: &Figures, kind: &str, measure: &str) -> Option<f64> {
@@ -75,15 +85,15 @@ fn number(row: &Figures, kind: &str, measure: &str) -> Option<f64> {
 fn picture(
     context: &Context<'_>,
     rows: &[Figures],
-    measure: &str,
+    (measure, of): (&str, &str),
     title: &str,
-    id: &str,
     unit: Unit,
 ) -> Option<Picture> {
     let mut drawn = Vec::new();
     let mut told = Vec::new();
     for row in rows {
-        let (Some(single), Some(multi)) = (number(row, "single", measure), number(row, "multi", measure)) else {
+        let (Some(single), Some(multi)) = (drawable(row, "single", measure, of), drawable(row, "multi", measure, of))
+        else {
             continue;
         };
         let label = context.label(&row.text("journey")?);
@@ -92,7 +102,7 @@ fn picture(
         drawn.push(IntervalRow { label, marks: vec![mark(0, single), mark(1, multi)] });
     }
     (!drawn.is_empty()).then(|| Picture {
-        id: id.to_owned(),
+        id: format!("channel-{measure}"),
         title: title.to_owned(),
         summary: format!("{title}, on one channel and on several: {}.", told.join("; ")),
         chart: Chart::Intervals {

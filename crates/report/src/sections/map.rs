@@ -8,20 +8,14 @@ use crate::context::{Context, landmark_name, verdict_of};
 use crate::numbers::{interval, rounded, small, whole};
 use crate::table::Table;
 
-const COLUMNS: [&str; 12] = [
-    "journey",
-    "landmark",
-    "segment",
-    "status",
-    "reason",
-    "exposed",
-    "a",
-    "adjusted_odds_ratio",
-    "excess_churners",
-    "excess_revenue",
-    "q_value",
-    "priority_rank",
-];
+const COLUMNS: [&str; 6] = ["journey", "landmark", "segment", "status", "exposed", "adjusted_odds_ratio"];
+
+/// What the size of a mark stands for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Size {
+    Revenue,
+    Churners,
+}
 
 pub(crate) async fn section(context: &Context<'_>) -> Result<Section, EngineError> {
     let blocks = match blocks(context).await? {
@@ -48,9 +42,11 @@ async fn blocks(context: &Context<'_>) -> Result<Result<Vec<Block>, String>, Eng
         (segment(row) != "all", segment(row), rank, row.text("journey"))
     });
     let confidence = context.explanations.first().map_or(0.95, |explanation| explanation.confidence);
+    let has_revenue = rows.iter().any(|row| row.number("excess_revenue").is_some());
+    let size = if has_revenue { Size::Revenue } else { Size::Churners };
     let mut groups: Vec<MapGroup> = Vec::new();
     for row in &rows {
-        let Some(point) = point(context, row, confidence) else { continue };
+        let Some(point) = point(context, row, confidence, size) else { continue };
         match groups.last_mut().filter(|group| group.name == segment(row)) {
             Some(group) => group.points.push(point),
             None => groups.push(MapGroup { name: segment(row), points: vec![point] }),
@@ -75,16 +71,23 @@ async fn blocks(context: &Context<'_>) -> Result<Result<Vec<Block>, String>, Eng
         chart: Chart::Map {
             x_label: "customers exposed to the journey".to_owned(),
             y_label: "odds of leaving, compared with like customers".to_owned(),
-            size_label: "revenue of the excess churners".to_owned(),
+            size_label: match size {
+                Size::Revenue => "revenue of the excess churners".to_owned(),
+                Size::Churners => "excess churners".to_owned(),
+            },
             groups,
         },
     };
     let mut note = format!(
         "Landmark {at}. Across: customers who started the journey in the window before it. Upwards: their odds of leaving in \
          the window after it against customers of the same segment and tenure who were not on it, with {:.0} % intervals; 1 \
-         is no difference. Size: what was billed to the excess churners in the exposure window. A filled mark is a link \
-         beyond chance, a hollow one may be chance.",
-        confidence * 100.0
+         is no difference. Size: {}. A filled mark is a link beyond chance, a hollow one may be chance. Numbers \
+         are ranks, as in the list below.",
+        confidence * 100.0,
+        match size {
+            Size::Revenue => "what was billed to the excess churners in the exposure window",
+            Size::Churners => "the excess churners",
+        }
     );
     let unranked: Vec<String> = rows
         .iter()
@@ -107,15 +110,16 @@ async fn blocks(context: &Context<'_>) -> Result<Result<Vec<Block>, String>, Eng
     Ok(Ok(vec![Block::Figure(figure)]))
 }
 
-fn point(context: &Context<'_>, row: &Figures, confidence: f64) -> Option<MapPoint> {
+fn point(context: &Context<'_>, row: &Figures, confidence: f64, size: Size) -> Option<MapPoint> {
     let status = row.text("status")?;
     let odds = row.estimate("adjusted_odds_ratio").filter(|odds| status == "ok" && odds.value > 0.0)?;
     let verdict = verdict_of(&status, row.number("q_value"), Some(odds.value.ln()), confidence);
     let label = context.label(&row.text("journey")?);
     let excess = row.estimate("excess_churners");
     let revenue = row.number("excess_revenue");
+    let left = row.whole("a").map(|left| format!(", {} left", whole(left))).unwrap_or_default();
     let told = [
-        Some(format!("{} exposed, {} left", whole(row.whole("exposed")?), whole(row.whole("a")?))),
+        Some(format!("{} exposed{left}", whole(row.whole("exposed")?))),
         Some(format!("odds ratio {}", interval(odds, 2))),
         excess.map(|excess| format!("excess churners {}", interval(excess, 0))),
         revenue.map(|revenue| format!("their revenue {}", rounded(revenue))),
@@ -128,7 +132,11 @@ fn point(context: &Context<'_>, row: &Figures, confidence: f64) -> Option<MapPoi
         y: odds.value,
         lower: odds.lower,
         upper: odds.upper,
-        size: revenue.or(excess.map(|excess| excess.value)).map_or(0.0, f64::abs),
+        size: match size {
+            Size::Revenue => revenue,
+            Size::Churners => excess.map(|excess| excess.value),
+        }
+        .map_or(0.0, f64::abs),
         verdict,
         told: told.into_iter().flatten().collect::<Vec<_>>().join("\n"),
     })

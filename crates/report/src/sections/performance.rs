@@ -144,14 +144,20 @@ fn friction(context: &Context<'_>, rows: &[Figures]) -> Vec<Block> {
         chart: Chart::Bars { x_label: x_label.to_owned(), unit, rows },
     };
     let mut pictures = Vec::new();
-    if !handoffs.is_empty() {
+    // Nothing but zeros is no picture; the table has them.
+    let any = |bars: &[Bar]| bars.iter().any(|bar| bar.value > 0.0);
+    if any(&handoffs) {
         pictures.push(picture("handoffs", "Hand-offs an instance", "hand-offs", Unit::Number, handoffs));
     }
-    if !repeats.is_empty() {
+    if any(&repeats) {
         pictures.push(picture("repeats", "Repeated contacts, share of contacts", "share", Unit::Percent, repeats));
     }
     if pictures.is_empty() {
-        return vec![Block::missing("Hand-offs and repeat contacts are not shown: there are none of either.")];
+        return vec![
+            Block::heading("Hand-offs and repeat contacts"),
+            Block::missing("There are none of either."),
+            Block::Behind { table },
+        ];
     }
     vec![Block::Figure(Figure {
         id: "friction-figure".to_owned(),

@@ -21,14 +21,16 @@ const COLUMNS: [&str; 7] = [
 /// A mean of fewer answers is left out of the picture, not of the table.
 const FEWEST_ANSWERS: i64 = 10;
 
-/// Means over all quarters, each answer counted once.
+/// Means over all quarters, each answer counted once; decimals, so their order does not matter.
 const WHOLE: &str = "
 SELECT
     journey,
     sum(journey_responses) AS responses,
-    sum(journey_satisfaction * journey_responses) / nullif(sum(journey_responses), 0) AS journey_score,
+    CAST(sum(CAST(journey_satisfaction * journey_responses AS DECIMAL(38, 12))) AS DOUBLE)
+        / nullif(sum(journey_responses), 0) AS journey_score,
     sum(touchpoint_responses) AS touchpoint_responses,
-    sum(touchpoint_satisfaction * touchpoint_responses) / nullif(sum(touchpoint_responses), 0) AS touchpoints
+    CAST(sum(CAST(touchpoint_satisfaction * touchpoint_responses AS DECIMAL(38, 12))) AS DOUBLE)
+        / nullif(sum(touchpoint_responses), 0) AS touchpoints
 FROM fct_journey_performance
 WHERE segment = 'all' AND period_kind = 'quarter'
 GROUP BY journey";

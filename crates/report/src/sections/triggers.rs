@@ -15,17 +15,15 @@ SELECT
     count(*) FILTER (WHERE fired_at = (SELECT max(fired_at) FROM fct_trigger)) AS newest,
     max(fired_at) AS last_fired_at
 FROM fct_trigger
-GROUP BY route, severity, trigger
-ORDER BY route, severity, trigger";
+GROUP BY route, severity, trigger";
 
 /// Messages of one kind are shown up to this number: a log only grows.
 const MESSAGES: &str = "
-SELECT route, severity, trigger, message, fired_at
+SELECT route, severity, trigger, message, fired_at, place
 FROM (
     SELECT *, row_number() OVER (PARTITION BY route, trigger ORDER BY fired_at DESC, key) AS place FROM fct_trigger
 )
-WHERE place <= 3
-ORDER BY route, trigger, place";
+WHERE place <= 3";
 
 /// The worst first.
 const SEVERITIES: [&str; 3] = ["critical", "warning", "info"];
@@ -40,7 +38,8 @@ pub(crate) async fn section(context: &Context<'_>) -> Result<Section, EngineErro
     if counts.is_empty() {
         return Ok(missing("No trigger has fired yet."));
     }
-    let messages = context.select("fct_trigger", &COLUMNS, MESSAGES).await?.unwrap_or_default();
+    let mut messages = context.select("fct_trigger", &COLUMNS, MESSAGES).await?.unwrap_or_default();
+    messages.sort_by_key(|row| row.whole("place"));
     let severity = |row: &Figures| {
         let severity = row.text("severity").unwrap_or_default();
         SEVERITIES.iter().position(|known| *known == severity).unwrap_or(SEVERITIES.len())
