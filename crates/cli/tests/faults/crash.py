@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Kills, interrupts and races runs, and looks at what readers see in between and what a rerun makes of it.
 
-Every run is of the repository's pipeline on a small sample, most of part of it and some of all of it. Half of the time it replaces a complete set of tables by that
+Most runs are of the small workspace that `init` writes, some of the repository's pipeline on a small sample. Half of the time it replaces a complete set of tables by that
 of another cut, else it is the first in its warehouse. After each fault three readers look: `throughline query`, another
 program that reads the versions of the newest complete run, and one that reads each table at its newest version. Then the
 run is repeated, every other time with --retry, and all tables are held against those of a run that nobody disturbed.
@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from program import EARLIER, LATER, REPOSITORY, Hangs, Outcome, Program, end, events, sample, workspace
+from program import EARLIER, LATER, REPOSITORY, Hangs, Outcome, Program, end, events, sample, small_workspace, workspace
 from tables import (
     LOG,
     Folder,
@@ -39,15 +39,14 @@ NOTHING_YET = "nothing is published yet"
 class Laboratory:
     """Undisturbed runs to compare with, and warehouses to disturb."""
 
-    def __init__(self, binary: Path, project: Path, work: Path, lake: Path, select: str | None, seed: int):
+    def __init__(self, binary: Path, project: Path, work: Path, lake: Path, seed: int):
         work.mkdir(parents=True)
         self.binary, self.project, self.work, self.lake = binary, project, work, lake
         self.dice = random.Random(seed)
-        self.selection = ["--select", select] if select else []
         self.expected, self.digests, self.seconds = {}, {}, 0.0
         program, warehouse = self.at("undisturbed")
         for cut in (EARLIER, LATER):
-            done = program.run(cut, *self.selection)
+            done = program.run(cut)
             if done.code:
                 sys.exit(f"the undisturbed run failed with {done.code}:\n{done.stderr[-3000:]}")
             self.seconds = done.seconds
@@ -62,7 +61,7 @@ class Laboratory:
         shutil.copytree(work / "undisturbed", work / "standing")
         self.standing = LATER
         self.number = 0
-        print(f"{select or 'the whole pipeline'}, undisturbed: {self.seconds:.1f} s, {size_of_fault_free(self.expected[LATER])}", flush=True)
+        print(f"{project.name}, undisturbed: {self.seconds:.1f} s, {size_of_fault_free(self.expected[LATER])}", flush=True)
 
     def at(self, name: str) -> tuple[Program, Folder]:
         folder = self.work / name
@@ -117,7 +116,7 @@ class Trial:
 
     def rerun(self, tally: Tally, fault: str, retry: bool) -> tuple[str, int, int, int]:
         """Repeats the run and compares everything; the words, and the rows lost, doubled and files left over."""
-        done = self.program.run(self.cut, *self.laboratory.selection, *(["--retry"] if retry else []))
+        done = self.program.run(self.cut, *(["--retry"] if retry else []))
         if done.code:
             tally.find(f"{fault}: the rerun ended with {done.code}: {done.stderr[-600:]}")
         if not retry:
@@ -146,14 +145,14 @@ def firings(log: pa.Table | None) -> dict[str, pa.Table]:
 
 
 def kill_at_an_instant(trial: Trial, dice: random.Random) -> Outcome:
-    run = trial.program.start_run(trial.cut, *trial.laboratory.selection)
+    run = trial.program.start_run(trial.cut)
     time.sleep(trial.laboratory.seconds * dice.random())
     return end(run, signal.SIGKILL)
 
 
 def kill_after_a_step(trial: Trial, dice: random.Random) -> Outcome:
     """Right after a step is told, and so just after a commit and just before the next."""
-    run = trial.program.start_run(trial.cut, *trial.laboratory.selection)
+    run = trial.program.start_run(trial.cut)
     at, seen = dice.randrange(1, 36), 0
     for line in run.stderr:
         seen += '"step_finished"' in line
@@ -164,7 +163,7 @@ def kill_after_a_step(trial: Trial, dice: random.Random) -> Outcome:
 
 
 def interrupt(trial: Trial, dice: random.Random) -> Outcome:
-    run = trial.program.start_run(trial.cut, *trial.laboratory.selection)
+    run = trial.program.start_run(trial.cut)
     time.sleep(0.15 + trial.laboratory.seconds * dice.random())
     return end(run, dice.choice([signal.SIGINT, signal.SIGTERM]))
 
@@ -173,7 +172,7 @@ def kill_in_a_call(trial: Trial, dice: random.Random, call: str) -> Outcome:
     """The kernel kills the run as it enters a system call, the n-th of a thread."""
     inject = f"inject={call}:signal=KILL:when={dice.randrange(1, 7)}"
     strace = ("strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e", inject)
-    return trial.program.run(trial.cut, *trial.laboratory.selection, before=strace)
+    return trial.program.run(trial.cut, before=strace)
 
 
 def ended(outcome: Outcome) -> str:
@@ -228,13 +227,13 @@ def races(laboratory: Laboratory, pairs: int, tally: Tally) -> None:
         fault = f"race: {kind}"
         trial = Trial(laboratory, fresh=dice.random() < 0.4)
         try:
-            first = trial.program.start_run(trial.cut, *trial.laboratory.selection)
+            first = trial.program.start_run(trial.cut)
             lock = trial.warehouse.path / "_locks" / "key_journeys.json"
             if kind in ("the second later", "the lock file is removed between"):
                 time.sleep(laboratory.seconds * dice.random())
             if kind == "the lock file is removed between":
                 lock.unlink(missing_ok=True)
-            second = trial.program.start_run(trial.cut, *trial.laboratory.selection)
+            second = trial.program.start_run(trial.cut)
             if kind == "one is killed":
                 time.sleep(laboratory.seconds * dice.random())
                 (first if dice.random() < 0.5 else second).send_signal(signal.SIGKILL)
@@ -274,7 +273,7 @@ def full_disks(laboratory: Laboratory, times: int, tally: Tally) -> None:
             print(f"no tmpfs may be mounted here, full disks are left out: {mounted.stderr.strip()}", flush=True)
             return
         try:
-            outcome = trial.program.run(trial.cut, *trial.laboratory.selection)
+            outcome = trial.program.run(trial.cut)
             if outcome.code not in (0, 1):
                 tally.find(f"{fault}: ended with {outcome.code}: {outcome.stderr[-600:]}")
             subprocess.run(["mount", "-o", "remount,size=1g", str(folder)], check=True)
@@ -297,20 +296,22 @@ def main() -> int:
     arguments.add_argument("--pairs", type=int, default=100, help="pairs of racing runs")
     arguments.add_argument("--disks", type=int, default=8, help="runs on a disk that is full")
     arguments.add_argument("--customers", type=int, default=100, help="size of the sample")
-    arguments.add_argument("--part", default="+fct_journey_performance", help="the part of the pipeline most runs make")
     arguments.add_argument("--seed", type=int, default=1)
     options = arguments.parse_args()
     binary, work = options.throughline.resolve(), options.work.resolve()
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
-    project = workspace(options.repository.resolve(), work / "project")
+    repository = options.repository.resolve()
     sample(binary, work / "lake", options.customers)
+    small = small_workspace(repository, work / "small workspace")
+    whole = workspace(repository, work / "whole pipeline")
     tally, began = Tally(), time.monotonic()
-    # A fifth of everything with all tables, triggers among them.
-    share = lambda number: number // 5
-    for name, select in (("whole", None), ("part", options.part)):
-        laboratory = Laboratory(binary, project, work / name, work / "lake", select, options.seed)
-        of = share if select is None else lambda number: number - share(number)
+    share = lambda number: number // 10
+    for project, lake, of in (
+        (small, small / "data" / "lake", lambda number: number - share(number)),
+        (whole, work / "lake", share),
+    ):
+        laboratory = Laboratory(binary, project, work / f"{project.name}, warehouses", lake, options.seed)
         faults(laboratory, of(options.kills), tally)
         races(laboratory, of(options.pairs), tally)
         full_disks(laboratory, of(options.disks), tally)

@@ -110,6 +110,27 @@ def workspace(repository: Path, folder: Path) -> Path:
     return folder
 
 
+SMALL = "crates/cli/src/command/init/workspace"
+TRIGGERS = """
+triggers:
+  low_completion:
+    table: fct_journey_performance
+    condition: completion_rate < 0.9
+    route: you
+    key: [journey, segment, period_kind, period_start]
+    message: "{journey}: completion rate {completion_rate}"
+"""
+
+
+def small_workspace(repository: Path, folder: Path) -> Path:
+    """The workspace of `throughline init`, with a trigger: runs of a second, so that many can be disturbed."""
+    shutil.copytree(repository / SMALL, folder)
+    pipeline = folder / "pipelines" / "key_journeys.yaml"
+    text = pipeline.read_text().replace("path: data/lake/", "path: ${LAKE}/")
+    pipeline.write_text(text + TRIGGERS)
+    return folder
+
+
 def sample(binary: Path, folder: Path, customers: int) -> None:
     """Writes the sample company's lake."""
     subprocess.run(

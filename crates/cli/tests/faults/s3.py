@@ -21,7 +21,7 @@ import pyarrow as pa
 import fault_proxy as fp
 from fault_proxy import FaultProxy, Rule
 from object_stores import BUCKET, READER, READER_SECRET, SECRET, STORES, Store
-from program import EARLIER, LATER, REPOSITORY, Hangs, Outcome, Program, end, sample, workspace
+from program import EARLIER, LATER, REPOSITORY, Hangs, Outcome, Program, end, sample, small_workspace, workspace
 from tables import (
     LOG,
     Bucket,
@@ -65,19 +65,25 @@ PLANS = {
 
 
 class Suite:
-    """One store, a lake in it, and what a local run makes of the same lake."""
+    """One store, two lakes in it, and what local runs make of the same lakes."""
 
-    def __init__(self, binary: Path, project: Path, store: Store, lake: Path, expected: dict, seed: int):
-        self.binary, self.project, self.store, self.expected = binary, project, store, expected
-        self.dice, self.tally, self.number = random.Random(seed), Tally(), 0
-        for file in sorted(path for path in lake.rglob("*") if path.is_file()):
-            store.client.upload_file(str(file), BUCKET, f"lake/{file.relative_to(lake)}")
+    def __init__(self, binary: Path, store: Store, small: "Local", whole: "Local", seed: int):
+        self.binary, self.store, self.small, self.whole = binary, store, small, whole
+        self.expected = small.expected
+        self.dice, self.tally, self.number, self.touched = random.Random(seed), Tally(), 0, 0
+        for local in (small, whole):
+            for file in sorted(path for path in local.lake.rglob("*") if path.is_file()):
+                store.client.upload_file(str(file), BUCKET, f"{local.name}/lake/{file.relative_to(local.lake)}")
         self.proxy = FaultProxy(store.port)
 
-    def at(self, prefix: str, port: int | None = None, **environment: str) -> tuple[Program, Bucket]:
+    def at(
+        self, prefix: str, port: int | None = None, local: "Local | None" = None, **environment: str
+    ) -> tuple[Program, Bucket]:
         """The program on a warehouse of this prefix, over the proxy's port or the store's own."""
+        local = local or self.small
         settings = self.store.environment(port) | environment
-        program = Program(self.binary, self.project, f"s3://{BUCKET}/lake", f"s3://{BUCKET}/{prefix}", settings)
+        places = f"s3://{BUCKET}/{local.name}/lake", f"s3://{BUCKET}/{prefix}"
+        program = Program(self.binary, local.project, *places, settings)
         return program, Bucket(self.store.client, BUCKET, prefix, self.store.options())
 
     def fresh(self) -> str:
@@ -97,17 +103,21 @@ class Suite:
 
     def plain(self) -> None:
         """The same rows as on the local disk."""
-        program, warehouse = self.at("standing")
-        for cut in (EARLIER, LATER):
-            done = program.run(cut)
-            self.must(done.code == 0, f"a run as of {cut} is done in {done.seconds:.1f} s", done)
-            self.must(self.holds(warehouse, cut), f"its tables are those of a local run: {size_of_fault_free(self.expected[cut])}")
-        self.must(not leftovers(warehouse), "nothing is left over")
-        answer = program.query("SELECT count(*) AS n FROM fct_journey")
-        self.must(answer.code == 0 and int(answer.stdout.split()[1]) > 0, "`query` reads them", answer)
-        again = program.run(LATER, "--retry")
-        self.must(again.code == 0 and "nothing is left to do" in again.stderr, "--retry finds nothing left to do", again)
-        self.must(self.holds(warehouse, LATER), "and readers see the same tables")
+        for local in (self.whole, self.small):
+            program, warehouse = self.at(f"{local.name}/standing", local=local)
+            for cut in (EARLIER, LATER):
+                done = program.run(cut)
+                self.must(done.code == 0, f"{local.name}: a run as of {cut} is done in {done.seconds:.1f} s", done)
+                equal = same(comparable(published(warehouse)), local.expected[cut])
+                self.must(equal, f"its tables are those of a local run: {size_of_fault_free(local.expected[cut])}")
+            self.seconds = done.seconds
+            self.must(not leftovers(warehouse), "nothing is left over")
+            answer = program.query("SELECT count(*) AS n FROM fct_journey")
+            self.must(answer.code == 0 and int(answer.stdout.split()[1]) > 0, "`query` reads them", answer)
+            again = program.run(LATER, "--retry")
+            finished = again.code == 0 and "nothing is left to do" in again.stderr
+            self.must(finished, "--retry finds nothing left to do", again)
+            self.must(same(comparable(published(warehouse)), local.expected[LATER]), "readers see the same tables")
 
     # What is told
 
@@ -201,7 +211,7 @@ class Suite:
         for seed in range(seeds):
             name, rules = plans[seed % len(plans)]
             fresh = self.dice.random() < 0.4
-            prefix = self.fresh() if fresh else "standing"
+            prefix = self.fresh() if fresh else "small/standing"
             cut = EARLIER if fresh or standing == LATER else LATER
             before = {} if fresh else self.expected[standing]
             through, warehouse = self.at(prefix, self.proxy.port, AWS_MAX_ATTEMPTS="4")
@@ -230,7 +240,7 @@ class Suite:
         standing = self.standing
         for number in range(times):
             fresh = self.dice.random() < 0.4
-            prefix = self.fresh() if fresh else "standing"
+            prefix = self.fresh() if fresh else "small/standing"
             cut = EARLIER if fresh or standing == LATER else LATER
             before = {} if fresh else self.expected[standing]
             program, warehouse = self.at(prefix)
@@ -268,7 +278,7 @@ class Suite:
         if lost or doubled or left:
             self.tally.find(f"{place}: after the rerun {lost} rows lost, {doubled} doubled, left over {left[:5]}")
         word = "equal" if not (lost or doubled or done.code) else "DIFFERENT"
-        self.touched = getattr(self, "touched", 0) + touched
+        self.touched += touched
         seen = "nothing yet" if fresh and seen == "old" else seen
         self.tally.add(fault, words.get(outcome.code, str(outcome.code)), seen, word, lost, doubled, len(left))
 
@@ -291,15 +301,17 @@ def comparable(tables: dict[str, pa.Table]) -> dict[str, pa.Table]:
     return found
 
 
-def local_runs(binary: Path, project: Path, work: Path, lake: Path) -> dict:
-    program, warehouse = Program(binary, project, str(lake), str(work / "local")), Folder(work / "local")
-    expected = {}
-    for cut in (EARLIER, LATER):
-        done = program.run(cut)
-        if done.code:
-            sys.exit(f"the local run failed with {done.code}:\n{done.stderr[-3000:]}")
-        expected[cut] = comparable(published(warehouse))
-    return expected
+class Local:
+    """A workspace and its lake on the local disk, and what runs there make of it."""
+
+    def __init__(self, name: str, binary: Path, project: Path, lake: Path, warehouse: Path):
+        self.name, self.project, self.lake = name, project, lake
+        program, folder, self.expected = Program(binary, project, str(lake), str(warehouse)), Folder(warehouse), {}
+        for cut in (EARLIER, LATER):
+            done = program.run(cut)
+            if done.code:
+                sys.exit(f"the local run failed with {done.code}:\n{done.stderr[-3000:]}")
+            self.expected[cut] = comparable(published(folder))
 
 
 def main() -> int:
@@ -308,27 +320,27 @@ def main() -> int:
     arguments.add_argument("--work", type=Path, required=True, help="a folder to work in; what is there is removed")
     arguments.add_argument("--repository", type=Path, default=REPOSITORY, help="whose pipeline is run")
     arguments.add_argument("--stores", default="moto,seaweedfs", help="which of moto, seaweedfs")
-    arguments.add_argument("--seeds", type=int, default=26, help="runs with faults, for each store")
-    arguments.add_argument("--kills", type=int, default=12, help="runs killed or interrupted, for each store")
+    arguments.add_argument("--seeds", type=int, default=65, help="runs with faults, for each store")
+    arguments.add_argument("--kills", type=int, default=20, help="runs killed or interrupted, for each store")
     arguments.add_argument("--customers", type=int, default=100, help="size of the sample")
     arguments.add_argument("--seed", type=int, default=1)
     options = arguments.parse_args()
     binary, work = options.throughline.resolve(), options.work.resolve()
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
-    lake = work / "lake"
-    project = workspace(options.repository.resolve(), work / "project")
-    sample(binary, lake, options.customers)
-    expected = local_runs(binary, project, work, lake)
+    repository = options.repository.resolve()
+    sample(binary, work / "lake", options.customers)
+    project = small_workspace(repository, work / "small")
+    small = Local("small", binary, project, project / "data" / "lake", work / "small-warehouse")
+    project = workspace(repository, work / "whole")
+    whole = Local("whole", binary, project, work / "lake", work / "whole-warehouse")
     findings = 0
     for name in options.stores.split(","):
         store = STORES[name](work)
         try:
             print(f"\n{name}", flush=True)
-            suite = Suite(binary, project, store, lake, expected, options.seed)
-            began = time.monotonic()
+            suite = Suite(binary, store, small, whole, options.seed)
             suite.plain()
-            suite.seconds = (time.monotonic() - began) / 4
             suite.wrong_settings()
             suite.leases()
             suite.faults(options.seeds)

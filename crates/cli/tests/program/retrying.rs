@@ -106,8 +106,8 @@ fn a_step_is_stale_when_anything_that_it_was_made_from_differs() {
     workspace.put("sql/by_channel.sql", "SELECT channel, count(*) + 0 AS members FROM member GROUP BY channel\n");
     assert_snapshot!(again(&retry(&workspace).ends_with(0)), @"
     instance: it failed
-    by_channel: its definition changed
     by_status: `instance` is made again
+    by_channel: its definition changed
     ");
 
     // A file that the source has anew.
@@ -148,7 +148,7 @@ fn a_step_is_stale_when_anything_that_it_was_made_from_differs() {
     touchpoints: it is read again
     member: version 1 of `member` was published since
     instance: `member` is made again
-    by_status: the last run did not come to it
+    by_status: `instance` is made again
     by_channel: `member` is made again
     ");
     assert_eq!(workspace.rows(), clean());

@@ -156,6 +156,10 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         self.heartbeat.abort();
+        // The task of the heartbeat lets go of the file a moment later.
+        if let Lock::Disk(lock) = &self.held.lock {
+            lock.unlock();
+        }
     }
 }
 

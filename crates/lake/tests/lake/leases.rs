@@ -131,7 +131,7 @@ async fn a_lost_answer_is_no_lost_lease() {
             Err(error) => assert!(error.to_string().contains("connection reset"), "{error}"),
         }
     }
-    assert!(got > 10 && lost_answers > 10, "{got} leases, {lost_answers} lost answers");
+    assert!(got > 10 && lost_answers > 0, "{got} leases, {lost_answers} lost answers");
 }
 
 #[tokio::test]

@@ -55,6 +55,12 @@ impl DiskLock {
         file.write_all(padded.as_bytes())
     }
 
+    /// Gives the lock back before the file is closed.
+    pub(super) fn unlock(&self) {
+        // What cannot be unlocked ends with the process.
+        let _ = self.file.unlock();
+    }
+
     /// Whether the locked file is still the one that others find under its name: who removes it ends the lease.
     #[cfg(unix)]
     pub(super) fn is_in_place(&self) -> bool {
