@@ -315,7 +315,7 @@ fn selectors_choose_what_runs() {
     1 | SELECT * FROM by_status
       |               ^^^^^^^^^
       |
-      = help: published: instance, member
+      = help: published: instance, member, runs, run_steps, run_tests
     ");
     assert_snapshot!(selected("tag:marts"), @"
     exit 0
