@@ -1,6 +1,7 @@
-# `make` alone lists what there is. Every target works on a machine with only a Rust toolchain.
+# `make` alone lists what there is. A target works with only a Rust toolchain unless its line says what else it needs.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-retail test check bench bench-parts bench-serve clients fmt truths calibration
+.PHONY: help demo demo-retail test check check-schemas bench bench-parts bench-serve clients charts report-pictures fmt \
+	truths calibration crash test-s3
 
 # `--workspace` everywhere: it makes the demo, the tests and the lints share what was compiled.
 BUILD := cargo build --locked --workspace
@@ -12,7 +13,7 @@ SEED ?= 42
 SEEDS ?= 100
 
 help: ## This list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F'\t' '{ printf "  %-12s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F'\t' '{ printf "  %-13s %s\n", $$1, $$2 }'
 
 demo: ## Writes a synthetic company's lake, runs the pipeline on it and shows its key journeys (CUSTOMERS=20000)
 	$(BUILD)
@@ -32,6 +33,16 @@ check: ## Formatting, lints and documentation, without warnings
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --quiet
+
+# OpenLineage's published schemas lie beside the script; the validator and its environment among the build products.
+SCHEMAS := crates/cli/tests/schemas
+SCHEMAS_PYTHON := $(or $(CARGO_TARGET_DIR),target)/schemas/python
+
+check-schemas: ## Holds OpenLineage events and YAML files against their JSON Schemas (needs python3 with pip)
+	$(BUILD)
+	test -d $(SCHEMAS_PYTHON) || python3 -m venv $(SCHEMAS_PYTHON)
+	$(SCHEMAS_PYTHON)/bin/pip install --quiet --requirement $(SCHEMAS)/requirements.txt
+	$(SCHEMAS_PYTHON)/bin/python $(SCHEMAS)/check.py --throughline $(THROUGHLINE)
 
 # The comparison's environment and logs stay among the build products; BENCH passes options on, e.g. BENCH="--open".
 COMPARISON := crates/cli/benches/comparison
@@ -68,6 +79,20 @@ clients: ## Tries the clients that analysts use on the endpoint (needs python3 w
 	SUPERSET_PYTHON=$(if $(SUPERSET),$(abspath $(CLIENTS_FOLDER))/superset/bin/python) \
 	$(CLIENTS_FOLDER)/python/bin/python $(CLIENTS)/clients.py --throughline $(THROUGHLINE) --data $(CLIENTS_FOLDER)/data
 
+charts: ## Bundles the chart library of the report anew (needs npm)
+	cd crates/report/charts && npm ci --no-audit --no-fund && npm run bundle
+
+# A report of the sample in a browser; what is wrong with it, and pictures of it.
+PICTURES := $(or $(CARGO_TARGET_DIR),target)/report-pictures
+
+report-pictures: ## Renders the report in Chromium and checks it: sizes, contrast, labels, offline (needs npm, chromium)
+	$(BUILD)
+	test -d $(PICTURES)/lake || $(THROUGHLINE) sample --customers $(CUSTOMERS) --out $(PICTURES)/lake
+	test -d $(PICTURES)/warehouse/_runs || LAKE=$(PICTURES)/lake WAREHOUSE=$(PICTURES)/warehouse $(THROUGHLINE) run --as-of $(SAMPLE_AS_OF)
+	LAKE=$(PICTURES)/lake WAREHOUSE=$(PICTURES)/warehouse $(THROUGHLINE) report --out $(PICTURES)/report.html
+	cd crates/report/pictures && npm ci --no-audit --no-fund
+	node crates/report/pictures/pictures.js $(PICTURES)/report.html $(PICTURES)/pictures
+
 fmt: ## Formats the code
 	cargo fmt --all
 
@@ -81,3 +106,24 @@ truths: ## Every planted truth beside what the tables say (CUSTOMERS=20000 SEED=
 calibration: ## Coverage of 95 % intervals and false discoveries over many samples (SEEDS=100)
 	$(BUILD)
 	$(PLANTED) calibration --seeds $(SEEDS)
+
+# What servers and other programs these need, they install among the build products.
+FAULTS := crates/cli/tests/faults
+FAULTS_FOLDER := $(or $(CARGO_TARGET_DIR),target)/faults
+KILLS ?= 220
+PAIRS ?= 100
+
+$(FAULTS_FOLDER)/python/installed: $(FAULTS)/requirements.txt
+	mkdir -p $(FAULTS_FOLDER)
+	test -d $(FAULTS_FOLDER)/python || python3 -m venv $(FAULTS_FOLDER)/python
+	$(FAULTS_FOLDER)/python/bin/pip install --quiet --requirement $(FAULTS)/requirements.txt
+	touch $@
+
+crash: $(FAULTS_FOLDER)/python/installed ## Kills, interrupts and races runs, and looks at the tables after each (KILLS=220 PAIRS=100; needs python3)
+	$(BUILD)
+	$(FAULTS_FOLDER)/python/bin/python $(FAULTS)/crash.py --throughline $(THROUGHLINE) --work $(FAULTS_FOLDER)/crash \
+		--kills $(KILLS) --pairs $(PAIRS)
+
+test-s3: $(FAULTS_FOLDER)/python/installed ## The program on S3 servers, with faults in between (moto, SeaweedFS; needs python3 with pip)
+	$(BUILD)
+	$(FAULTS_FOLDER)/python/bin/python $(FAULTS)/s3.py --throughline $(THROUGHLINE) --work $(FAULTS_FOLDER)/s3 $(S3)

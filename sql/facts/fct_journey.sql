@@ -1,7 +1,8 @@
 -- One row: a journey instance with every measure of SEMANTICS 3.
 -- From: journey_instance (the measures that touchpoints make), journey_answer, relationship_answer. Key: journey_id.
 --
--- Answers come in no order; their sums are decimals.
+-- Answers come in no order; their sums are decimals. An increment makes instances again whose last touchpoint is no
+-- older than $interval_start.
 WITH journey_score AS (
     SELECT
         customer_id,
@@ -22,6 +23,7 @@ relationship_score AS (
         CAST(sum(CAST(score AS DECIMAL(38, 18))) FILTER (WHERE is_last_third) AS DOUBLE)
             / nullif(count(score) FILTER (WHERE is_last_third), 0) AS satisfaction_end
     FROM relationship_answer
+    WHERE last_at >= $interval_start
     GROUP BY customer_id, journey_id
 )
 

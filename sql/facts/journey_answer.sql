@@ -11,7 +11,7 @@ WITH answer AS (
         score,
         expected_score
     FROM survey_answers
-    WHERE kind = 'journey'
+    WHERE kind = 'journey' AND answered_at >= $interval_start
 ),
 
 -- An instance's latest member at or before the question. Both limits bear on single members, so a touchpoint that
@@ -28,6 +28,7 @@ candidate AS (
         ON member.customer_id = answer.customer_id
         AND member.occurred_at <= answer.asked_at
         AND member.occurred_at >= answer.answered_at - INTERVAL '30 days'
+        AND member.occurred_at >= $interval_start - INTERVAL '30 days'
         AND (answer.asked_journey IS NULL OR answer.asked_journey = member.journey)
     GROUP BY answer.answer_id, member.journey, member.journey_id, member.started_at
 ),

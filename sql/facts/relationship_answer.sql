@@ -19,6 +19,7 @@ inside AS (
         instance.customer_id,
         instance.journey,
         instance.journey_id,
+        instance.last_at,
         answer.answered_at,
         answer.score,
         CAST(answer.answered_at AS BIGINT) - CAST(instance.started_at AS BIGINT) AS elapsed_us,
@@ -35,6 +36,7 @@ SELECT
     customer_id,
     journey,
     journey_id,
+    last_at,
     answered_at,
     score,
     -- Thirds in whole microseconds: no division, so an answer exactly on a limit falls the same way every time.

@@ -4,16 +4,23 @@ pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod discover;
 pub(crate) mod explain;
+pub(crate) mod init;
+pub(crate) mod lineage;
 pub(crate) mod plan;
 pub(crate) mod query;
+pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod runs;
 pub(crate) mod sample;
+pub(crate) mod schema;
 pub(crate) mod serve;
 pub(crate) mod show;
+pub(crate) mod snapshot;
+pub(crate) mod test;
+pub(crate) mod vacuum;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
-use throughline_engine::{PrepareOptions, Prepared, SessionOptions, prepare};
+use throughline_engine::{IntervalOptions, PrepareOptions, Prepared, SessionOptions, prepare};
 
 use crate::arguments::WorkspaceArguments;
 use crate::exit::{Exit, print_findings};
@@ -27,7 +34,10 @@ pub(crate) fn options(workspace: &WorkspaceArguments) -> Result<PrepareOptions, 
         environment: std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect(),
-        as_of: as_of(workspace.as_of.as_deref())?,
+        as_of: match workspace.as_of.as_deref() {
+            Some(text) => instant("--as-of", text)?,
+            None => Utc::now().date_naive().and_time(NaiveTime::MIN).and_utc().timestamp_micros(),
+        },
         session: SessionOptions {
             memory_limit: workspace.memory_limit,
             partitions: workspace.partitions.map(usize::from),
@@ -43,18 +53,21 @@ pub(crate) async fn prepared(workspace: &WorkspaceArguments) -> Result<Prepared,
     Ok(prepared)
 }
 
-/// Microseconds of `--as-of`: an instant or a day (UTC); 00:00 of today when absent.
-fn as_of(text: Option<&str>) -> Result<i64, Exit> {
-    let Some(text) = text else {
-        return Ok(Utc::now().date_naive().and_time(NaiveTime::MIN).and_utc().timestamp_micros());
-    };
+/// What is to be made again, as `--full-refresh` and `--start` say.
+pub(crate) fn interval(full_refresh: bool, start: Option<&str>) -> Result<IntervalOptions, Exit> {
+    let start = start.map(|text| instant("--start", text)).transpose()?;
+    Ok(IntervalOptions { full_refresh, start })
+}
+
+/// Microseconds of an instant or a day (UTC).
+pub(crate) fn instant(option: &str, text: &str) -> Result<i64, Exit> {
     let day = || NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().map(|day| day.and_time(NaiveTime::MIN).and_utc());
     let instant = || DateTime::parse_from_rfc3339(text).ok().map(|instant| instant.to_utc());
     let zoneless = || NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S").ok().map(|time| time.and_utc());
     match day().or_else(instant).or_else(zoneless) {
         Some(instant) => Ok(instant.timestamp_micros()),
         None => Err(Exit::refused(
-            format!("`--as-of {text}` is no instant"),
+            format!("`{option} {text}` is no instant"),
             "write a day such as 2026-10-01, or an instant such as 2026-10-01T06:00:00Z; both are UTC",
         )),
     }

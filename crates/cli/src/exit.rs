@@ -45,10 +45,16 @@ impl Exit {
         Self { code: 3, message: Message::None }
     }
 
+    /// 4: another run holds the pipeline or a table. The summary said which.
+    pub(crate) fn held() -> Self {
+        Self { code: 4, message: Message::None }
+    }
+
     /// 130: interrupted.
     pub(crate) fn interrupted() -> Self {
         let message = "interrupted; published tables are as they were, or new as a whole".to_owned();
-        Self { code: 130, message: Message::Words { message, help: "run again to finish".to_owned() } }
+        let help = "run again to finish; `run --retry` goes on after the last good step".to_owned();
+        Self { code: 130, message: Message::Words { message, help } }
     }
 
     /// 130 without a word: what runs until it is interrupted was interrupted.
@@ -80,6 +86,8 @@ impl From<EngineError> for Exit {
         match error {
             EngineError::Configuration(findings) => Self::from(findings),
             EngineError::Refused { message, help } => Self::refused(message, help),
+            EngineError::Held { message, help } => Self { code: 4, message: Message::Words { message, help } },
+            EngineError::Interrupted => Self::interrupted(),
             EngineError::Failed { message, help } => Self::failed(message, help),
         }
     }

@@ -5,12 +5,15 @@
 mod arguments;
 mod command;
 mod exit;
+mod openlineage;
+mod signal;
 mod terminal;
 
 use clap::Parser;
 
 use crate::arguments::{Arguments, Command};
 use crate::exit::Exit;
+use crate::signal::Interruptions;
 
 /// Stack of each thread. The planner and the expressions of a long `a OR b OR …` recurse once a term, and the default of
 /// 2 MiB ends the process at some two thousand terms. Memory is taken only as far as it is used.
@@ -34,16 +37,13 @@ fn carry_out(arguments: Arguments) -> std::process::ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return Exit::failed(format!("the asynchronous runtime does not start: {error}"), "").report(),
     };
-    // The endpoint stops in its own time.
-    let interruptible = !matches!(arguments.command, Command::Serve(_));
     let outcome = runtime.block_on(async {
+        // A run clears away what it staged before it ends; the endpoint lets queries end.
+        let ends_by_itself = matches!(arguments.command, Command::Run(_) | Command::Serve(_));
+        let mut interruptions = Interruptions::new();
         tokio::select! {
             outcome = dispatch(arguments) => outcome,
-            interrupted = tokio::signal::ctrl_c(), if interruptible => match interrupted {
-                Ok(()) => Err(Exit::interrupted()),
-                // Without a handler the signal ends the process by itself.
-                Err(_) => std::future::pending().await,
-            },
+            () = interruptions.next(), if !ends_by_itself => Err(Exit::interrupted()),
         }
     });
     // Work on blocking threads (a scan, a compressor) must not hold the process after an interrupt.
@@ -57,16 +57,23 @@ fn carry_out(arguments: Arguments) -> std::process::ExitCode {
 async fn dispatch(arguments: Arguments) -> Result<(), Exit> {
     let Arguments { workspace, command } = arguments;
     match command {
+        Command::Init(init) => command::init::run(&init),
         Command::Sample(sample) => command::sample::run(&sample),
         Command::Check => command::check::run(&workspace).await,
         Command::Plan(plan) => command::plan::run(&workspace, &plan).await,
         Command::Run(run) => command::run::run(&workspace, &run).await,
+        Command::Test(test) => command::test::run(&workspace, &test).await,
         Command::Show(show) => command::show::run(&workspace, &show).await,
         Command::Query(query) => command::query::run(&workspace, &query).await,
         Command::Discover(discover) => command::discover::run(&workspace, &discover).await,
         Command::Explain(explain) => command::explain::run(&workspace, &explain).await,
         Command::Serve(serve) => command::serve::run(&workspace, &serve).await,
+        Command::Report(report) => command::report::run(&workspace, &report).await,
+        Command::Lineage(lineage) => command::lineage::run(&workspace, &lineage).await,
+        Command::Schema(schema) => command::schema::run(&schema),
         Command::Runs(runs) => command::runs::run(&workspace, &runs).await,
+        Command::Snapshot(snapshot) => command::snapshot::run(&workspace, &snapshot).await,
+        Command::Vacuum(vacuum) => command::vacuum::run(&workspace, &vacuum).await,
         Command::Completions(completions) => command::completions::run(&completions),
     }
 }

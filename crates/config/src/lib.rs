@@ -11,15 +11,19 @@ mod load;
 mod pipeline;
 mod place;
 mod render;
+mod schema;
 #[cfg(test)]
 mod tests;
 mod trigger;
+mod unit_test;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Severity, closest};
-pub use load::{LoadOptions, load_pipeline, pipeline_names};
+pub use load::{LoadOptions, instant, load_pipeline, pipeline_names};
 pub use pipeline::{
-    Column, ColumnType, DataTest, Duration, Format, Freshness, JourneyDefinition, MatchRows, Materialization, Model,
-    ModelKind, OnRestart, Pipeline, RowRule, Source, SourceKind, TestKind, Timestamp, Variable,
+    Calendar, Column, ColumnType, DataTest, Duration, Format, Freshness, Increment, JourneyDefinition, MatchRows,
+    Materialization, Model, ModelKind, OnRestart, Pipeline, RowRule, Source, SourceKind, TestKind, Timestamp, Variable,
 };
 pub use place::{Located, Place, SourceFile};
+pub use schema::{FileKind, json_schema};
 pub use trigger::{Template, TemplatePart, Trigger, TriggerSeverity};
+pub use unit_test::{Cell, ExpectedRows, GivenRows, TestRow, UnitTest};

@@ -5,14 +5,18 @@
 //! reading: each file is read to its end, so that one `check` shows everything that is wrong with it.
 
 mod fields;
+mod globs;
 mod interpolate;
 mod journeys;
 mod models;
 mod rules;
+#[cfg(test)]
+mod schema_keys;
 mod sources;
 mod top;
 mod tree;
 mod triggers;
+mod unit_tests;
 pub(crate) mod values;
 mod workspace;
 
@@ -134,4 +138,9 @@ fn pick(names: &[String], wanted: Option<&str>) -> Result<String, Diagnostic> {
             .help(format!("name one with `--pipeline NAME`; there are: {}", listed()))),
         },
     }
+}
+
+/// Microseconds of a text that says a day (00:00 UTC) or an instant, as pipelines and their tests write them.
+pub fn instant(text: &str) -> Option<crate::Timestamp> {
+    values::timestamp(text)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use crate::{Located, SourceFile, Trigger};
+use crate::{Located, SourceFile, Trigger, UnitTest};
 
 /// Microseconds since 1970-01-01 00:00 UTC.
 pub type Timestamp = i64;
@@ -41,6 +41,8 @@ pub struct Pipeline {
     pub models: IndexMap<String, Model>,
     /// Triggers by name, in the order written.
     pub triggers: IndexMap<String, Trigger>,
+    /// Unit tests by name, in the order of their files' names.
+    pub unit_tests: IndexMap<String, UnitTest>,
     /// One comment a column name, for every table in which the column appears (`dictionary:`).
     pub dictionary: IndexMap<String, String>,
 }
@@ -91,6 +93,9 @@ pub struct Source {
     pub key: Vec<Located<String>>,
     /// The order of the rows, smallest first, nulls last: in each file and, by their names, from file to file.
     pub sorted_by: Vec<Located<String>>,
+    /// The times at which a row says something. A row whose times all lie before what an incremental run makes again
+    /// is not read by it. Empty: the source is always read whole.
+    pub active_at: Vec<Located<String>>,
     /// What a row must satisfy; the others go to `<source>__rejected`.
     pub contract: Vec<RowRule>,
     /// How old the newest row may be.
@@ -232,7 +237,7 @@ pub struct Model {
     pub kind: ModelKind,
     /// Whether it is stored.
     pub materialized: Materialization,
-    /// The instant each row belongs to; said for readers and for later, it changes no rows.
+    /// The instant each row belongs to. An incremental model is made again from an instant of this column on.
     pub time_column: Option<Located<String>>,
     /// Columns that identify a row; tested as not null and unique.
     pub grain: Vec<Located<String>>,
@@ -283,6 +288,39 @@ pub enum Materialization {
     View,
     /// A Delta table, replaced as a whole.
     Table,
+    /// A Delta table of which a run replaces what new and late rows can have changed.
+    Incremental(Increment),
+}
+
+impl Materialization {
+    /// Whether a run publishes rows.
+    pub fn is_stored(self) -> bool {
+        self != Self::View
+    }
+}
+
+/// How far an incremental model looks back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Increment {
+    /// How late a source's row may come and still be taken in.
+    pub lookback: Duration,
+    /// How far before a new row, or before what changed in a table it reads, this model's own rows may change.
+    pub reach: Duration,
+    /// What is made again begins at a boundary of this calendar.
+    pub interval: Calendar,
+}
+
+/// Units of the calendar, in UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Calendar {
+    /// From any instant.
+    Instant,
+    /// From midnight.
+    Day,
+    /// From the first of a month.
+    Month,
+    /// From the first of a quarter.
+    Quarter,
 }
 
 /// A test of a model's rows.

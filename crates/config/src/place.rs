@@ -1,5 +1,6 @@
 //! Where a value stands in the files a person edits.
 
+use std::fmt;
 use std::ops::{Deref, Range};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,12 +15,19 @@ pub struct SourceFile {
 }
 
 /// A byte range of a [`SourceFile`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Place {
     /// The file.
     pub file: Arc<SourceFile>,
     /// Bytes of `file.text`; always inside the text and on character boundaries.
     pub span: Range<usize>,
+}
+
+/// The file's text is left out.
+impl fmt::Debug for Place {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}:{}..{}", self.file.path.display(), self.span.start, self.span.end)
+    }
 }
 
 impl Place {
@@ -37,12 +45,19 @@ impl Place {
 }
 
 /// A value together with the place it was read from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Located<T> {
     /// The value.
     pub value: T,
     /// Where it stands.
     pub place: Place,
+}
+
+/// The value alone: a definition reads the same wherever it stands, and fingerprints are made from this.
+impl<T: fmt::Debug> fmt::Debug for Located<T> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.value.fmt(formatter)
+    }
 }
 
 impl<T> Deref for Located<T> {

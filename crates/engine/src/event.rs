@@ -34,6 +34,11 @@ pub enum Event<'a> {
         /// What.
         message: &'a str,
     },
+    /// Something to know that is no cause for worry.
+    Note {
+        /// What.
+        message: &'a str,
+    },
     /// The run ended and its record is stored.
     RunFinished {
         /// The record.
@@ -45,6 +50,15 @@ pub enum Event<'a> {
 pub trait Observer: Send + Sync {
     /// Called for each event, in order for each step.
     fn event(&self, event: &Event<'_>);
+}
+
+/// Several observers that hear the same, one after the other.
+pub struct Together(pub Vec<std::sync::Arc<dyn Observer>>);
+
+impl Observer for Together {
+    fn event(&self, event: &Event<'_>) {
+        self.0.iter().for_each(|observer| observer.event(event));
+    }
 }
 
 /// Hears nothing.

@@ -7,9 +7,7 @@ mod facts;
 
 use std::collections::BTreeMap;
 
-use datafusion::logical_expr::{ident, lit};
-use datafusion::prelude::SessionContext;
-use throughline_config::{LoadOptions, Pipeline, Variable, closest, load_pipeline};
+use throughline_config::{Pipeline, Variable, closest};
 
 pub use facts::{AtLandmark, Drivers, Explanation, NotMatured, Performance, Ranked, Stratum};
 
@@ -17,6 +15,7 @@ use crate::failure::EngineError;
 use crate::figures::Figures;
 use crate::prepare::PrepareOptions;
 use crate::published::Published;
+use crate::published_tables::PublishedTables;
 
 const KEY_JOURNEYS: &str = "fct_key_journeys";
 const ALL: &str = "all";
@@ -26,24 +25,31 @@ const ALL: &str = "all";
 /// # Errors
 /// Nothing is published, the pipeline publishes no key journeys, or there is no such journey.
 pub async fn explain(options: PrepareOptions, journey: &str) -> Result<Explanation, EngineError> {
-    let load = LoadOptions {
-        project: options.project.clone(),
-        pipeline: options.pipeline.clone(),
-        variables: options.variables.clone(),
-        environment: options.environment.clone(),
-    };
-    let (pipeline, _) = load_pipeline(&load)?;
-    let published = Published::open(options).await?;
-    if !published.record.tables.contains_key(KEY_JOURNEYS) {
+    let (pipeline, published) = Published::open_with_pipeline(options).await?;
+    let tables = PublishedTables::of(&published).await?;
+    explain_from(&tables, &pipeline, journey).await
+}
+
+/// The same from tables that are open already.
+///
+/// # Errors
+/// The pipeline publishes no key journeys, or there is no such journey.
+pub async fn explain_from(
+    tables: &PublishedTables<'_>,
+    pipeline: &Pipeline,
+    journey: &str,
+) -> Result<Explanation, EngineError> {
+    let published = tables.published();
+    if !tables.has(KEY_JOURNEYS) {
         return Err(EngineError::refused(
             format!("`{KEY_JOURNEYS}` is not published in {}", published.record.pipeline),
             format!("make it first: throughline run --select +{KEY_JOURNEYS}"),
         ));
     }
-    let tables = Tables { session: published.session().await?, published: &published };
+    let reader = Reader { tables };
     let rows = tables.rows(KEY_JOURNEYS, &[("journey", journey), ("segment", ALL)]).await?.unwrap_or_default();
     if rows.is_empty() {
-        return Err(tables.unknown(journey, &pipeline).await?);
+        return Err(reader.unknown(journey, pipeline).await?);
     }
     let mut missing = BTreeMap::new();
     let described = tables.rows("dim_journey", &[("journey", journey)]).await?;
@@ -53,10 +59,10 @@ pub async fn explain(options: PrepareOptions, journey: &str) -> Result<Explanati
     let latest =
         rows.iter().filter(|row| row.text("status").as_deref() != Some("not_matured")).max_by_key(|row| key(row));
     let strata = match latest {
-        Some(row) => tables.strata(journey, row, &mut missing).await?,
+        Some(row) => reader.strata(journey, row, &mut missing).await?,
         None => Vec::new(),
     };
-    let landmark = latest.map(|row| at_landmark(row, &windows, &strata, &pipeline));
+    let landmark = latest.map(|row| at_landmark(row, &windows, &strata, pipeline));
     if landmark.is_none() {
         missing.insert("churn".to_owned(), "no landmark has matured yet".to_owned());
     }
@@ -73,51 +79,38 @@ pub async fn explain(options: PrepareOptions, journey: &str) -> Result<Explanati
         owner: text("owner"),
         as_of: published.record.as_of.clone(),
         run_id: published.record.run_id.clone(),
-        confidence: number(&pipeline, "confidence", 0.95),
-        minimum_arm: number(&pipeline, "minimum_arm", 100.0) as i64,
-        minimum_churners: number(&pipeline, "minimum_churners", 10.0) as i64,
+        confidence: number(pipeline, "confidence", 0.95),
+        minimum_arm: number(pipeline, "minimum_arm", 100.0) as i64,
+        minimum_churners: number(pipeline, "minimum_churners", 10.0) as i64,
         eligible: text("eligible"),
         importance: described.as_ref().and_then(|row| row.whole("importance")),
         rationale: text("rationale"),
         landmark,
         not_matured: not_matured.collect(),
         ranking: match latest {
-            Some(row) => tables.ranking(row).await?,
+            Some(row) => reader.ranking(row).await?,
             None => Vec::new(),
         },
         strata: strata.into_iter().map(|(stratum, _, _)| stratum).collect(),
-        performance: tables.performance(journey, &mut missing).await?,
+        performance: reader.performance(journey, &mut missing).await?,
         drivers: None,
         missing,
     };
     explanation.not_matured.sort_by(|left, right| left.landmark.cmp(&right.landmark));
     if let Some(row) = latest {
-        explanation.drivers = tables.drivers(journey, row, &mut explanation.missing).await?;
+        explanation.drivers = reader.drivers(journey, row, &mut explanation.missing).await?;
     }
     Ok(explanation)
 }
 
-/// The run's tables.
-struct Tables<'a> {
-    session: SessionContext,
-    published: &'a Published,
+/// What of the run's tables an explanation is made of.
+struct Reader<'a> {
+    tables: &'a PublishedTables<'a>,
 }
 
-impl Tables<'_> {
-    /// Rows in which text columns have these values; `None` when the run has no such table.
-    async fn rows(&self, table: &str, values: &[(&str, &str)]) -> Result<Option<Vec<Figures>>, EngineError> {
-        if !self.published.record.tables.contains_key(table) {
-            return Ok(None);
-        }
-        let mut frame = self.session.table(table).await?;
-        for (column, value) in values {
-            frame = frame.filter(ident(*column).eq(lit(*value)))?;
-        }
-        Ok(Some(Figures::of(&frame.collect().await?)))
-    }
-
+impl Reader<'_> {
     async fn unknown(&self, journey: &str, pipeline: &Pipeline) -> Result<EngineError, EngineError> {
-        let rows = self.rows(KEY_JOURNEYS, &[("segment", ALL)]).await?.unwrap_or_default();
+        let rows = self.tables.rows(KEY_JOURNEYS, &[("segment", ALL)]).await?.unwrap_or_default();
         let mut known: Vec<String> = rows.iter().filter_map(|row| row.text("journey")).collect();
         known.sort();
         known.dedup();
@@ -125,7 +118,7 @@ impl Tables<'_> {
             return Ok(EngineError::refused(
                 format!(
                     "the journey `{journey}` is defined, but the tables as of {} do not have it",
-                    self.published.record.as_of
+                    self.tables.published().record.as_of
                 ),
                 "make them anew: throughline run",
             ));
@@ -142,7 +135,7 @@ impl Tables<'_> {
         row: &Figures,
         missing: &mut BTreeMap<String, String>,
     ) -> Result<Vec<(Stratum, i64, i64)>, EngineError> {
-        let Some(rows) = self.rows("fct_key_journeys_stratum", &[("journey", journey)]).await? else {
+        let Some(rows) = self.tables.rows("fct_key_journeys_stratum", &[("journey", journey)]).await? else {
             missing.insert("strata".to_owned(), "the pipeline publishes no fct_key_journeys_stratum".to_owned());
             return Ok(Vec::new());
         };
@@ -171,7 +164,7 @@ impl Tables<'_> {
 
     async fn ranking(&self, row: &Figures) -> Result<Vec<Ranked>, EngineError> {
         let at = row.instant("landmark");
-        let rows = self.rows(KEY_JOURNEYS, &[("segment", ALL), ("status", "ok")]).await?.unwrap_or_default();
+        let rows = self.tables.rows(KEY_JOURNEYS, &[("segment", ALL), ("status", "ok")]).await?.unwrap_or_default();
         let ranked = rows.iter().filter(|row| row.instant("landmark") == at).filter_map(|row| {
             Some(Ranked {
                 journey: row.text("journey")?,
@@ -192,7 +185,7 @@ impl Tables<'_> {
         missing: &mut BTreeMap<String, String>,
     ) -> Result<Vec<Performance>, EngineError> {
         let values = [("journey", journey), ("segment", ALL), ("period_kind", "quarter")];
-        let Some(mut rows) = self.rows("fct_journey_performance", &values).await? else {
+        let Some(mut rows) = self.tables.rows("fct_journey_performance", &values).await? else {
             missing.insert("performance".to_owned(), "the pipeline publishes no fct_journey_performance".to_owned());
             return Ok(Vec::new());
         };
@@ -215,7 +208,7 @@ impl Tables<'_> {
         row: &Figures,
         missing: &mut BTreeMap<String, String>,
     ) -> Result<Option<Drivers>, EngineError> {
-        let Some(rows) = self.rows("fct_journey_drivers", &[("journey", journey)]).await? else {
+        let Some(rows) = self.tables.rows("fct_journey_drivers", &[("journey", journey)]).await? else {
             missing.insert("drivers".to_owned(), "the pipeline publishes no fct_journey_drivers".to_owned());
             return Ok(None);
         };
@@ -266,6 +259,7 @@ fn at_landmark(row: &Figures, windows: &[Figures], strata: &[(Stratum, i64, i64)
         exposed_churners_first_7_days: early(|(_, exposed, _)| *exposed),
         unexposed_churners_first_7_days: early(|(_, _, unexposed)| *unexposed),
         exposed_in_empty_margins: row.whole("exposed_in_empty_margins"),
+        sparse_exposed: row.whole("sparse_exposed"),
         exposed_churn_rate: row.estimate("exposed_churn_rate"),
         unexposed_churn_rate: row.estimate("unexposed_churn_rate"),
         risk_difference: row.estimate("risk_difference"),

@@ -2,7 +2,7 @@
 
 use datafusion::error::DataFusionError;
 use throughline_config::Diagnostics;
-use throughline_lake::WarehouseError;
+use throughline_lake::{SnapshotError, WarehouseError, plain_words};
 
 /// A failure that ends a command.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +18,17 @@ pub enum EngineError {
         /// The way out.
         help: String,
     },
+    /// Another run holds the pipeline or a table; nothing of it was replaced.
+    #[error("{message}")]
+    Held {
+        /// Who holds what.
+        message: String,
+        /// The way out.
+        help: String,
+    },
+    /// The run was asked to stop.
+    #[error("interrupted")]
+    Interrupted,
     /// A source, table or step failed; a rerun may help.
     #[error("{message}")]
     Failed {
@@ -39,11 +50,16 @@ impl EngineError {
         Self::Failed { message: message.into(), help: help.into() }
     }
 
+    /// The run was asked to stop.
+    pub(crate) fn interrupted() -> Self {
+        Self::Interrupted
+    }
+
     /// The way out, if one is known.
     pub fn help(&self) -> Option<&str> {
         match self {
-            Self::Configuration(_) => None,
-            Self::Refused { help, .. } | Self::Failed { help, .. } => {
+            Self::Configuration(_) | Self::Interrupted => None,
+            Self::Refused { help, .. } | Self::Held { help, .. } | Self::Failed { help, .. } => {
                 Some(help).filter(|help| !help.is_empty()).map(String::as_str)
             }
         }
@@ -59,7 +75,20 @@ impl From<Diagnostics> for EngineError {
 impl From<WarehouseError> for EngineError {
     fn from(error: WarehouseError) -> Self {
         let help = error.help();
-        Self::failed(error.to_string(), help)
+        let message = plain_words(&error.to_string());
+        if error.is_held() { Self::Held { message, help } } else { Self::Failed { message, help } }
+    }
+}
+
+impl From<SnapshotError> for EngineError {
+    fn from(error: SnapshotError) -> Self {
+        let help = error.help();
+        match error {
+            SnapshotError::Missing { .. } | SnapshotError::Exists { .. } | SnapshotError::Location(_) => {
+                Self::refused(error.to_string(), help)
+            }
+            _ => Self::failed(error.to_string(), help),
+        }
     }
 }
 
@@ -71,6 +100,6 @@ impl From<DataFusionError> for EngineError {
             }
             _ => "",
         };
-        Self::failed(error.strip_backtrace(), help)
+        Self::failed(plain_words(&error.strip_backtrace()), help)
     }
 }

@@ -6,13 +6,13 @@ use arrow::datatypes::{DataType, Float64Type, Int64Type, TimeUnit, TimestampMicr
 
 /// One row. A column that is missing, null or of another kind has no value; whoever asks says what that means.
 #[derive(Debug, Clone)]
-pub(crate) struct Figures {
+pub struct Figures {
     row: RecordBatch,
 }
 
 impl Figures {
     /// The rows of batches, one by one.
-    pub(crate) fn of(batches: &[RecordBatch]) -> Vec<Self> {
+    pub fn of(batches: &[RecordBatch]) -> Vec<Self> {
         let rows = batches.iter().flat_map(|batch| (0..batch.num_rows()).map(|row| batch.slice(row, 1)));
         rows.map(|row| Self { row }).collect()
     }
@@ -23,35 +23,35 @@ impl Figures {
     }
 
     /// Text; anything else as it reads.
-    pub(crate) fn text(&self, name: &str) -> Option<String> {
+    pub fn text(&self, name: &str) -> Option<String> {
         Some(self.column(name, &DataType::Utf8)?.as_string::<i32>().value(0).to_owned())
     }
 
     /// A whole number.
-    pub(crate) fn whole(&self, name: &str) -> Option<i64> {
+    pub fn whole(&self, name: &str) -> Option<i64> {
         Some(self.column(name, &DataType::Int64)?.as_primitive::<Int64Type>().value(0))
     }
 
     /// A finite number.
-    pub(crate) fn number(&self, name: &str) -> Option<f64> {
+    pub fn number(&self, name: &str) -> Option<f64> {
         let number = self.column(name, &DataType::Float64)?.as_primitive::<Float64Type>().value(0);
         number.is_finite().then_some(number)
     }
 
     /// Microseconds since 1970.
-    pub(crate) fn instant(&self, name: &str) -> Option<i64> {
+    pub fn instant(&self, name: &str) -> Option<i64> {
         let time = DataType::Timestamp(TimeUnit::Microsecond, None);
         Some(self.column(name, &time)?.as_primitive::<TimestampMicrosecondType>().value(0))
     }
 
     /// An instant's day, `2026-07-01`.
-    pub(crate) fn day(&self, name: &str) -> Option<String> {
+    pub fn day(&self, name: &str) -> Option<String> {
         let instant = chrono::DateTime::<chrono::Utc>::from_timestamp_micros(self.instant(name)?)?;
         Some(instant.format("%Y-%m-%d").to_string())
     }
 
     /// `name` with `name_lower` and `name_upper`.
-    pub(crate) fn estimate(&self, name: &str) -> Option<Estimate> {
+    pub fn estimate(&self, name: &str) -> Option<Estimate> {
         Some(Estimate {
             value: self.number(name)?,
             lower: self.number(&format!("{name}_lower")),

@@ -34,6 +34,10 @@ impl JourneyMatching for Matcher {
             Diagnostics(findings.collect())
         })
     }
+
+    fn made_of(&self, column: &str) -> &'static [&'static str] {
+        throughline_journeys::made_of(column)
+    }
 }
 
 /// The pipeline's variable `satisfied`, or 4 of 5 (SEMANTICS 1).

@@ -13,7 +13,7 @@ use throughline_config::{
 };
 use throughline_journeys::{Arrangement, arrangement};
 use throughline_lake::{OpenSource, SourceError, Stores, Warehouse, open_source};
-use throughline_plan::{JOURNEY_DEFINITIONS, Parameters, Plan, plan, relation};
+use throughline_plan::{JOURNEY_DEFINITIONS, Lineage, Parameters, Plan, lineage, plan, relation};
 
 use crate::definitions::journey_definitions;
 use crate::failure::EngineError;
@@ -50,6 +50,7 @@ pub struct Prepared {
     /// Where planning has registered every relation under its name.
     planned: SessionState,
     pub(crate) sources: BTreeMap<String, OpenSource>,
+    pub(crate) stores: Arc<Stores>,
     pub(crate) warehouse: Warehouse,
     pub(crate) runtime: Arc<RuntimeEnv>,
     pub(crate) session_options: SessionOptions,
@@ -83,6 +84,11 @@ impl Prepared {
             }
         }
         Ok(arrangements)
+    }
+
+    /// Where the columns and rows of every model come from.
+    pub async fn lineage(&self) -> Result<Lineage, EngineError> {
+        Ok(lineage(&self.plan, &self.session()?, &Matcher).await?)
     }
 
     /// Where the tables are published.
@@ -122,6 +128,7 @@ pub async fn prepare(options: PrepareOptions) -> Result<Prepared, EngineError> {
         warnings,
         planned: session.state(),
         sources,
+        stores,
         warehouse,
         runtime,
         session_options: options.session,
@@ -136,7 +143,8 @@ pub(crate) fn open_warehouse(pipeline: &Pipeline, stores: &Arc<Stores>) -> Resul
     })
 }
 
-fn session_with_definitions(
+/// A session with functions and the pipeline's journey definitions.
+pub(crate) fn session_with_definitions(
     options: &SessionOptions,
     runtime: &Arc<RuntimeEnv>,
     pipeline: &Pipeline,

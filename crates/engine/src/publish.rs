@@ -1,26 +1,30 @@
 //! One step: read or make the rows, stage them, test them, publish them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Int64Type, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType};
+use datafusion::common::ScalarValue;
+use datafusion::dataframe::DataFrame;
 use datafusion::datasource::{TableProvider, ViewTable};
 use datafusion::error::DataFusionError;
 use datafusion::execution::TaskContext;
 use datafusion::functions_aggregate::expr_fn::max;
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::logical_expr::{Expr, LogicalPlan, cast, lit};
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, execute_stream_partitioned};
 use datafusion::prelude::{SessionContext, ident};
-use throughline_config::{Freshness, ModelKind, Severity};
+use throughline_config::{Freshness, Model, ModelKind, Place, Severity, Timestamp};
 use throughline_journeys::match_counts;
-use throughline_lake::{CommitDetails, SortColumn, StagedTable, TableSpec};
+use throughline_lake::{CommitDetails, SortColumn, StagedTable, TableParts, TableSpec, Warehouse};
 use throughline_plan::{BrokenRule, PlannedTest, Step, StepKind, planned_tests, relation, row_rule};
 
-use crate::event::{Event, Observer};
+use crate::event::{Event, Observer, Silent};
 use crate::failure::EngineError;
+use crate::gate::Gate;
+use crate::incremental::{Increment, Increments, active_since, replacement};
 use crate::intake::{Intake, IntakeRules, all_differ, take_in};
 use crate::matching::{Matcher, conservation};
 use crate::prepare::Prepared;
@@ -34,22 +38,56 @@ pub(crate) struct Execution {
     pub(crate) session: SessionContext,
     pub(crate) run_id: String,
     pub(crate) observer: Arc<dyn Observer>,
+    /// The warehouse, as the run writes to it.
+    pub(crate) warehouse: Warehouse,
     /// Whether rows set aside are published; `show` only looks.
     pub(crate) publishes: bool,
+    /// What every commit passes.
+    pub(crate) gate: Gate,
+    /// What is made again of incremental models.
+    pub(crate) increments: Increments,
+    /// For each relation that is not read whole the instant from which on it is.
+    pub(crate) windows: BTreeMap<String, Timestamp>,
+    /// The tables of the last complete run, with their versions.
+    pub(crate) published: BTreeMap<String, u64>,
 }
 
 impl Execution {
+    /// For looking at relations: everything is read whole and nothing is published.
+    pub(crate) fn looking(prepared: &Arc<Prepared>, session: SessionContext) -> Self {
+        Self {
+            prepared: Arc::clone(prepared),
+            session,
+            run_id: String::new(),
+            observer: Arc::new(Silent),
+            warehouse: prepared.warehouse.clone(),
+            publishes: false,
+            gate: Gate::default(),
+            increments: Increments::default(),
+            windows: BTreeMap::new(),
+            published: BTreeMap::new(),
+        }
+    }
+
     /// Runs one step to its end; what went wrong stands in the record.
     pub(crate) async fn step(&self, name: &str) -> StepRecord {
         let began = Instant::now();
         self.observer.event(&Event::StepStarted { step: name });
         let mut record = self.blank(name, StepStatus::Done);
         let outcome = match self.prepared.plan.step(name) {
-            Some(step) => self.carry_out(step, &mut record).await,
+            Some(step) => tokio::select! {
+                biased;
+                outcome = self.carry_out(step, &mut record) => outcome,
+                () = self.gate.stopped() => Err(EngineError::interrupted()),
+            },
             None => Err(EngineError::failed(format!("`{name}` is no step of the plan"), "")),
         };
         if let Err(error) = outcome {
-            record.status = StepStatus::Failed;
+            record.status = match error {
+                EngineError::Interrupted => StepStatus::NotRun,
+                _ => StepStatus::Failed,
+            };
+            record.held = matches!(error, EngineError::Held { .. });
             record.help = error.help().map(str::to_owned);
             record.error = Some(error.to_string());
         }
@@ -92,8 +130,13 @@ impl Execution {
             rejected_version: None,
             intake: None,
             conservation: Vec::new(),
+            increment: None,
             tests: Vec::new(),
             usage: StepUsage::default(),
+            made_from: BTreeMap::new(),
+            reused_from: None,
+            done_again: None,
+            held: false,
         }
     }
 
@@ -112,7 +155,11 @@ impl Execution {
         else {
             return Err(EngineError::failed(format!("the source `{}` was not opened", step.name), ""));
         };
-        let rows = self.session.read_table(Arc::clone(&open.provider))?;
+        let mut rows = self.session.read_table(Arc::clone(&open.provider))?;
+        let window = self.windows.get(&step.name).and_then(|since| Some((active_since(source, *since, None)?, *since)));
+        if let Some((active, _)) = &window {
+            rows = rows.filter(active.clone())?;
+        }
         let mut rules = IntakeRules {
             broken: Vec::new(),
             time_column: source.time_column.as_ref().map(|column| column.value.clone()),
@@ -122,15 +169,17 @@ impl Execution {
             rules.broken.extend(row_rule(rule, rows.schema(), &plan.parameters, &self.session.state())?);
         }
         let intake = take_in(&step.name, rows, &rules, plan.parameters.as_of(), &self.session).await?;
-        self.admit(step, intake, record).await?;
+        let not_read = window.map(|(active, _)| Expr::IsNotTrue(Box::new(active)));
+        self.admit(step, intake, not_read, record).await?;
         match &source.freshness {
-            Some(freshness) => self.hold_fresh(&step.name, freshness).await,
+            Some(freshness) => self.hold_fresh(&step.name, freshness, record).await,
             None => Ok(()),
         }
     }
 
-    /// Compares the newest kept row's time with `as_of`: too old is a warning or an error, as the source says.
-    async fn hold_fresh(&self, name: &str, freshness: &Freshness) -> Result<(), EngineError> {
+    /// Compares the newest kept row's time with `as_of`: too old is a warning or an error, as the source says. Each limit
+    /// is a test in the record.
+    async fn hold_fresh(&self, name: &str, freshness: &Freshness, record: &mut StepRecord) -> Result<(), EngineError> {
         let column = freshness.column.value.as_str();
         let rows = self.session.table(name).await?;
         let newest = rows.aggregate(vec![], vec![max(ident(column))])?.collect().await?;
@@ -141,6 +190,16 @@ impl Execution {
             None => (i64::MAX, "it has no row".to_owned()),
         };
         let over = |limit: Option<throughline_config::Duration>| limit.is_some_and(|limit| age > limit.0);
+        for (severity, limit) in [("warning", freshness.warn_after), ("error", freshness.error_after)] {
+            let Some(throughline_config::Duration(longest)) = limit else { continue };
+            record.tests.push(TestRecord {
+                test: format!("newest `{column}` at most {} days before as_of", longest as f64 / 86_400e6),
+                severity: severity.to_owned(),
+                passed: !over(limit),
+                count: i64::from(over(limit)),
+                place: shown_place(&freshness.column.place),
+            });
+        }
         let message = format!("the source `{name}` is stale as of {}: {shown}", rfc3339(as_of));
         if over(freshness.error_after) {
             return Err(EngineError::failed(message, "see whether its system still delivers, or raise `error_after`"));
@@ -151,25 +210,63 @@ impl Execution {
         Ok(())
     }
 
-    /// Registers the kept rows under the relation's name and publishes those set aside.
-    async fn admit(&self, step: &Step, intake: Intake, record: &mut StepRecord) -> Result<(), EngineError> {
+    /// Registers the kept rows under the relation's name and publishes those set aside, beside those of the rows that
+    /// this run did not read.
+    async fn admit(
+        &self,
+        step: &Step,
+        intake: Intake,
+        not_read: Option<Expr>,
+        record: &mut StepRecord,
+    ) -> Result<(), EngineError> {
         self.register(&step.name, Arc::new(ViewTable::new(intake.kept, None)))?;
         record.rows = Some(intake.counts.kept);
         record.usage.add_usage(intake.usage);
         record.intake = Some(intake.counts);
-        if let (Some(rejected), true) = (intake.rejected, self.publishes) {
-            let name = format!("{}__rejected", step.name);
+        if !self.publishes {
+            return Ok(());
+        }
+        let name = format!("{}__rejected", step.name);
+        let earlier = match not_read {
+            Some(not_read) => self.rejected_before(&name, not_read).await?,
+            None => None,
+        };
+        let rejected = match (intake.rejected, earlier) {
+            (Some(rejected), Some(earlier)) => {
+                let rejected = DataFrame::new(self.session.state(), rejected);
+                let columns = rejected
+                    .schema()
+                    .fields()
+                    .iter()
+                    .map(|field| cast(ident(field.name()), field.data_type().clone()).alias(field.name()));
+                let columns: Vec<Expr> = columns.collect();
+                Some(rejected.union(earlier.select(columns)?)?.into_unoptimized_plan())
+            }
+            (Some(rejected), None) => Some(rejected),
+            (None, Some(earlier)) => Some(earlier.into_unoptimized_plan()),
+            (None, None) => None,
+        };
+        if let Some(rejected) = rejected {
             let description = format!("Rows of {} that were set aside, each with the reason", step.name);
-            let (staged, usage, _) = self.stage(&name, &description, &rejected, &step.name).await?;
-            let committed = staged.commit(&self.commit_details(&step.fingerprint)).await?;
+            let (staged, usage, _) = self.stage(&name, &description, &rejected, &step.name, None).await?;
+            let committed = self.publish(&staged, &self.commit_details(&step.fingerprint)).await?;
             record.rejected_version = Some(committed.version);
             record.usage.add_usage(usage);
         }
         Ok(())
     }
 
+    /// Rows set aside by the last complete run among those that this run does not read; `None` when there are none.
+    async fn rejected_before(&self, name: &str, not_read: Expr) -> Result<Option<DataFrame>, EngineError> {
+        let Some(version) = self.published.get(name) else { return Ok(None) };
+        let Some(table) = self.prepared.warehouse.table_at(name, *version).await? else { return Ok(None) };
+        let rows = self.session.read_table(table.provider)?.filter(not_read)?;
+        let any = rows.clone().limit(0, Some(1))?.count().await? > 0;
+        Ok(any.then_some(rows))
+    }
+
     /// Registers a view. The input of the matcher is held against the matcher's own contract first: no null in key,
-    /// id or time, and no two touchpoints under one id.
+    /// id or time, and no two touchpoints under one id. Then its tests run, before anything reads it.
     async fn view(&self, step: &Step, record: &mut StepRecord) -> Result<(), EngineError> {
         let rows = self.logical_plan(step).await?;
         let matched = self
@@ -180,9 +277,17 @@ impl Execution {
             .values()
             .any(|model| matches!(&model.kind, ModelKind::Match { input, .. } if input.value == step.name));
         if !matched {
-            return self.register(&step.name, Arc::new(ViewTable::new(rows, None)));
+            self.register(&step.name, Arc::new(ViewTable::new(rows, None)))?;
+            return self.test_view(step, record).await;
         }
-        let frame = self.session.execute_logical_plan(rows).await?;
+        let mut frame = self.session.execute_logical_plan(rows).await?;
+        let window = self.windows.get(&step.name).map(|since| {
+            let since = lit(ScalarValue::TimestampMicrosecond(Some(*since), Some("UTC".into())));
+            ident("occurred_at").gt_eq(since).or(ident("occurred_at").is_null())
+        });
+        if let Some(window) = &window {
+            frame = frame.filter(window.clone())?;
+        }
         let null = |column: &str| BrokenRule {
             broken: datafusion::prelude::col(column).is_null(),
             reason: format!("`{column}` is null"),
@@ -194,7 +299,8 @@ impl Execution {
         };
         let as_of = self.prepared.plan.parameters.as_of();
         let intake = take_in(&step.name, frame, &rules, as_of, &self.session).await?;
-        self.admit(step, intake, record).await
+        self.admit(step, intake, window.map(|window| Expr::IsNotTrue(Box::new(window))), record).await?;
+        self.test_view(step, record).await
     }
 
     /// Makes a table: staged, tested, committed; discarded when a test of severity error fails.
@@ -203,29 +309,61 @@ impl Execution {
         let Some(model) = plan.pipeline.models.get(&step.name) else {
             return Err(EngineError::failed(format!("`{}` is no model", step.name), ""));
         };
-        let rows = self.logical_plan(step).await?;
+        let rows;
+        let mut replaces = None;
+        match self.increments.get(&step.name) {
+            Some(increment) => {
+                let made = replacement(&self.prepared, step, model, increment, &self.session).await?;
+                rows = made.rows.clone();
+                replaces = Some((increment, made));
+            }
+            None => rows = self.logical_plan(step).await?,
+        }
+        let layout = replaces.as_ref().map(|(increment, made)| (*increment, made.kept.clone()));
         let description = model.description.clone().unwrap_or_default();
-        let (staged, usage, executed) = self.stage(&step.name, &description, &rows, &step.name).await?;
+        let (staged, usage, executed) = self.stage(&step.name, &description, &rows, &step.name, layout).await?;
         record.usage.add_usage(usage);
         record.conservation = match_counts(executed.as_ref()).iter().map(conservation).collect();
-        record.rows = Some(staged.rows());
+        record.rows = Some(staged.table_rows());
         record.bytes = Some(staged.bytes());
         record.files = Some(staged.files() as u64);
-        self.register(&step.name, staged.provider())?;
-        let tests = planned_tests(model, &plan.parameters, &self.session).await?;
-        for test in &tests {
-            record.tests.push(self.test(test).await?);
+        if let Some((increment, made)) = &replaces {
+            record.increment = Some(made.record(&self.prepared, increment, &staged, &self.session).await?);
         }
-        let failed = record.tests.iter().any(|test| !test.passed && test.severity == "error");
-        if failed {
+        if !self.tests_pass(step, model, &staged, record).await? {
             self.session.deregister_table(step.name.as_str())?;
             staged.discard().await?;
             record.status = StepStatus::TestsFailed;
             return Ok(());
         }
-        let committed = staged.commit(&self.commit_details(&step.fingerprint)).await?;
+        let details =
+            CommitDetails { ledger: self.increments.ledger(&step.name), ..self.commit_details(&step.fingerprint) };
+        let committed = self.publish(&staged, &details).await?;
         record.version = Some(committed.version);
         Ok(())
+    }
+
+    /// Tests the table as it would be after the commit and leaves it registered. What was tested when it was written and
+    /// stays is not read again, where a test speaks of single rows.
+    async fn tests_pass(
+        &self,
+        step: &Step,
+        model: &Model,
+        staged: &StagedTable,
+        record: &mut StepRecord,
+    ) -> Result<bool, EngineError> {
+        let plan = &self.prepared.plan;
+        self.register(&step.name, staged.provider())?;
+        for test in planned_tests(model, &plan.parameters, &self.session).await?.iter().filter(|test| test.of_new_rows)
+        {
+            record.tests.push(self.test(test).await?);
+        }
+        self.register(&step.name, staged.table_provider())?;
+        for test in planned_tests(model, &plan.parameters, &self.session).await?.iter().filter(|test| !test.of_new_rows)
+        {
+            record.tests.push(self.test(test).await?);
+        }
+        Ok(record.tests.iter().all(|test| test.passed || test.severity != "error"))
     }
 
     async fn logical_plan(&self, step: &Step) -> Result<LogicalPlan, EngineError> {
@@ -250,17 +388,30 @@ impl Execution {
         description: &str,
         rows: &LogicalPlan,
         step: &str,
+        replaces: Option<(&Increment, Option<TableParts>)>,
     ) -> Result<(StagedTable, StepUsage, Arc<dyn ExecutionPlan>), EngineError> {
         let physical = self.session.state().create_physical_plan(rows).await?;
+        let mut schema = self.commented(table, &physical.schema());
+        if replaces.is_some() {
+            // The last column says when a row is settled; it is not stored.
+            let stored: Vec<usize> = (0..schema.fields().len().saturating_sub(1)).collect();
+            schema = Arc::new(schema.project(&stored).map_err(DataFusionError::from)?);
+        }
         let spec = TableSpec {
             name: table.to_owned(),
             description: Some(description.to_owned()).filter(|text| !text.is_empty()),
-            schema: self.commented(table, &physical.schema()),
-            order: sort_order(&physical),
+            schema,
+            order: if replaces.is_some() { Vec::new() } else { sort_order(&physical) },
         };
         let context: Arc<TaskContext> = self.session.task_ctx();
         let streams = execute_stream_partitioned(Arc::clone(&physical), context)?;
-        let staging = self.prepared.warehouse.stage(spec, streams);
+        let warehouse = &self.warehouse;
+        let staging = async {
+            match replaces {
+                Some((increment, kept)) => warehouse.stage_parts(spec, streams, increment.unsettled_from, kept).await,
+                None => warehouse.stage(spec, streams).await,
+            }
+        };
         let staged = tokio::select! {
             staged = staging => staged?,
             stuck = self.tell_progress(step, &physical) => return Err(stuck),
@@ -304,19 +455,12 @@ impl Execution {
         Arc::new(Schema::new(fields.collect::<Vec<_>>()))
     }
 
-    async fn test(&self, test: &PlannedTest) -> Result<TestRecord, EngineError> {
+    pub(crate) async fn test(&self, test: &PlannedTest) -> Result<TestRecord, EngineError> {
         let count = match &test.keys {
             Some(keys) if all_differ(keys.clone(), &self.session).await? => 0,
             _ => self.offending(test).await?,
         };
-        let (line, column) = test.place.line_and_column();
-        Ok(TestRecord {
-            test: test.name.clone(),
-            severity: if test.severity == Severity::Error { "error" } else { "warning" }.to_owned(),
-            passed: test.passes.contains(&count),
-            count,
-            place: format!("{}:{line}:{column}", test.place.file.path.display()),
-        })
+        Ok(test_record(test, count))
     }
 
     async fn offending(&self, test: &PlannedTest) -> Result<i64, EngineError> {
@@ -334,9 +478,26 @@ impl Execution {
             pipeline: self.prepared.plan.pipeline.name.value.clone(),
             as_of: Some(self.prepared.plan.parameters.as_of()),
             fingerprint: fingerprint.to_owned(),
+            ledger: None,
             extra: serde_json::Map::new(),
         }
     }
+}
+
+/// What came of a test that counted so many rows.
+pub(crate) fn test_record(test: &PlannedTest, count: i64) -> TestRecord {
+    TestRecord {
+        test: test.name.clone(),
+        severity: if test.severity == Severity::Error { "error" } else { "warning" }.to_owned(),
+        passed: test.passes.contains(&count),
+        count,
+        place: shown_place(&test.place),
+    }
+}
+
+fn shown_place(place: &Place) -> String {
+    let (line, column) = place.line_and_column();
+    format!("{}:{line}:{column}", place.file.path.display())
 }
 
 /// Microseconds of the one time in a batch of one row, whatever its unit or zone; a date is its midnight.

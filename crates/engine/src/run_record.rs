@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::incremental::IncrementRecord;
 use crate::intake::IntakeCounts;
 use crate::usage::StepUsage;
 
@@ -17,6 +18,10 @@ pub enum RunStatus {
     Failed,
     /// No step failed, but a data test did.
     TestsFailed,
+    /// Another run took over the pipeline or a table.
+    Held,
+    /// It was asked to stop, or killed.
+    Interrupted,
 }
 
 /// How a step ended.
@@ -103,12 +108,27 @@ pub struct StepRecord {
     /// The matcher's conservation, a row a definition.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conservation: Vec<ConservationRow>,
+    /// What an incremental step made again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub increment: Option<IncrementRecord>,
     /// Data tests.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tests: Vec<TestRecord>,
     /// What it cost.
     #[serde(default)]
     pub usage: StepUsage,
+    /// What the step was made from: the program, `as_of`, its definition, files of sources, versions of tables.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub made_from: BTreeMap<String, String>,
+    /// The run that did it, where `--retry` took it over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reused_from: Option<String>,
+    /// With `--retry`: why it was done again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub done_again: Option<String>,
+    /// It failed because another run holds the pipeline or the table.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub held: bool,
 }
 
 /// What a trigger found in a run.

@@ -85,10 +85,16 @@ impl Execution {
         } else {
             let began = Instant::now();
             self.observer.event(&Event::StepStarted { step: TRIGGER_LOG });
-            match self.extend_log(&triggers, &mut record).await {
+            let extended = tokio::select! {
+                biased;
+                extended = self.extend_log(&triggers, &mut record) => extended,
+                () = self.gate.stopped() => Err(EngineError::interrupted()),
+            };
+            match extended {
                 Ok(triggers) => found = triggers,
                 Err(error) => {
                     record.status = StepStatus::Failed;
+                    record.held = matches!(error, EngineError::Held { .. });
                     record.help = error.help().map(str::to_owned);
                     record.error = Some(error.to_string());
                 }
@@ -107,8 +113,9 @@ impl Execution {
         let firing = self.firing(triggers).await?;
         let schema: SchemaRef = Arc::new(firing.schema().as_arrow().clone());
         self.name(FIRING, firing.into_view())?;
+        let mut faster = None;
         for _ in 0..ATTEMPTS {
-            let log = self.prepared.warehouse.table(TRIGGER_LOG).await?;
+            let log = self.warehouse.table(TRIGGER_LOG).await?;
             let seen = log.as_ref().map(|log| log.version);
             match log {
                 Some(log) => self.name(LOG, log.provider)?,
@@ -128,21 +135,22 @@ impl Execution {
                 record.version = Some(version);
                 return Ok(found);
             }
-            match staged.commit(&self.commit_details(&record.fingerprint)).await {
+            match self.publish(&staged, &self.commit_details(&record.fingerprint)).await {
                 Ok(committed) => {
                     record.bytes = Some(staged.bytes());
                     record.files = Some(staged.files() as u64);
                     record.version = Some(committed.version);
                     return Ok(found);
                 }
-                Err(error) if error.is_conflict() => staged.discard().await?,
-                Err(error) => return Err(error.into()),
+                // Another run was faster; the staged rows are gone already.
+                Err(held @ EngineError::Held { .. }) => faster = Some(held),
+                Err(error) => return Err(error),
             }
         }
-        Err(EngineError::failed(
-            format!("other runs were faster {ATTEMPTS} times in adding to `{TRIGGER_LOG}`; nothing was added"),
-            "run again when they have ended",
-        ))
+        Err(faster.unwrap_or_else(|| EngineError::Held {
+            message: format!("other runs were faster {ATTEMPTS} times in adding to `{TRIGGER_LOG}`; nothing was added"),
+            help: "run again when they have ended".to_owned(),
+        }))
     }
 
     /// One row for each row that fires, of all triggers side by side.
@@ -186,7 +194,7 @@ impl Execution {
             order: Vec::new(),
         };
         let streams = execute_stream_partitioned(Arc::clone(&physical), self.session.task_ctx())?;
-        let staged = self.prepared.warehouse.stage_addition(spec, streams).await?;
+        let staged = self.warehouse.stage_addition(spec, streams).await?;
         record.usage.add_usage(StepUsage::of(&physical));
         Ok(staged)
     }

@@ -2,23 +2,32 @@
 //!
 //! In: locations of the pipeline (`stores`) and files of source systems (`source`). Out: DataFusion table providers,
 //! and tables of the warehouse, each replaced in one atomic commit after its staged rows were looked at (`warehouse`);
-//! rows as CSV, JSON or Parquet for people (`export`).
+//! rows as CSV, JSON or Parquet for people (`export`); tables frozen with a manifest
+//! (`snapshot`).
 //!
-//! This crate knows storage and nothing of journeys, models or plans. Nothing else writes tables, and it never deletes
-//! a file that a published version names.
+//! This crate knows storage and nothing of journeys, models or plans. Nothing else writes tables. Files of published
+//! versions are deleted by a vacuum only, which is told the versions to keep.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod export;
 mod scan;
+mod snapshot;
 mod source;
 mod stores;
 mod warehouse;
 
 pub use export::{ExportError, ExportFormat, export};
-pub use source::{ORIGIN_COLUMN, OpenSource, PROBLEM_COLUMN, SourceError, open_source};
-pub use stores::{Location, StoreError, Stores};
+pub use snapshot::{
+    Damage, Exported, FileManifest, LeftBehind, Manifest, NotASnapshotName, Period, Snapshot, SnapshotDraft,
+    SnapshotError, SnapshotName, Snapshots, Superseded, TableDraft, TableManifest, Verification,
+};
+pub use source::{
+    ORIGIN_COLUMN, OpenSource, PROBLEM_COLUMN, SourceError, column_type, declared_columns, open_source,
+    open_source_files,
+};
+pub use stores::{Location, StoreError, Stores, plain_words};
 pub use warehouse::{
-    CommitDetails, Committed, PublishedTable, SortColumn, StagedTable, TableSpec, Warehouse, WarehouseError,
-    storage_schema,
+    Checkpoint, CheckpointOutcome, CommitDetails, Committed, DeadFile, Lease, LeaseHolder, PublishedTable, SortColumn,
+    StagedTable, TableParts, TableSpec, Vacuum, VacuumedTable, Warehouse, WarehouseError, storage_schema,
 };

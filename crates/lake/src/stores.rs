@@ -1,5 +1,9 @@
 //! Where data lies: a location as people write it, turned into an object store, a prefix and a URL.
 
+mod relisting;
+mod s3;
+mod storage_error;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::path::{Component, PathBuf};
@@ -7,11 +11,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::RuntimeEnv;
-use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, S3ConditionalPut};
+use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
-use object_store::{ClientConfigKey, ObjectStore, RetryConfig};
 use url::Url;
+
+pub use storage_error::plain_words;
+pub(crate) use storage_error::{storage_help, storage_words};
 
 /// A location cannot be turned into a store.
 #[derive(Debug, thiserror::Error)]
@@ -33,7 +39,7 @@ pub enum StoreError {
         reason: String,
     },
     /// The client of an object store could not be made from the environment.
-    #[error("the object store of `{location}` cannot be used: {error}")]
+    #[error("the object store of `{location}` cannot be used: {}", storage_words(error))]
     Client {
         /// The location as written.
         location: String,
@@ -54,26 +60,6 @@ impl StoreError {
             }
         }
     }
-}
-
-/// The way out of an error of the object store, where one is known.
-pub(crate) fn storage_help(error: &object_store::Error) -> String {
-    let text = error.to_string();
-    match error {
-        object_store::Error::Unauthenticated { .. } => {
-            "the store does not accept the credentials: check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN"
-        }
-        object_store::Error::PermissionDenied { .. } => {
-            "the credentials (or the file's permissions) do not allow this: grant read, write and list on the location"
-        }
-        object_store::Error::NotFound { .. } if text.contains("NoSuchBucket") => {
-            "the bucket does not exist: create it, or correct its name in the location"
-        }
-        object_store::Error::NotFound { .. } => "the object is gone: something removed it while it was read; run again",
-        object_store::Error::Generic { .. } if text.contains("No space left") => "free space on the disk and run again",
-        _ => "the store may be out of reach for the moment: run again; if it stays, check the location and the network",
-    }
-    .into()
 }
 
 /// A place in an object store.
@@ -116,6 +102,11 @@ impl Location {
         }
         let local = self.local.as_ref().map(|path| path.join(name));
         Self { prefix, url, local, ..self.clone() }
+    }
+
+    /// Whether it lies in a file system, where a folder that is not there is like an empty one.
+    pub(crate) fn is_file(&self) -> bool {
+        self.url.scheme() == "file"
     }
 
     /// A path of this store as shown to people: relative to the workspace where it lies inside it, a URL for
@@ -208,7 +199,7 @@ impl Stores {
         }
         let (store, plain): (Arc<dyn ObjectStore>, bool) = match url.scheme() {
             "file" => (Arc::new(LocalFileSystem::new()), true),
-            "s3" => (Arc::new(s3(location, url)?), false),
+            "s3" => (s3::store(location, url)?, false),
             scheme => {
                 return Err(StoreError::UnsupportedScheme { location: location.into(), scheme: scheme.into() });
             }
@@ -231,29 +222,6 @@ fn store_key(url: &Url) -> String {
         Some(host) if url.scheme() != "file" => format!("{}://{host}", url.scheme()),
         _ => format!("{}:///", url.scheme()),
     }
-}
-
-/// S3 as the environment of the AWS tools describes it. Timeouts and retries are set here unless the environment does:
-/// a request of 32 MB on a slow line ends well before two minutes, and a store that answers nothing for three
-/// minutes is reported.
-fn s3(location: &str, url: &Url) -> Result<object_store::aws::AmazonS3, StoreError> {
-    let bucket = url
-        .host_str()
-        .filter(|bucket| !bucket.is_empty())
-        .ok_or_else(|| StoreError::Invalid { location: location.into(), reason: "the bucket is missing".into() })?;
-    let retry =
-        RetryConfig { max_retries: 8, retry_timeout: std::time::Duration::from_secs(180), ..RetryConfig::default() };
-    let mut builder = AmazonS3Builder::from_env()
-        .with_bucket_name(bucket)
-        .with_conditional_put(S3ConditionalPut::ETagMatch)
-        .with_retry(retry);
-    for (key, value) in [(ClientConfigKey::Timeout, "120s"), (ClientConfigKey::ConnectTimeout, "10s")] {
-        let key = AmazonS3ConfigKey::Client(key);
-        if builder.get_config_value(&key).is_none() {
-            builder = builder.with_config(key, value);
-        }
-    }
-    builder.build().map_err(|error| StoreError::Client { location: location.into(), error })
 }
 
 /// The path without `.` and `..`, by its text alone: object stores have no such names.

@@ -30,6 +30,11 @@ pub struct PlannedTest {
     pub query: LogicalPlan,
     /// For a test of uniqueness the key of every row: when all keys differ, the query yields 0 and need not run.
     pub keys: Option<LogicalPlan>,
+    /// For a rule about single rows: true for a row that breaks it. Several can then be counted in one pass.
+    pub broken: Option<Expr>,
+    /// Whether rows that passed once need not be looked at again: the test speaks of each row by itself, or of keys that
+    /// rows which stay cannot share with rows that come.
+    pub of_new_rows: bool,
     /// The integers that pass, both ends included.
     pub passes: std::ops::RangeInclusive<i64>,
 }
@@ -71,6 +76,8 @@ async fn plan_test(
         place: test.place.clone(),
         query,
         keys: None,
+        broken: None,
+        of_new_rows: matches!(test.kind, TestKind::Rows(_) | TestKind::Unique(_) | TestKind::Relationship { .. }),
         passes,
     };
     let rows = || async { session.table(model.name.value.as_str()).await.map_err(at) };
@@ -79,8 +86,9 @@ async fn plan_test(
             let frame = rows().await?;
             let rules = row_rule(rule, frame.schema(), parameters, &session.state())?;
             let planned = rules.into_iter().map(|rule| {
-                let query = count_where(frame.clone(), rule.broken).map_err(at)?;
-                Ok(one(format!("no row where {}", rule.reason), query, 0..=0))
+                let query = count_where(frame.clone(), rule.broken.clone()).map_err(at)?;
+                let test = one(format!("no row where {}", rule.reason), query, 0..=0);
+                Ok(PlannedTest { broken: Some(rule.broken), ..test })
             });
             planned.collect()
         }

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use throughline_config::{Diagnostic, Diagnostics, ModelKind, Pipeline, Place, closest};
+use throughline_config::{Diagnostic, Diagnostics, Model, ModelKind, Pipeline, Place, TestKind, closest};
 
+use crate::replaced_rows::{ReplacedRows, replaced_rows};
 use crate::sql_text::SqlText;
 use crate::step::JOURNEY_DEFINITIONS;
 
@@ -46,7 +47,7 @@ impl Graph {
                     Node { inputs: BTreeMap::from([(input.value.clone(), input.place.clone())]), sql: None }
                 }
             };
-            nodes.insert(name.clone(), node);
+            nodes.insert(name.clone(), with_referenced(node, model));
         }
         for node in nodes.values() {
             for (input, place) in &node.inputs {
@@ -58,7 +59,21 @@ impl Graph {
         if !findings.0.is_empty() {
             return Err(findings);
         }
-        Self { nodes }.ordered(pipeline)
+        let mut graph = Self { nodes };
+        graph.carry_members(pipeline);
+        graph.ordered(pipeline)
+    }
+
+    /// An incremental model of instances finds open ones in the members, so it comes after them.
+    fn carry_members(&mut self, pipeline: &Pipeline) {
+        for model in pipeline.models.values() {
+            let place = model.name.place.clone();
+            if let Ok(Some(ReplacedRows::Instances { members, .. })) = replaced_rows(model, pipeline, self)
+                && let Some(node) = self.nodes.get_mut(&model.name.value)
+            {
+                node.inputs.entry(members).or_insert(place);
+            }
+        }
     }
 
     /// Relations that read `name`, directly.
@@ -126,6 +141,19 @@ impl Graph {
         }
         .into()
     }
+}
+
+/// What a model's tests look up has to be there before the model is tested.
+fn with_referenced(mut node: Node, model: &Model) -> Node {
+    for test in &model.tests {
+        if let TestKind::Relationship { references, .. } = &test.kind
+            && let Some((relation, _)) = references.value.split_once('.')
+            && relation != model.name.value
+        {
+            node.inputs.entry(relation.to_owned()).or_insert_with(|| references.place.clone());
+        }
+    }
+    node
 }
 
 fn unknown_relation(name: &str, place: &Place, pipeline: &Pipeline) -> Option<Diagnostic> {

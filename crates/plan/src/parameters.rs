@@ -20,6 +20,9 @@ use crate::error_place::{TextOrigin, span_to_bytes};
 /// A day in microseconds; a day is 24 h (SEMANTICS 1).
 const DAY: i64 = 86_400_000_000;
 
+/// Before anything that can have happened, and within what a timestamp of nanoseconds holds: 1700-01-01 00:00 UTC.
+pub const BEGINNING: Timestamp = -8_520_336_000_000_000;
+
 /// The values of a run's parameters.
 #[derive(Debug, Clone)]
 pub struct Parameters {
@@ -33,6 +36,16 @@ impl Parameters {
             pipeline.variables.iter().map(|(name, value)| (name.clone(), value.value.clone())).collect();
         values.insert("as_of".to_owned(), Variable::Timestamp(as_of));
         values.insert("start".to_owned(), Variable::Timestamp(pipeline.start.value));
+        Self { values }
+    }
+
+    /// The same with `$interval_start` and `$interval_end`, which only incremental models have: what a run makes again,
+    /// from [`BEGINNING`] on where that is everything. For a model of instances no instance that is made again had its
+    /// last touchpoint before `$interval_start`.
+    pub fn with_interval(&self, start: Timestamp) -> Self {
+        let mut values = self.values.clone();
+        values.insert("interval_start".to_owned(), Variable::Timestamp(start));
+        values.insert("interval_end".to_owned(), Variable::Timestamp(self.as_of()));
         Self { values }
     }
 

@@ -25,6 +25,11 @@ pub trait JourneyMatching: Send + Sync {
         parameters: &Parameters,
         state: &SessionState,
     ) -> Result<LogicalPlan, Diagnostics>;
+
+    /// Which columns of the touchpoints a column that the matcher adds is made of, for lineage.
+    fn made_of(&self, _column: &str) -> &'static [&'static str] {
+        &[]
+    }
 }
 
 /// Plans the rows of `model`. Its inputs must be registered in `session` under their names.

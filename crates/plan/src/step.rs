@@ -19,8 +19,9 @@ use crate::condition::{column_named, row_rule, schema_of};
 use crate::data_test::planned_tests;
 use crate::error_place::{TextOrigin, diagnose};
 use crate::graph::{Graph, Node};
-use crate::parameters::Parameters;
+use crate::parameters::{BEGINNING, Parameters};
 use crate::relation::{JourneyMatching, relation};
+use crate::replaced_rows::{ReplacedRows, check_replaced, replaced_rows};
 use crate::sql_text::SqlText;
 use crate::trigger::check_triggers;
 
@@ -55,6 +56,8 @@ pub struct Step {
     pub fingerprint: String,
     /// The parsed SELECT of an SQL model.
     pub sql: Option<Arc<SqlText>>,
+    /// For an incremental model, how the rows to be replaced are told.
+    pub replaced: Option<ReplacedRows>,
 }
 
 /// A pipeline made ready to run.
@@ -78,6 +81,11 @@ impl Plan {
         self.steps.iter().find(|step| step.name == name)
     }
 
+    /// Changes when the definition of any relation changes: 16 hex digits.
+    pub fn fingerprint(&self) -> String {
+        digest(self.steps.iter().flat_map(|step| [step.name.as_str(), step.fingerprint.as_str()]))
+    }
+
     /// The comment of a column: the model's own, else the pipeline's dictionary.
     pub fn column_comment(&self, model: &str, column: &str) -> Option<&str> {
         let own = self.pipeline.models.get(model).and_then(|model| model.columns.get(column));
@@ -98,6 +106,7 @@ pub async fn plan(
 ) -> Result<Plan, Diagnostics> {
     let graph = Graph::of(&pipeline)?;
     let mut checker = Checker {
+        graph: &graph,
         pipeline: &pipeline,
         parameters: &parameters,
         session,
@@ -126,6 +135,7 @@ pub async fn plan(
 }
 
 struct Checker<'a> {
+    graph: &'a Graph,
     pipeline: &'a Arc<Pipeline>,
     parameters: &'a Parameters,
     session: &'a SessionContext,
@@ -152,6 +162,7 @@ impl Checker<'_> {
                     schema,
                     fingerprint,
                     sql: None,
+                    replaced: None,
                 });
             }
             Err(found) => self.fail(&source.name, found),
@@ -165,7 +176,7 @@ impl Checker<'_> {
         let qualified = schema_of(&source.name, &schema)?;
         let mut findings = Diagnostics::default();
         let freshness = source.freshness.as_ref().map(|freshness| &freshness.column);
-        for time in source.time_column.iter().chain(freshness) {
+        for time in source.time_column.iter().chain(freshness).chain(&source.active_at) {
             match column_named(time, &qualified) {
                 Err(found) => findings.0.extend(found.0),
                 Ok(_) => {
@@ -207,10 +218,22 @@ impl Checker<'_> {
 
     async fn check_model(&self, model: &Model, node: &Node) -> Result<Step, Diagnostics> {
         let sql = node.sql.as_deref();
-        let plan = relation(model, sql, self.pipeline, self.parameters, self.session, self.matching).await?;
+        let with_interval;
+        let parameters = match model.materialized {
+            Materialization::Incremental(_) => {
+                with_interval = self.parameters.with_interval(BEGINNING);
+                &with_interval
+            }
+            Materialization::View | Materialization::Table => self.parameters,
+        };
+        let plan = relation(model, sql, self.pipeline, parameters, self.session, self.matching).await?;
         let schema: SchemaRef = Arc::new(plan.schema().as_arrow().clone());
-        if model.materialized == Materialization::Table {
+        if model.materialized.is_stored() {
             storable(model, &schema)?;
+        }
+        let replaced = replaced_rows(model, self.pipeline, self.graph)?;
+        if let Some(replaced) = &replaced {
+            check_replaced(replaced, model, &schema, |name| self.schema_of_step(name))?;
         }
         self.register(model, plan, &schema)?;
         let grain = schema_of(&model.name, &schema)?;
@@ -227,7 +250,7 @@ impl Checker<'_> {
         }
         let kind = match model.materialized {
             Materialization::View => StepKind::View,
-            Materialization::Table => StepKind::Table,
+            Materialization::Table | Materialization::Incremental(_) => StepKind::Table,
         };
         Ok(Step {
             name: model.name.value.clone(),
@@ -236,6 +259,7 @@ impl Checker<'_> {
             schema,
             fingerprint: self.fingerprint(model, node),
             sql: node.sql.clone(),
+            replaced,
         })
     }
 
@@ -244,7 +268,9 @@ impl Checker<'_> {
         let name = model.name.value.as_str();
         let registered = match model.materialized {
             Materialization::View => self.session.register_table(name, Arc::new(ViewTable::new(plan, None))),
-            Materialization::Table => self.session.register_table(name, Arc::new(EmptyTable::new(Arc::clone(schema)))),
+            Materialization::Table | Materialization::Incremental(_) => {
+                self.session.register_table(name, Arc::new(EmptyTable::new(Arc::clone(schema))))
+            }
         };
         registered.map(|_| ()).map_err(|error| diagnose(&error, &origin))
     }
@@ -265,6 +291,10 @@ impl Checker<'_> {
         let upstream = node.inputs.keys().filter_map(|input| self.steps.iter().find(|step| &step.name == input));
         let upstream: Vec<&str> = upstream.map(|step| step.fingerprint.as_str()).collect();
         digest([model.name.value.as_str(), &text].into_iter().chain(upstream))
+    }
+
+    fn schema_of_step(&self, name: &str) -> Option<SchemaRef> {
+        self.steps.iter().find(|step| step.name == name).map(|step| Arc::clone(&step.schema))
     }
 
     fn fail(&mut self, name: &str, found: Diagnostics) {
@@ -319,7 +349,8 @@ fn texts(columns: &[Located<String>]) -> Vec<&str> {
     columns.iter().map(|column| column.value.as_str()).collect()
 }
 
-fn digest<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
+/// Sixteen hex digits over texts; the same texts give the same digits.
+pub fn digest<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
     let mut hasher = Sha256::new();
     for part in parts {
         hasher.update((part.len() as u64).to_le_bytes());

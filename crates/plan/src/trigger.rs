@@ -6,9 +6,7 @@ use datafusion::execution::session_state::SessionState;
 use datafusion::functions::expr_fn::{coalesce, concat, round};
 use datafusion::logical_expr::{Expr, ExprSchemable, cast, lit};
 use datafusion::prelude::SessionContext;
-use throughline_config::{
-    Diagnostic, Diagnostics, Located, Materialization, Pipeline, Template, TemplatePart, Trigger, closest,
-};
+use throughline_config::{Diagnostic, Diagnostics, Located, Pipeline, Template, TemplatePart, Trigger, closest};
 
 use crate::condition::{column_named, condition};
 use crate::error_place::{TextOrigin, diagnose};
@@ -87,7 +85,7 @@ pub(crate) async fn check_triggers(
 
 fn no_published_table(name: &Located<String>, pipeline: &Pipeline) -> Option<Diagnostic> {
     let tables = || {
-        let tables = pipeline.models.iter().filter(|(_, model)| model.materialized == Materialization::Table);
+        let tables = pipeline.models.iter().filter(|(_, model)| model.materialized.is_stored());
         tables.map(|(name, _)| name.as_str())
     };
     if tables().any(|table| table == name.value) {

@@ -1,1 +1,47 @@
-//! x
+//! Results for people: a journey's figures in plain words, and one self-contained HTML page with pictures.
+//!
+//! In: the published tables of the newest complete run, or those of a snapshot. Out: sentences ([`words`]) and the bytes of a page ([`page`]).
+//! Nothing is computed anew but sums of cells that the tables hold; what a pipeline does not publish is told as
+//! missing, with the reason. Equal tables give equal bytes. This crate writes no file and prints nothing.
+
+mod block;
+mod chart;
+mod context;
+mod numbers;
+mod page;
+mod sections;
+mod table;
+pub mod words;
+
+use throughline_config::Pipeline;
+use throughline_engine::{EngineError, PrepareOptions, Published, PublishedTables};
+
+pub use numbers::{count, fixed};
+
+use crate::context::Context;
+
+/// The page of what a workspace's pipeline has published.
+///
+/// # Errors
+/// Nothing is published yet, or a table cannot be read.
+pub async fn page(options: PrepareOptions) -> Result<String, EngineError> {
+    let (pipeline, published) = Published::open_with_pipeline(options).await?;
+    page_of(&pipeline, &published).await
+}
+
+/// The page of a snapshot, as it was then.
+///
+/// # Errors
+/// There is no such snapshot, or it cannot be read.
+pub async fn snapshot_page(options: PrepareOptions, snapshot: &str) -> Result<String, EngineError> {
+    let (pipeline, published) = Published::open_snapshot_with_pipeline(options, snapshot).await?;
+    page_of(&pipeline, &published).await
+}
+
+async fn page_of(pipeline: &Pipeline, published: &Published) -> Result<String, EngineError> {
+    let tables = PublishedTables::of(published).await?;
+    let context = Context::gather(pipeline, &tables).await?;
+    let views = sections::views(&context).await?;
+    page::render(&context, &views)
+        .map_err(|error| EngineError::failed(format!("the page cannot be made: {error:#}"), ""))
+}

@@ -34,6 +34,12 @@ impl Span {
         Some(Span { start: midnight(start), end: midnight(end) })
     }
 
+    /// Year and month of an instant; what lies outside the span counts to its first or last month.
+    pub(crate) fn month(self, time: Time) -> (i32, u32) {
+        let at = DateTime::from_timestamp_micros(time.clamp(self.start, self.end - 1)).unwrap_or_default();
+        (at.year(), at.month())
+    }
+
     /// Calendar quarters that touch the span, cut to it.
     pub(crate) fn quarters(self) -> Vec<Quarter> {
         let mut quarters = Vec::new();

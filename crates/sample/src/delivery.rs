@@ -41,7 +41,7 @@ fn write_blocks(
 ) -> Result<Truth, SampleError> {
     let stage = Stage { quarters, landmarks, start: span.start, end: span.end, effects: options.effects };
     let blocks = options.customers.div_ceil(BLOCK);
-    let mut lake = Lake::create(lake, (blocks / 4).clamp(1, 64))?;
+    let mut lake = Lake::create(lake, span)?;
     let mut tallies = Tallies {
         landmarks: landmarks.iter().map(|_| <[Tally; 8]>::default()).collect(),
         ratings: RatingTally::default(),
@@ -91,12 +91,13 @@ fn write_blocks(
 
 /// The open files of all tables and what was written to each.
 struct Lake {
+    span: Span,
     writers: BTreeMap<&'static str, TableWriter>,
     truths: BTreeMap<String, TableTruth>,
 }
 
 impl Lake {
-    fn create(folder: &Path, blocks_per_file: u64) -> Result<Self, SampleError> {
+    fn create(folder: &Path, span: Span) -> Result<Self, SampleError> {
         let tables = [
             Customer::TABLE,
             Subscription::TABLE,
@@ -109,9 +110,9 @@ impl Lake {
             Survey::TABLE,
             Feedback::TABLE,
         ];
-        let writer = |table| Ok((table, TableWriter::create(folder, table, blocks_per_file)?));
+        let writer = |table| Ok((table, TableWriter::create(folder, table)?));
         let writers = tables.into_iter().map(writer).collect::<Result<_, SampleError>>()?;
-        Ok(Lake { writers, truths: BTreeMap::new() })
+        Ok(Lake { span, writers, truths: BTreeMap::new() })
     }
 
     fn write(&mut self, rows: Rows, customers: u64, dice: &mut Dice, ids: &mut Ids) -> Result<(), SampleError> {
@@ -136,7 +137,16 @@ impl Lake {
     ) -> Result<(), SampleError> {
         let delivered = deliver(rows, customers, dice, ids);
         if let Some(writer) = self.writers.get_mut(R::TABLE) {
-            writer.write(&R::batch(&delivered.on_time)?, &R::batch(&delivered.late)?)?;
+            let month = |row: &R| R::EVENTS.then(|| self.span.month(row.time()));
+            // Rows come in the order of their times, so those of a month stand together.
+            for rows in delivered.on_time.chunk_by(|one, next| month(one) == month(next)) {
+                let name = match rows.first().and_then(month) {
+                    Some((year, month)) => format!("{year}-{month:02}"),
+                    None => "all".to_owned(),
+                };
+                writer.write(&name, &R::batch(rows)?)?;
+            }
+            writer.write("late-00000", &R::batch(&delivered.late)?)?;
         }
         self.truths.entry(R::TABLE.to_owned()).or_default().add(&delivered.truth);
         Ok(())

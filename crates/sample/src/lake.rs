@@ -1,5 +1,6 @@
-//! Writes the lake: one folder a table, one open file a table, and a name the whole only gets when it is complete.
+//! Writes the lake: one folder a table, one open file a month, and a name the whole only gets when it is complete.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
@@ -84,46 +85,31 @@ fn rename(from: &Path, to: &Path) -> Result<(), SampleError> {
     fs::rename(from, to).map_err(|source| SampleError::Io { path: from.to_owned(), source })
 }
 
-/// Writes one table: `part-00000.parquet` and so on, and `late-00000.parquet` for what arrives late.
+/// Writes one table: `2026-05.parquet` and so on for what happened in a month, or `all.parquet` where rows are no
+/// events, and `late-00000.parquet` for what arrives late.
 pub(crate) struct TableWriter {
     folder: PathBuf,
-    parts: u32,
-    blocks_per_file: u64,
-    blocks: u64,
-    part: Option<ArrowWriter<File>>,
-    late: Option<ArrowWriter<File>>,
+    open: BTreeMap<String, ArrowWriter<File>>,
 }
 
 impl TableWriter {
-    pub(crate) fn create(lake: &Path, table: &str, blocks_per_file: u64) -> Result<Self, SampleError> {
+    pub(crate) fn create(lake: &Path, table: &str) -> Result<Self, SampleError> {
         let folder = lake.join(table);
         fs::create_dir_all(&folder).map_err(|source| SampleError::Io { path: folder.clone(), source })?;
-        Ok(TableWriter { folder, parts: 0, blocks_per_file, blocks: 0, part: None, late: None })
+        Ok(TableWriter { folder, open: BTreeMap::new() })
     }
 
-    /// Writes a block's rows; a new file begins every `blocks_per_file` blocks.
-    pub(crate) fn write(&mut self, on_time: &RecordBatch, late: &RecordBatch) -> Result<(), SampleError> {
-        let mut part = match self.part.take() {
-            Some(part) => part,
-            None => {
-                self.parts += 1;
-                self.open(&format!("part-{:05}.parquet", self.parts - 1), on_time)?
-            }
-        };
-        part.write(on_time)?;
-        self.blocks += 1;
-        if self.blocks.is_multiple_of(self.blocks_per_file) {
-            part.close()?;
-        } else {
-            self.part = Some(part);
+    /// Adds rows to the file `name`.
+    pub(crate) fn write(&mut self, name: &str, rows: &RecordBatch) -> Result<(), SampleError> {
+        if rows.num_rows() == 0 {
+            return Ok(());
         }
-        if late.num_rows() > 0 {
-            let mut writer = match self.late.take() {
-                Some(writer) => writer,
-                None => self.open("late-00000.parquet", late)?,
-            };
-            writer.write(late)?;
-            self.late = Some(writer);
+        if !self.open.contains_key(name) {
+            let writer = self.open(&format!("{name}.parquet"), rows)?;
+            self.open.insert(name.to_owned(), writer);
+        }
+        if let Some(writer) = self.open.get_mut(name) {
+            writer.write(rows)?;
         }
         Ok(())
     }
@@ -140,7 +126,7 @@ impl TableWriter {
     }
 
     pub(crate) fn close(self) -> Result<(), SampleError> {
-        for writer in [self.part, self.late].into_iter().flatten() {
+        for writer in self.open.into_values() {
             writer.close()?;
         }
         Ok(())

@@ -62,6 +62,8 @@ pub(crate) trait RawRow: Clone {
     const TABLE: &'static str;
     /// Every way in which a row of it occurs broken.
     const DEFECTS: &'static [Defect];
+    /// Whether a row is something that happened, so that its system delivers it by the month.
+    const EVENTS: bool = true;
 
     /// The source's event time.
     fn time(&self) -> Time;

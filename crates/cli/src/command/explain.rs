@@ -1,18 +1,23 @@
 //! `throughline explain JOURNEY`.
 
-mod performance;
-mod words;
-
-use throughline_engine::explain;
+use throughline_engine::{Published, PublishedTables, explain, explain_from};
+use throughline_report::words;
 
 use crate::arguments::{ExplainArguments, ExplanationFormat, WorkspaceArguments};
 use crate::command::options;
 use crate::exit::Exit;
 use crate::terminal::{put, text_width, wrapped};
 
-/// Prints why a journey is ranked where it is, from the tables of the last complete run.
+/// Prints why a journey is ranked where it is, from the tables of the last complete run or of a snapshot.
 pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &ExplainArguments) -> Result<(), Exit> {
-    let explanation = explain(options(workspace)?, &arguments.journey).await?;
+    let options = options(workspace)?;
+    let explanation = match &arguments.snapshot {
+        Some(snapshot) => {
+            let (pipeline, published) = Published::open_snapshot_with_pipeline(options, snapshot).await?;
+            explain_from(&PublishedTables::of(&published).await?, &pipeline, &arguments.journey).await?
+        }
+        None => explain(options, &arguments.journey).await?,
+    };
     match arguments.format {
         ExplanationFormat::Json => {
             let text = serde_json::to_string_pretty(&explanation);

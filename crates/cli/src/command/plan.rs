@@ -2,21 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use throughline_engine::{Arrangement, Published, StepRecord};
+use chrono::{DateTime, SecondsFormat};
+use throughline_engine::{Arrangement, Increment, Published, StepRecord, increments};
 use throughline_plan::{Step, StepKind, TRIGGER_LOG};
 
-use crate::arguments::{SelectionArguments, WorkspaceArguments};
-use crate::command::prepared;
+use crate::arguments::{PlanArguments, WorkspaceArguments};
 use crate::command::run::selection;
+use crate::command::{interval, prepared};
 use crate::exit::Exit;
 use crate::terminal::{bytes, framed};
 
 /// Prints the steps that a run with the same arguments would execute, in order, with the reason for each.
 #[allow(clippy::print_stdout, reason = "the plan is what was asked for")]
-pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &SelectionArguments) -> Result<(), Exit> {
+pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &PlanArguments) -> Result<(), Exit> {
     let prepared = prepared(workspace).await?;
     let plan = &prepared.plan;
-    let selected = selection(arguments).models(&plan.pipeline, &plan.graph)?;
+    let selected = selection(&arguments.selection).models(&plan.pipeline, &plan.graph)?;
     let published = Published::latest(prepared.warehouse(), &plan.pipeline.name).await?;
     let before: BTreeMap<String, StepRecord> = published
         .map(|published| published.record.steps.into_iter().map(|step| (step.step.clone(), step)).collect())
@@ -24,7 +25,10 @@ pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &SelectionArg
     let arrangements = prepared.arrangements().await?;
     let mut table = framed();
     table.set_header(["", "step", "kind", "reads", "why"]);
-    for (index, step) in throughline_engine::needed_steps(plan, &selected).into_iter().enumerate() {
+    let steps = throughline_engine::needed_steps(plan, &selected);
+    let interval = interval(arguments.full_refresh, arguments.start.as_deref())?;
+    let increments = increments(&prepared, &steps, interval).await?;
+    for (index, step) in steps.into_iter().enumerate() {
         let kind = match step.kind {
             StepKind::Source => "source",
             StepKind::Seed => "seed",
@@ -35,7 +39,10 @@ pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &SelectionArg
             Some((files, size)) => format!("{files} file{}, {}", if files == 1 { "" } else { "s" }, bytes(size)),
             None => step.inputs.join(", "),
         };
-        let mut why = reason(step, before.get(&step.name));
+        let mut why = match increments.get(&step.name) {
+            Some(increment) => incremental(increment),
+            None => reason(step, before.get(&step.name)),
+        };
         if let Some(arrangement) = arrangements.get(&step.name) {
             why = format!("{why}; {}", arranged(*arrangement));
         }
@@ -56,6 +63,15 @@ fn arranged(arrangement: Arrangement) -> &'static str {
         Arrangement::Ordered => "touchpoints come in the order of their customers and are not sorted",
         Arrangement::Shuffled { .. } => "touchpoints are sorted by customer",
     }
+}
+
+/// From where on an incremental model is made again, and why.
+fn incremental(increment: &Increment) -> String {
+    let from = match increment.start.and_then(DateTime::from_timestamp_micros) {
+        Some(start) => format!("made again from {}", start.to_rfc3339_opts(SecondsFormat::AutoSi, true)),
+        None => "whole history".to_owned(),
+    };
+    format!("{from}: {}", increment.why)
 }
 
 fn reason(step: &Step, before: Option<&StepRecord>) -> String {

@@ -9,9 +9,8 @@ use crate::command::options;
 use crate::exit::Exit;
 use crate::terminal::write_frame;
 
-/// Runs one SELECT over the tables of the last complete run.
+/// Runs one SELECT over the tables of the last complete run and the history of runs, or over a snapshot.
 pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &QueryArguments) -> Result<(), Exit> {
-    let published = Published::open(options(workspace)?).await?;
     let sql = match arguments.sql.as_str() {
         "-" => {
             let mut text = String::new();
@@ -22,6 +21,10 @@ pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &QueryArgumen
         }
         sql => sql.to_owned(),
     };
-    let frame = published.query(&sql).await?;
+    let options = options(workspace)?;
+    let frame = match &arguments.snapshot {
+        Some(snapshot) => Published::open_snapshot(options, snapshot).await?.query(&sql).await?,
+        None => throughline_engine::query(options, &sql).await?,
+    };
     write_frame(frame, &arguments.output).await
 }

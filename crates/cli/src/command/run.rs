@@ -1,29 +1,50 @@
 //! `throughline run`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use throughline_engine::{Observer, Published, RunOptions, RunStatus, run as run_plan};
+use throughline_engine::{Observer, Published, RunOptions, RunStatus, Stop, run as run_plan};
 use throughline_plan::Selection;
 
 use crate::arguments::{LogFormat, RunArguments, SelectionArguments, WorkspaceArguments};
-use crate::command::prepared;
+use crate::command::{interval, prepared};
 use crate::exit::Exit;
+use crate::openlineage;
+use crate::signal::Interruptions;
 use crate::terminal::{JsonLines, Progress, print_ranking, print_summary, say};
 
 /// Runs the plan, tells how it goes, and ends with the ranked journeys where the pipeline has them.
 pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &RunArguments) -> Result<(), Exit> {
-    let prepared = Arc::new(prepared(workspace).await?);
+    let mut interruptions = Interruptions::new();
+    let until = match &arguments.end {
+        Some(end) => &WorkspaceArguments { as_of: Some(end.clone()), ..workspace.clone() },
+        None => workspace,
+    };
+    let interval = interval(arguments.full_refresh, arguments.start.as_deref())?;
+    let prepared = tokio::select! {
+        prepared = prepared(until) => Arc::new(prepared?),
+        () = interruptions.next() => return Err(Exit::interrupted()),
+    };
+    let stop = Stop::default();
     let options = RunOptions {
         selection: selection(&arguments.selection),
-        full_refresh: arguments.full_refresh,
+        interval,
         threads: usize::from(arguments.threads),
         fail_fast: arguments.fail_fast,
+        retry: arguments.retry,
+        lease: Some(Duration::from_secs(arguments.lease_seconds)),
+        stop: stop.clone(),
     };
     let observer: Arc<dyn Observer> = match arguments.log_format {
         LogFormat::Text => Arc::new(Progress::new()),
-        LogFormat::Json => Arc::new(JsonLines),
+        LogFormat::Json => Arc::new(JsonLines::new()),
     };
-    let record = run_plan(&prepared, &options, &observer).await?;
+    let (observer, told) = openlineage::with_lineage(observer, arguments.openlineage.as_deref(), &prepared).await?;
+    let record = tokio::select! {
+        record = run_plan(&prepared, &options, &observer) => record?,
+        () = interrupted_twice(&mut interruptions, &stop) => return Err(Exit::interrupted()),
+    };
+    drop(told);
     drop(observer);
     if arguments.log_format == LogFormat::Text {
         print_summary(&record, &prepared);
@@ -40,7 +61,17 @@ pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &RunArguments
         RunStatus::Done => Ok(()),
         RunStatus::Failed => Err(Exit::step_failed()),
         RunStatus::TestsFailed => Err(Exit::tests_failed()),
+        RunStatus::Held => Err(Exit::held()),
+        RunStatus::Interrupted => Err(Exit::interrupted()),
     }
+}
+
+/// Asks the run to stop at the first interruption, and returns at the second.
+async fn interrupted_twice(interruptions: &mut Interruptions, stop: &Stop) {
+    interruptions.next().await;
+    say("interrupted: clearing away what is not published; once more ends at once");
+    stop.ask();
+    interruptions.next().await;
 }
 
 /// The selectors as the plan takes them.

@@ -1,16 +1,21 @@
 //! `throughline runs`.
 
-use throughline_engine::{RunStatus, past_runs};
+use comfy_table::ColumnConstraint;
+use throughline_engine::{RunRecord, RunStatus, StepStatus, past_runs};
 
-use crate::arguments::{RunsArguments, WorkspaceArguments};
+use crate::arguments::{RunsArguments, RunsFormat, WorkspaceArguments};
 use crate::command::options;
 use crate::exit::Exit;
-use crate::terminal::{count, framed, say, seconds};
+use crate::terminal::{count, framed, put, say, seconds};
 
-/// Lists the newest runs of the pipeline, newest first.
+/// Lists the newest runs of the pipeline, newest first, and what failed in them.
 #[allow(clippy::print_stdout, reason = "the list is what was asked for")]
 pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &RunsArguments) -> Result<(), Exit> {
     let runs = past_runs(options(workspace)?, arguments.limit).await?;
+    if arguments.format == RunsFormat::Json {
+        let lines = runs.iter().filter_map(|record| serde_json::to_string(record).ok());
+        return put(&lines.map(|line| format!("{line}\n")).collect::<String>());
+    }
     if runs.is_empty() {
         say("no run yet; `throughline run` makes the tables");
         return Ok(());
@@ -22,6 +27,8 @@ pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &RunsArgument
             RunStatus::Done => "done",
             RunStatus::Failed => "failed",
             RunStatus::TestsFailed => "tests failed",
+            RunStatus::Held => "held by another run",
+            RunStatus::Interrupted => "interrupted",
         };
         let rows: u64 = record.steps.iter().filter(|step| step.version.is_some()).filter_map(|step| step.rows).sum();
         let made = record.steps.iter().filter(|step| step.version.is_some()).count();
@@ -31,7 +38,7 @@ pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &RunsArgument
         table.add_row([
             record.run_id.clone(),
             status.to_owned(),
-            record.as_of.clone(),
+            record.as_of.strip_suffix("T00:00:00Z").unwrap_or(&record.as_of).to_owned(),
             seconds(record.seconds),
             made.to_string(),
             count(rows),
@@ -39,6 +46,46 @@ pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &RunsArgument
             failed.to_string(),
         ]);
     }
+    // What is copied from here should be whole.
+    if table.width().is_some_and(|width| width >= 100)
+        && let Some(run) = table.column_mut(0)
+    {
+        run.set_constraint(ColumnConstraint::ContentWidth);
+    }
     println!("{table}");
-    Ok(())
+    put(&runs.iter().map(what_failed).collect::<String>())
+}
+
+/// Why a run is not done: the steps and tests that failed, and how many steps did not run because of them.
+fn what_failed(record: &RunRecord) -> String {
+    let mut text = String::new();
+    let mut not_run = 0;
+    for step in &record.steps {
+        let broken = step.tests.iter().filter(|test| !test.passed && test.severity == "error");
+        let broken = broken.map(|test| {
+            format!(
+                "  {}: test failed: {} ({}), {}\n",
+                step.step,
+                test.test,
+                count(test.count.unsigned_abs()),
+                test.place
+            )
+        });
+        match step.status {
+            StepStatus::Failed => {
+                let error = step.error.as_deref().and_then(|error| error.lines().next()).unwrap_or("failed");
+                text.push_str(&format!("  {}: {error}\n", step.step));
+            }
+            StepStatus::TestsFailed => text.push_str(&broken.collect::<String>()),
+            StepStatus::NotRun => not_run += 1,
+            StepStatus::Done => {}
+        }
+    }
+    if text.is_empty() && not_run == 0 {
+        return text;
+    }
+    if not_run > 0 {
+        text.push_str(&format!("  {not_run} steps did not run\n"));
+    }
+    format!("\n{}\n{text}", record.run_id)
 }

@@ -1,16 +1,47 @@
 //! `throughline show MODEL`.
 
-use crate::arguments::{ShowArguments, WorkspaceArguments};
+use datafusion::dataframe::DataFrame;
+use throughline_engine::{EngineError, Published};
+
+use crate::arguments::{OutputArguments, OutputFormat, RowLimit, ShowArguments, WorkspaceArguments};
 use crate::command::options;
 use crate::exit::Exit;
-use crate::terminal::{framed, write_frame};
+use crate::terminal::{framed, print_ranking, say, write_frame};
 
-/// Shows rows of a published table, or its columns with `--limit 0`.
-#[allow(clippy::print_stdout, reason = "the columns are what was asked for")]
+/// Tables that are about the ranking: what they say in many columns is then shown in a few.
+const RANKED: [&str; 2] = ["fct_key_journeys", "mart_planning"];
+
+/// Shows rows of a published table, or its columns with `--limit 0`; those about the ranking end with it.
 pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &ShowArguments) -> Result<(), Exit> {
     let options = options(workspace)?;
-    let frame = throughline_engine::show(options, &arguments.model).await?;
-    if arguments.limit.0 == Some(0) {
+    let snapshot = match &arguments.snapshot {
+        Some(snapshot) => Some(Published::open_snapshot(options.clone(), snapshot).await?),
+        None => None,
+    };
+    let frame = match &snapshot {
+        Some(snapshot) => snapshot.table(&arguments.model).await?,
+        None => throughline_engine::show(options.clone(), &arguments.model).await?,
+    };
+    rows(frame, arguments.limit, &arguments.output).await?;
+    let is_for_people = arguments.output.format == OutputFormat::Table && arguments.output.output.is_none();
+    if arguments.limit.0 == Some(0) || !is_for_people || !RANKED.contains(&arguments.model.as_str()) {
+        return Ok(());
+    }
+    let published = match snapshot {
+        Some(snapshot) => snapshot,
+        None => Published::open(options).await?,
+    };
+    // A pipeline's own tables of these names may have other columns; the rows stand above all the same.
+    if let Err(error) = print_ranking(&published).await {
+        say(&format!("\nThe ranking cannot be shown: {error}"));
+    }
+    Ok(())
+}
+
+/// Prints rows, or the columns where none are wanted.
+#[allow(clippy::print_stdout, reason = "the columns are what was asked for")]
+pub(crate) async fn rows(frame: DataFrame, limit: RowLimit, output: &OutputArguments) -> Result<(), Exit> {
+    if limit.0 == Some(0) {
         let mut table = framed();
         table.set_header(["column", "type", "comment"]);
         for field in frame.schema().fields() {
@@ -20,6 +51,6 @@ pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &ShowArgument
         println!("{table}");
         return Ok(());
     }
-    let frame = frame.limit(0, arguments.limit.0).map_err(throughline_engine::EngineError::from)?;
-    write_frame(frame, &arguments.output).await
+    let frame = frame.limit(0, limit.0).map_err(EngineError::from)?;
+    write_frame(frame, output).await
 }

@@ -1,27 +1,49 @@
 //! `--log-format json`: one JSON object a line on standard error.
 
+use std::sync::OnceLock;
+
 use chrono::{SecondsFormat, Utc};
 use serde_json::{Value, json};
-use throughline_engine::{Event, Observer};
+use throughline_engine::{Event, Observer, StepStatus};
 
 use crate::terminal::say;
 
-/// Tells every event except progress.
-pub(crate) struct JsonLines;
+/// Tells every event except progress, each with its time, level and run.
+pub(crate) struct JsonLines {
+    run_id: OnceLock<String>,
+}
+
+impl JsonLines {
+    pub(crate) fn new() -> Self {
+        Self { run_id: OnceLock::new() }
+    }
+}
 
 impl Observer for JsonLines {
     fn event(&self, event: &Event<'_>) {
-        let (name, fields) = match event {
-            Event::RunStarted { run_id, steps } => ("run_started", json!({ "run_id": run_id, "steps": steps })),
-            Event::StepStarted { step } => ("step_started", json!({ "step": step })),
+        let (level, name, fields) = match event {
+            Event::RunStarted { run_id, steps } => {
+                let _ = self.run_id.set((*run_id).to_owned());
+                ("info", "run_started", json!({ "steps": steps }))
+            }
+            Event::StepStarted { step } => ("info", "step_started", json!({ "step": step })),
             Event::StepProgress { .. } => return,
-            Event::StepFinished { record } => ("step_finished", json!({ "record": record })),
-            Event::Warning { message } => ("warning", json!({ "message": message })),
+            Event::StepFinished { record } => {
+                let level = if record.status == StepStatus::Done { "info" } else { "error" };
+                let fields = json!({
+                    "step": record.step, "status": record.status, "seconds": record.seconds, "record": record,
+                });
+                (level, "step_finished", fields)
+            }
+            Event::Warning { message } => ("warning", "warning", json!({ "message": message })),
+            Event::Note { message } => ("info", "note", json!({ "message": message })),
             Event::RunFinished { record } => {
-                ("run_finished", json!({ "run_id": record.run_id, "status": record.status, "seconds": record.seconds }))
+                let level = if record.status == throughline_engine::RunStatus::Done { "info" } else { "error" };
+                (level, "run_finished", json!({ "status": record.status, "seconds": record.seconds }))
             }
         };
-        let mut line = json!({ "time": Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true), "event": name });
+        let time = Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true);
+        let mut line = json!({ "time": time, "level": level, "event": name, "run_id": self.run_id.get() });
         if let (Value::Object(line), Value::Object(fields)) = (&mut line, fields) {
             line.extend(fields);
         }

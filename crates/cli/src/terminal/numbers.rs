@@ -1,17 +1,6 @@
 //! Numbers as people read them.
 
-/// `12,345,678`.
-pub(crate) fn count(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
+pub(crate) use throughline_report::count;
 
 /// `3.4 MB`, in powers of a thousand.
 pub(crate) fn bytes(number: u64) -> String {
@@ -48,9 +37,6 @@ mod tests {
 
     #[test]
     fn numbers_read_well() {
-        assert_eq!(count(0), "0");
-        assert_eq!(count(999), "999");
-        assert_eq!(count(1_234_567), "1,234,567");
         assert_eq!(bytes(999), "999 B");
         assert_eq!(bytes(3_449_000), "3.4 MB");
         assert_eq!(bytes(999_600), "1.0 MB");

@@ -83,6 +83,7 @@ impl Observer for Progress {
             }
             Event::StepFinished { record } => self.finish(record),
             Event::Warning { message } => self.tell(&format!("warning: {message}")),
+            Event::Note { message } => self.tell(message),
             Event::RunFinished { .. } => {}
         }
     }
@@ -91,6 +92,7 @@ impl Observer for Progress {
 /// One line a step: mark, kind, name, rows, size, time.
 fn line(record: &StepRecord, colour: bool) -> String {
     let (mark, paint) = match record.status {
+        StepStatus::Done if record.reused_from.is_some() => ("taken over", "\x1b[32m"),
         StepStatus::Done => ("ok", "\x1b[32m"),
         StepStatus::Failed => ("FAILED", "\x1b[1;31m"),
         StepStatus::TestsFailed => ("TEST FAILED", "\x1b[1;31m"),
@@ -103,6 +105,14 @@ fn line(record: &StepRecord, colour: bool) -> String {
     }
     if let Some(size) = record.bytes {
         line.push_str(&format!(" · {}", bytes(size)));
+    }
+    if let Some(increment) = &record.increment
+        && let Some(from) = &increment.from
+    {
+        line.push_str(&format!(" · {} written again from {from}", count(increment.written)));
+        if let Some(replaced) = increment.replaced_ids.filter(|replaced| *replaced > 0) {
+            line.push_str(&format!(", {} ids replaced", count(replaced)));
+        }
     }
     if let Some(intake) = &record.intake {
         if intake.rejected_rows() > 0 {

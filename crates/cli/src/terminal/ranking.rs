@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use throughline_engine::{EngineError, Published};
+use throughline_report::fixed;
 
 use crate::terminal::summary::right_align;
-use crate::terminal::{count, framed, say};
+use crate::terminal::{count, framed, say, wrapped};
 
 const TABLE: &str = "fct_key_journeys";
 
@@ -50,18 +51,9 @@ pub(crate) async fn print_ranking(published: &Published) -> Result<(), EngineErr
         return Ok(());
     }
     let mut table = framed();
-    table.set_header([
-        "#",
-        "journey",
-        "exposed",
-        "churned",
-        "others",
-        "odds ratio",
-        "¼ · · · · 1 · · · · 4",
-        "excess",
-        "q",
-    ]);
+    let width = table.width().map_or(usize::MAX, usize::from);
     let mut landmark = String::new();
+    let mut rows: Vec<Vec<String>> = Vec::new();
     let mut reasons: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for batch in &batches {
         let batch = plain_text(batch)?;
@@ -75,23 +67,59 @@ pub(crate) async fn print_ranking(published: &Published) -> Result<(), EngineErr
             if !ranked.flags.is_empty() {
                 reasons.entry(format!("flagged {}", ranked.flags)).or_default().push(ranked.journey.clone());
             }
-            table.add_row(ranked.cells());
+            rows.push(ranked.cells());
         }
     }
-    right_align(&mut table, 2..5);
-    say(&format!(
-        "\nKey journeys at landmark {landmark}, all segments: who was on a journey before it, and who left after it"
-    ));
-    say(&table.to_string());
-    say(
-        "churned, others: share of the exposed and of the unexposed who left · odds ratio: adjusted by segment × tenure",
+    let columns = columns_that_fit(&rows, width);
+    table.set_header(columns.iter().map(|column| HEADER[*column]));
+    for row in &rows {
+        table.add_row(columns.iter().map(|column| row[*column].as_str()));
+    }
+    for (place, column) in columns.iter().enumerate() {
+        if (2..5).contains(column) {
+            right_align(&mut table, place..place + 1);
+        }
+    }
+    let title = format!(
+        "Key journeys at landmark {landmark}, all segments: who was on a journey before it, and who left after it"
     );
-    say("excess: churners beyond the rate of the unexposed of the same stratum, if causal · brackets: 95 % intervals");
-    say("#: the rank of the excess's lower limit, weighed with expert judgement where there is any");
+    say(&format!("\n{}", wrapped(&title, "", width)));
+    say(&table.to_string());
+    let notes = [
+        "churned, others: share of the exposed and of the unexposed who left · odds ratio: adjusted by segment × tenure",
+        "excess: churners beyond the rate of the unexposed of the same stratum, if causal · brackets: 95 % intervals",
+        "#: the rank of the excess's lower limit, weighed with expert judgement where there is any",
+    ];
+    for note in notes {
+        say(&wrapped(note, "", width));
+    }
     for (reason, journeys) in &reasons {
-        say(&format!("{reason}: {}", journeys.join(", ")));
+        say(&wrapped(&format!("{reason}: {}", journeys.join(", ")), "", width));
     }
     Ok(())
+}
+
+const HEADER: [&str; 9] =
+    ["#", "journey", "exposed", "churned", "others", "odds ratio", "¼ · · · · 1 · · · · 4", "excess", "q"];
+
+/// Columns left out of a narrow terminal, in this order: the bar says what its numbers say, q what the intervals say, and
+/// the odds ratio how the others compare.
+const DISPENSABLE: [usize; 4] = [6, 8, 4, 7];
+
+/// All columns, or as many as stand side by side without breaking their cells.
+fn columns_that_fit(rows: &[Vec<String>], width: usize) -> Vec<usize> {
+    let needed = |column: usize| {
+        let cells = rows.iter().map(|row| row[column].as_str()).chain([HEADER[column]]);
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0) + 2
+    };
+    let mut columns: Vec<usize> = (0..HEADER.len()).collect();
+    for dispensable in DISPENSABLE {
+        if columns.iter().map(|column| needed(*column)).sum::<usize>() <= width {
+            break;
+        }
+        columns.retain(|column| *column != dispensable);
+    }
+    columns
 }
 
 /// Text columns as plain UTF-8, whatever kind the reader chose.
@@ -156,7 +184,8 @@ impl Ranked {
         let percent = |rate: Option<f64>| rate.map_or_else(|| "·".to_owned(), |rate| format!("{:.1} %", rate * 100.0));
         let interval = |[estimate, lower, upper]: [Option<f64>; 3], decimals: usize| match (estimate, lower, upper) {
             (Some(estimate), Some(lower), Some(upper)) => {
-                format!("{estimate:.decimals$} [{lower:.decimals$}, {upper:.decimals$}]")
+                let [estimate, lower, upper] = [estimate, lower, upper].map(|number| fixed(number, decimals));
+                format!("{estimate} [{lower}, {upper}]")
             }
             _ => "·".to_owned(),
         };
@@ -197,6 +226,18 @@ fn bar([estimate, lower, upper]: [Option<f64>; 3]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_narrow_terminal_has_fewer_columns_and_no_broken_cells() {
+        let row: Vec<String> =
+            ["1", "onboarding", "664", "13.3 %", "9.9 %", "1.49 [1.01, 2.19]", "", "27 [3, 50]", "0.049"]
+                .map(str::to_owned)
+                .to_vec();
+        assert_eq!(columns_that_fit(std::slice::from_ref(&row), 120), (0..9).collect::<Vec<_>>());
+        assert_eq!(columns_that_fit(std::slice::from_ref(&row), 90), [0, 1, 2, 3, 4, 5, 7, 8]);
+        assert_eq!(columns_that_fit(std::slice::from_ref(&row), 70), [0, 1, 2, 3, 5, 7]);
+        assert_eq!(columns_that_fit(&[row], 20), [0, 1, 2, 3, 5]);
+    }
 
     #[test]
     fn a_bar_shows_interval_estimate_and_the_line_of_no_effect() {

@@ -124,6 +124,8 @@ fn last_line(record: &RunRecord, prepared: &Prepared) -> String {
         RunStatus::Done => "done",
         RunStatus::Failed => "FAILED",
         RunStatus::TestsFailed => "TESTS FAILED",
+        RunStatus::Held => "HELD BY ANOTHER RUN",
+        RunStatus::Interrupted => "INTERRUPTED",
     };
     let memory = record.peak_memory_bytes.map_or_else(|| "unknown".to_owned(), bytes);
     format!(

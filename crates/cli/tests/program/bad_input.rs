@@ -468,7 +468,7 @@ fn repaired_input_leaves_no_rejected_rows_behind() {
     1 | SELECT * FROM contacts__rejected ORDER BY rejected_origin, 1, 2, 3, 4, 5, 6
       |               ^^^^^^^^^^^^^^^^^^
       |
-      = help: published: by_channel, by_status, instance, member
+      = help: published: by_channel, by_status, instance, member, runs, run_steps, run_tests
     ");
 }
 

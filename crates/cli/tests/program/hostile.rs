@@ -71,7 +71,7 @@ fn query_answers_questions_and_changes_nothing() {
     1 | SELECT * FROM instnce
       |               ^^^^^^^ did you mean `instance`?
       |
-      = help: published: by_channel, by_status, instance, member
+      = help: published: by_channel, by_status, instance, member, runs, run_steps, run_tests
     ");
     assert_eq!(workspace.rows(), rows);
     assert!(!workspace.has("stolen.csv"));

@@ -1,13 +1,14 @@
 //! Runs that are killed or interrupted leave the last complete run in place, and the next run finishes.
 
 use std::io::{BufRead, BufReader};
-use std::process::Command;
+use std::process::{Child, ChildStderr, Command};
 use std::time::{Duration, Instant};
 
 use crate::workspace::Workspace;
 
 const KILLS: u32 = 12;
 const FIRST: &str = "run --as-of 2026-04-01";
+const FIRST_AGAIN: &str = "run --as-of 2026-04-01 --full-refresh";
 const SECOND: &str = "run --as-of 2026-10-01";
 
 /// The sample company with three hundred customers.
@@ -76,6 +77,7 @@ fn killed_runs_show_the_last_complete_one_and_the_next_run_finishes() {
     }
     workspace.run(SECOND).ends_with(0);
     assert_eq!(tables("data/warehouse"), second);
+    assert_eq!(workspace.leftovers("data/warehouse"), [""; 0], "what killed runs left is gone");
     let twice = "SELECT trigger, key_values FROM fct_trigger GROUP BY trigger, key_values HAVING count(*) > 1";
     assert_eq!(workspace.query(twice).ends_with(0).stdout.lines().count(), 1, "a firing was written twice");
     let fired = workspace.query("SELECT DISTINCT fired_at FROM fct_trigger").ends_with(0);
@@ -94,22 +96,71 @@ fn a_kill_before_the_first_log_entry_leaves_no_table() {
     assert_eq!(workspace.rows(), clean.rows());
 }
 
-#[test]
-fn an_interrupted_run_says_so_and_ends_with_130() {
-    let workspace = company();
-    let mut child = workspace.start(SECOND);
+/// Starts a run and returns it when its first steps are under way, with all that it has told.
+fn under_way(workspace: &Workspace, arguments: &str) -> (Child, BufReader<ChildStderr>, String) {
+    let mut child = workspace.start(arguments);
     let mut told = BufReader::new(child.stderr.take().expect("standard error is piped"));
     let mut text = String::new();
     while !text.contains(" steps\n") {
         assert!(told.read_line(&mut text).expect("it tells") > 0, "the run ended before it began: {text}");
     }
-    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("`kill` runs");
-    assert!(sent.success());
+    (child, told, text)
+}
+
+#[test]
+fn an_interrupted_run_says_so_and_ends_with_130() {
+    let workspace = company();
+    for (signal, tables_before) in [("-INT", 0), ("-TERM", 4)] {
+        let (mut child, mut told, mut text) = under_way(&workspace, SECOND);
+        while text.matches(" ok table ").count() < tables_before {
+            assert!(told.read_line(&mut text).expect("it tells") > 0, "the run ended too early: {text}");
+        }
+        let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().expect("`kill` runs");
+        assert!(sent.success());
+        std::io::Read::read_to_string(&mut told, &mut text).expect("it tells");
+        let status = child.wait().expect("it ends");
+        assert_eq!(status.code(), Some(130), "{text}");
+        assert!(text.contains("error: interrupted") && text.contains("INTERRUPTED"), "{text}");
+        assert!(!text.contains("panicked"), "{text}");
+        let answer = workspace.query("SELECT 1 AS one").ends_with(2);
+        assert!(answer.stderr.contains("nothing is published yet"), "{answer}");
+        assert_eq!(workspace.newest_record("data/warehouse")["status"], "interrupted");
+        assert_eq!(workspace.leftovers("data/warehouse"), [""; 0], "what was staged is gone");
+    }
+    let resumed = workspace.run(&format!("{SECOND} --retry")).ends_with(0);
+    assert!(resumed.stderr.contains("taken over table "), "{resumed}");
+    let elsewhere: Vec<&str> = SECOND.split(' ').collect();
+    workspace.run_with(&elsewhere, &[("WAREHOUSE", "undisturbed")]).ends_with(0);
+    assert_eq!(workspace.fingerprints("data/warehouse"), workspace.fingerprints("undisturbed"));
+}
+
+#[test]
+fn of_two_runs_at_once_one_wins_and_the_other_names_it() {
+    let workspace = company();
+    let (mut first, mut told, mut text) = under_way(&workspace, SECOND);
+    let second = workspace.run(SECOND).ends_with(4);
+    assert!(second.stderr.contains("error: the pipeline `key_journeys` is held by run [RUN] on host "), "{second}");
+    assert!(second.stderr.contains(&format!("(pid {})", first.id())), "{second}");
+    assert!(second.stderr.contains("nothing ran") && second.stderr.contains("= help: wait until"), "{second}");
+    // Those who only look are not kept waiting.
+    workspace.run("runs").ends_with(0);
+    workspace.run("plan").ends_with(0);
     std::io::Read::read_to_string(&mut told, &mut text).expect("it tells");
-    let status = child.wait().expect("it ends");
-    assert_eq!(status.code(), Some(130), "{text}");
-    assert!(text.contains("interrupted") && !text.contains("panicked"), "{text}");
-    let answer = workspace.query("SELECT 1 AS one").ends_with(2);
-    assert!(answer.stderr.contains("nothing is published yet"), "{answer}");
-    workspace.run(SECOND).ends_with(0);
+    assert_eq!(first.wait().expect("it ends").code(), Some(0), "{text}");
+
+    // Whoever removes the lock ends the lease: the holder publishes nothing more.
+    let (mut first, mut told, mut text) = under_way(&workspace, FIRST_AGAIN);
+    workspace.remove("data/warehouse/_locks/key_journeys.json");
+    workspace.run(FIRST_AGAIN).ends_with(0);
+    std::io::Read::read_to_string(&mut told, &mut text).expect("it tells");
+    assert_eq!(first.wait().expect("it ends").code(), Some(4), "{text}");
+    assert_eq!(workspace.newest_record("data/warehouse")["status"], "done");
+    let elsewhere: Vec<&str> = FIRST.split(' ').collect();
+    workspace.run_with(&elsewhere, &[("WAREHOUSE", "undisturbed")]).ends_with(0);
+    let tables = |warehouse: &str| {
+        let mut tables = workspace.fingerprints(warehouse);
+        tables.retain(|table| !table.starts_with("fct_trigger,"));
+        tables
+    };
+    assert_eq!(tables("data/warehouse"), tables("undisturbed"), "nothing is lost or doubled");
 }

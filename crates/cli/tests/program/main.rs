@@ -3,17 +3,25 @@
 #![allow(missing_docs)]
 
 mod bad_input;
+mod beginning;
 mod discovering;
 mod explaining;
 mod hostile;
+mod increments;
 mod instances;
 mod interruption;
 mod publishing;
 mod readme;
 mod refusals;
+mod reporting;
+mod retrying;
 mod sample;
+mod seen_from_outside;
 mod serving;
+mod snapshots;
+mod testing;
 mod tiny;
 mod triggers;
+mod vacuuming;
 mod whole;
 mod workspace;

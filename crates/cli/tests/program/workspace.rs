@@ -65,7 +65,10 @@ impl Workspace {
     pub(crate) fn command<S: AsRef<std::ffi::OsStr>>(&self, arguments: &[S]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_throughline"));
         command.args(arguments).current_dir(self.path()).stdin(Stdio::null());
-        for name in ["THROUGHLINE_PROJECT", "WAREHOUSE", "LAKE", "COLUMNS"] {
+        let own = ["THROUGHLINE_PROJECT", "WAREHOUSE", "LAKE", "COLUMNS"];
+        let of_endpoints =
+            ["OPENLINEAGE_URL", "OPENLINEAGE_DISABLED", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
+        for name in own.into_iter().chain(of_endpoints) {
             command.env_remove(name);
         }
         command.env("NO_COLOR", "1");
@@ -109,9 +112,30 @@ impl Workspace {
     pub(crate) fn newest_record(&self, warehouse: &str) -> Value {
         let folder = self.path().join(warehouse).join("_runs");
         let listed = std::fs::read_dir(folder).expect("a run left its record");
-        let newest = listed.map(|entry| entry.expect("the folder can be listed").path()).max();
+        let files = listed.map(|entry| entry.expect("the folder can be listed").path());
+        let newest = files.filter(|file| !file.to_string_lossy().ends_with(".partial.json")).max();
         let text = std::fs::read_to_string(newest.expect("there is a record")).expect("the record can be read");
         serde_json::from_str(&text).expect("the record is JSON")
+    }
+
+    /// Files of a warehouse that no log entry names, and what killed writers leave: unfinished files, progress of runs.
+    pub(crate) fn leftovers(&self, warehouse: &str) -> Vec<String> {
+        let root = self.path().join(warehouse);
+        let mut names = Vec::new();
+        list(&root, &root, &mut names);
+        let mut named = std::collections::BTreeSet::new();
+        for entry in names.iter().filter(|name| name.contains("/_delta_log/") && name.ends_with(".json")) {
+            let (table, _) = entry.split_once('/').expect("a log lies in a table");
+            let text = std::fs::read_to_string(root.join(entry)).expect("an entry can be read");
+            for action in text.lines().map(|line| serde_json::from_str::<Value>(line).expect("an action is JSON")) {
+                let paths = ["/add/path", "/remove/path"].map(|path| action.pointer(path).and_then(Value::as_str));
+                named.extend(paths.into_iter().flatten().map(|path| format!("{table}/{path}")));
+            }
+        }
+        let is_data = |name: &String| name.contains("part-");
+        let unfinished = |name: &String| name.ends_with(".tmp") || name.ends_with(".partial.json");
+        names.retain(|name| unfinished(name) || is_data(name) && !named.contains(name));
+        names
     }
 
     /// One line a published table of the warehouse: its name, its rows, and a digest of all of them, whatever their order.
@@ -124,7 +148,8 @@ impl Workspace {
             outcome.stdout
         };
         let columns =
-            ask("SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'public'");
+            ask("SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'public' \
+                 AND table_name NOT IN ('runs', 'run_steps', 'run_tests')");
         let mut tables: std::collections::BTreeMap<&str, Vec<String>> = std::collections::BTreeMap::new();
         for line in columns.lines().skip(1) {
             let (table, column) = line.split_once(',').expect("two columns");
@@ -174,6 +199,18 @@ fn copy(from: &Path, to: &Path) {
             copy(&entry.path(), &target);
         } else {
             std::fs::copy(entry.path(), target).expect("the file can be copied");
+        }
+    }
+}
+
+/// All files below a folder, by their paths inside `root`.
+fn list(folder: &Path, root: &Path, names: &mut Vec<String>) {
+    for entry in std::fs::read_dir(folder).expect("the folder can be listed") {
+        let path = entry.expect("the folder can be listed").path();
+        if path.is_dir() {
+            list(&path, root, names);
+        } else {
+            names.push(path.strip_prefix(root).expect("it lies below").display().to_string());
         }
     }
 }
@@ -235,10 +272,15 @@ fn step(record: &Value, text: &mut String) {
     if let Some(rows) = record["rows"].as_u64() {
         text.push_str(&format!(", {rows} rows"));
     }
-    if record["version"].is_u64() {
-        text.push_str(", published");
+    match (record["version"].is_u64(), record["reused_from"].is_string()) {
+        (_, true) => text.push_str(", taken over"),
+        (true, false) => text.push_str(", published"),
+        (false, false) => {}
     }
     text.push('\n');
+    if !word("done_again").is_empty() {
+        text.push_str(&format!("  again: {}\n", word("done_again")));
+    }
     let rejected = record["intake"]["rejected"].as_object().into_iter().flatten();
     for (reason, rows) in rejected {
         text.push_str(&format!("  {rows} set aside: {reason}\n"));

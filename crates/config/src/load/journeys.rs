@@ -6,19 +6,17 @@
 //!   within: 120 days
 //! ```
 
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use glob::Pattern;
 use indexmap::IndexMap;
 
 use super::fields::{Field, Fields};
 use super::tree::{Node, NodeKind};
-use super::workspace::{Workspace, inside};
-use super::{interpolate, top, tree};
+use super::workspace::Workspace;
+use super::{globs, interpolate, top, tree};
 use crate::{Diagnostic, Diagnostics, JourneyDefinition, LoadOptions, Located, OnRestart, Place};
 
-const KEYS: [&str; 14] = [
+pub(crate) const KEYS: [&str; 14] = [
     "label",
     "owner",
     "description",
@@ -55,13 +53,7 @@ pub(super) fn journeys(
             Vec::new()
         }
     };
-    let mut files = BTreeSet::new();
-    for glob in &globs {
-        match matching(glob, workspace) {
-            Ok(paths) => files.extend(paths),
-            Err(finding) => findings.push(finding),
-        }
-    }
+    let files = globs::files(&globs, "journey", "journeys/*.yaml", workspace, findings);
     let mut journeys: IndexMap<String, JourneyDefinition> = IndexMap::new();
     for path in &files {
         for journey in definitions(path, workspace, options, findings) {
@@ -73,30 +65,6 @@ pub(super) fn journeys(
         }
     }
     journeys
-}
-
-/// The files a glob names, relative to the workspace; none is an error, for it is most likely misspelt.
-fn matching(glob: &Located<String>, workspace: &Workspace) -> Result<Vec<PathBuf>, Diagnostic> {
-    let at = |finding: Diagnostic| finding.at(glob.place.clone());
-    inside(glob).map_err(at)?;
-    // The resolved root: the glob library drops a leading `./`, and with it the prefix to take off again.
-    let folder = workspace.resolved.join("pipelines");
-    let pattern = format!("{}/{}", Pattern::escape(&folder.to_string_lossy()), glob.value);
-    let paths = glob::glob(&pattern).map_err(|error| {
-        at(Diagnostic::error("bad-glob", format!("`{}` is no glob: {}", glob.value, error.msg))
-            .help("e.g. `journeys/*.yaml`"))
-    })?;
-    let files: Vec<PathBuf> = paths
-        .filter_map(Result::ok)
-        .filter(|path| path.is_file())
-        .filter_map(|path| path.strip_prefix(&workspace.resolved).map(Path::to_owned).ok())
-        .collect();
-    if files.is_empty() {
-        return Err(at(Diagnostic::error("empty-glob", format!("no file matches `{}`", glob.value)).help(
-            "journey files are looked for beside the pipeline's file: `journeys/*.yaml` is `pipelines/journeys/*.yaml`",
-        )));
-    }
-    Ok(files)
 }
 
 fn definitions(
@@ -140,7 +108,8 @@ fn definitions(
     }
 }
 
-fn definition(name: &Located<String>, node: &Node, findings: &mut Diagnostics) -> Option<JourneyDefinition> {
+/// One definition, by its name.
+pub(super) fn definition(name: &Located<String>, node: &Node, findings: &mut Diagnostics) -> Option<JourneyDefinition> {
     top::check_relation_name(name, "journey", findings);
     let what = format!("journey `{}`", name.value);
     let fields = Fields::open(node, name.place.clone(), what, &KEYS, findings)?;

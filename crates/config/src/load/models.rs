@@ -8,15 +8,24 @@ use super::fields::{Field, Fields};
 use super::tree::Node;
 use super::workspace::Workspace;
 use super::{rules, top};
-use crate::{Diagnostic, Diagnostics, Located, MatchRows, Materialization, Model, ModelKind, SourceFile};
+use crate::{
+    Calendar, Diagnostic, Diagnostics, Duration, Increment, Located, MatchRows, Materialization, Model, ModelKind,
+    SourceFile,
+};
 
-const KEYS: [&str; 12] = [
+/// Rows that come later than this are told of and left to a person, unless the model says otherwise.
+const LOOKBACK: Duration = Duration(30 * 86_400_000_000);
+
+pub(crate) const KEYS: [&str; 15] = [
     "sql",
     "match",
     "rows",
     "eligible",
     "materialized",
     "time_column",
+    "lookback",
+    "reach",
+    "interval",
     "grain",
     "tests",
     "tags",
@@ -40,9 +49,10 @@ fn model(name: &Located<String>, node: &Node, workspace: &Workspace, findings: &
     // A match is the costly step and several models read it, so it is kept unless the pipeline says otherwise.
     let default = if fields.get("match").is_some() { Materialization::Table } else { Materialization::View };
     let materialized = match fields.get("materialized") {
-        Some(field) => materialized(field, findings),
+        Some(field) => materialized(field, &fields, kind.as_ref(), findings),
         None => Some(default),
     };
+    refuse_increment_keys(&fields, materialized, findings);
     let tests = fields.get("tests").map_or_else(Vec::new, |field| rules::tests(field, workspace, findings));
     if let (Some(field), Some(ModelKind::Sql(_) | ModelKind::Eligible { .. })) = (fields.get("rows"), &kind) {
         findings.push(
@@ -105,19 +115,65 @@ fn sql_file(path: &Located<String>, workspace: &Workspace, findings: &mut Diagno
     workspace.read_named(path).map_err(|finding| findings.push(finding)).ok()
 }
 
-fn materialized(field: Field<'_>, findings: &mut Diagnostics) -> Option<Materialization> {
-    let text = field.text(findings)?;
-    if text.value == "incremental" {
-        findings.push(
-            Diagnostic::error("unsupported", "`materialized: incremental` is not supported yet")
-                .at(text.place)
-                .label("use `table`")
-                .help("`table` gives the same rows: it is replaced as a whole by each run"),
-        );
-        return None;
+fn materialized(
+    field: Field<'_>,
+    fields: &Fields<'_>,
+    kind: Option<&ModelKind>,
+    findings: &mut Diagnostics,
+) -> Option<Materialization> {
+    #[derive(Clone, Copy)]
+    enum Word {
+        View,
+        Table,
+        Incremental,
     }
-    let words = [("view", Materialization::View), ("table", Materialization::Table)];
-    field.one_of(&words, findings).map(|found| found.value)
+    let words = [("view", Word::View), ("table", Word::Table), ("incremental", Word::Incremental)];
+    let word = field.one_of(&words, findings)?;
+    match word.value {
+        Word::View => Some(Materialization::View),
+        Word::Table => Some(Materialization::Table),
+        Word::Incremental => {
+            let refusal = match kind {
+                Some(ModelKind::Eligible { .. }) => Some("an `eligible` model"),
+                Some(ModelKind::Match { rows: MatchRows::Instances, .. }) => Some("a match of instances"),
+                _ => None,
+            };
+            if let Some(what) = refusal {
+                findings.push(
+                    Diagnostic::error("bad-value", format!("{what} cannot be incremental itself"))
+                        .at(word.place)
+                        .label("use `view`")
+                        .help("make the SQL model that reads it incremental"),
+                );
+                return None;
+            }
+            Some(Materialization::Incremental(increment(fields, findings)))
+        }
+    }
+}
+
+fn increment(fields: &Fields<'_>, findings: &mut Diagnostics) -> Increment {
+    let calendars = [("day", Calendar::Day), ("month", Calendar::Month), ("quarter", Calendar::Quarter)];
+    let interval = fields.get("interval").and_then(|field| field.one_of(&calendars, findings));
+    Increment {
+        lookback: fields.limit("lookback", findings).unwrap_or(LOOKBACK),
+        reach: fields.limit("reach", findings).unwrap_or(Duration(0)),
+        interval: interval.map_or(Calendar::Instant, |interval| interval.value),
+    }
+}
+
+/// Keys that only an incremental model has.
+fn refuse_increment_keys(fields: &Fields<'_>, materialized: Option<Materialization>, findings: &mut Diagnostics) {
+    if matches!(materialized, None | Some(Materialization::Incremental(_))) {
+        return;
+    }
+    for field in ["lookback", "reach", "interval"].iter().filter_map(|name| fields.get(name)) {
+        findings.push(
+            Diagnostic::error("bad-value", format!("`{}` belongs to an incremental model", field.key.value))
+                .at(field.key.place.clone())
+                .help("write `materialized: incremental`, or leave it out"),
+        );
+    }
 }
 
 /// A mapping of column names to comments.

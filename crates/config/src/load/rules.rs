@@ -7,9 +7,10 @@ use super::tree::{Node, NodeKind};
 use super::workspace::Workspace;
 use crate::{DataTest, Diagnostic, Diagnostics, Located, Place, RowRule, Severity, TestKind};
 
-const RULES: [&str; 8] =
+pub(crate) const RULES: [&str; 8] =
     ["not_null", "unique", "accepted_values", "relationships", "range", "expression", "row_count", "sql"];
-const ROW_RULES: [&str; 4] = ["not_null", "accepted_values", "range", "expression"];
+pub(crate) const BOUND_KEYS: [&str; 2] = ["min", "max"];
+pub(crate) const ROW_RULES: [&str; 4] = ["not_null", "accepted_values", "range", "expression"];
 
 /// The rules of a source's `contract`.
 pub(super) fn contract(field: Field<'_>, findings: &mut Diagnostics) -> Vec<RowRule> {
@@ -103,7 +104,7 @@ fn row_rules(rule: Field<'_>, findings: &mut Diagnostics) -> Vec<RowRule> {
 
 fn range(column: &Located<String>, node: &Node, findings: &mut Diagnostics) -> Option<RowRule> {
     let what = format!("the range of `{}`", column.value);
-    let fields = Fields::open(node, column.place.clone(), what, &["min", "max"], findings)?;
+    let fields = Fields::open(node, column.place.clone(), what, &BOUND_KEYS, findings)?;
     if fields.get("min").is_none() && fields.get("max").is_none() {
         findings.push(without_bounds(&fields.what, column.place.clone()));
         return None;
@@ -113,7 +114,7 @@ fn range(column: &Located<String>, node: &Node, findings: &mut Diagnostics) -> O
 }
 
 fn row_count(rule: Field<'_>, findings: &mut Diagnostics) -> Option<TestKind> {
-    let fields = Fields::open(rule.node, rule.key.place.clone(), "`row_count`".to_owned(), &["min", "max"], findings)?;
+    let fields = Fields::open(rule.node, rule.key.place.clone(), "`row_count`".to_owned(), &BOUND_KEYS, findings)?;
     let mut bound = |name: &str| {
         let number = fields.get(name)?.integer(0, i64::MAX, findings)?;
         u64::try_from(number).ok()

@@ -9,12 +9,13 @@ use super::workspace::{Workspace, inside};
 use super::{rules, top};
 use crate::{Column, ColumnType, Diagnostic, Diagnostics, Duration, Format, Freshness, Located, Source, SourceKind};
 
-const SOURCE_KEYS: [&str; 11] = [
+pub(crate) const SOURCE_KEYS: [&str; 12] = [
     "path",
     "format",
     "delimiter",
     "columns",
     "time_column",
+    "active_at",
     "key",
     "sorted_by",
     "contract",
@@ -22,8 +23,10 @@ const SOURCE_KEYS: [&str; 11] = [
     "description",
     "owner",
 ];
-const SEED_KEYS: [&str; 3] = ["path", "columns", "description"];
-const COLUMN_TYPES: [(&str, ColumnType); 6] = [
+pub(crate) const SEED_KEYS: [&str; 3] = ["path", "columns", "description"];
+pub(crate) const COLUMN_KEYS: [&str; 2] = ["type", "format"];
+pub(crate) const FRESHNESS_KEYS: [&str; 3] = ["column", "warn_after", "error_after"];
+pub(crate) const COLUMN_TYPES: [(&str, ColumnType); 6] = [
     ("string", ColumnType::String),
     ("int64", ColumnType::Int64),
     ("float64", ColumnType::Float64),
@@ -75,6 +78,7 @@ fn source(name: &Located<String>, node: &Node, findings: &mut Diagnostics) -> Op
         path: path?,
         format: format?,
         columns,
+        active_at: active_at(&fields, time_column.as_ref(), findings),
         time_column,
         key: fields.texts("key", findings),
         sorted_by: sorted_by(&fields, format, findings),
@@ -95,6 +99,24 @@ fn sorted_by(fields: &Fields<'_>, format: Option<Format>, findings: &mut Diagnos
         );
     }
     fields.texts("sorted_by", findings)
+}
+
+fn active_at(
+    fields: &Fields<'_>,
+    time_column: Option<&Located<String>>,
+    findings: &mut Diagnostics,
+) -> Vec<Located<String>> {
+    let Some(field) = fields.get("active_at") else { return Vec::new() };
+    let times = fields.texts("active_at", findings);
+    let names_the_cut = time_column.is_some_and(|cut| times.iter().any(|time| time.value == cut.value));
+    if !names_the_cut {
+        findings.push(
+            Diagnostic::error("bad-value", "`active_at` has to name the `time_column` too")
+                .at(field.key.place.clone())
+                .help("list every time at which a row says something, its own first"),
+        );
+    }
+    times
 }
 
 fn seed(name: &Located<String>, node: &Node, workspace: &Workspace, findings: &mut Diagnostics) -> Option<Source> {
@@ -119,6 +141,7 @@ fn seed(name: &Located<String>, node: &Node, workspace: &Workspace, findings: &m
         time_column: None,
         key: Vec::new(),
         sorted_by: Vec::new(),
+        active_at: Vec::new(),
         contract: Vec::new(),
         freshness: None,
         description: fields.words("description", findings),
@@ -173,7 +196,12 @@ fn require_columns(fields: &Fields<'_>, format: Format, findings: &mut Diagnosti
     }
 }
 
-fn columns(field: Field<'_>, format: Option<Format>, findings: &mut Diagnostics) -> IndexMap<String, Column> {
+/// Declared columns by name.
+pub(super) fn columns(
+    field: Field<'_>,
+    format: Option<Format>,
+    findings: &mut Diagnostics,
+) -> IndexMap<String, Column> {
     let entries = field.entries("a mapping of columns to types", findings);
     if entries.is_empty() && matches!(field.node.kind, NodeKind::Mapping(_)) {
         findings.push(Diagnostic::error("empty-value", "`columns` is empty").at(field.key.place.clone()));
@@ -193,7 +221,7 @@ fn column(name: &Located<String>, node: &Node, format: Option<Format>, findings:
         return Some(Column { data_type, format: None });
     }
     let what = format!("column `{}`", name.value);
-    let fields = Fields::open(node, name.place.clone(), what, &["type", "format"], findings)?;
+    let fields = Fields::open(node, name.place.clone(), what, &COLUMN_KEYS, findings)?;
     let data_type =
         fields.required("type", "timestamp", findings).and_then(|field| field.one_of(&COLUMN_TYPES, findings));
     let pattern = fields.text("format", findings);
@@ -217,8 +245,8 @@ fn column(name: &Located<String>, node: &Node, format: Option<Format>, findings:
 }
 
 fn freshness(field: Field<'_>, time_column: Option<&Located<String>>, findings: &mut Diagnostics) -> Option<Freshness> {
-    let known = ["column", "warn_after", "error_after"];
-    let fields = Fields::open(field.node, field.key.place.clone(), "`freshness`".to_owned(), &known, findings)?;
+    let fields =
+        Fields::open(field.node, field.key.place.clone(), "`freshness`".to_owned(), &FRESHNESS_KEYS, findings)?;
     let column = match (fields.get("column"), time_column) {
         (Some(field), _) => field.text(findings),
         (None, Some(column)) => Some(column.clone()),

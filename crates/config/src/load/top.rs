@@ -7,10 +7,10 @@ use indexmap::IndexMap;
 use super::fields::{Field, Fields};
 use super::tree::{Node, NodeKind};
 use super::workspace::Workspace;
-use super::{interpolate, journeys, models, sources, tree, triggers, values};
+use super::{interpolate, journeys, models, sources, tree, triggers, unit_tests, values};
 use crate::{Diagnostic, Diagnostics, LoadOptions, Located, Pipeline, Place, SourceFile, Timestamp, Variable, closest};
 
-const KEYS: [&str; 12] = [
+pub(crate) const KEYS: [&str; 13] = [
     "name",
     "owner",
     "description",
@@ -22,10 +22,11 @@ const KEYS: [&str; 12] = [
     "journeys",
     "models",
     "triggers",
+    "unit_tests",
     "dictionary",
 ];
 /// Relations the program makes, and the name of the total over all segments (SEMANTICS 5).
-const RESERVED_RELATIONS: [&str; 3] = ["all", "journey_definitions", "fct_trigger"];
+const RESERVED_RELATIONS: [&str; 6] = ["all", "journey_definitions", "fct_trigger", "runs", "run_steps", "run_tests"];
 /// SQL parameters the program sets.
 const RESERVED_VARIABLES: [&str; 2] = ["as_of", "start"];
 
@@ -70,6 +71,9 @@ pub(super) fn read(
         }
     }
     let variables = variables(fields.get("variables"), options, findings);
+    let unit_tests = fields
+        .get("unit_tests")
+        .map_or_else(IndexMap::new, |field| unit_tests::unit_tests(field, &variables, workspace, options, findings));
     let dictionary =
         fields.get("dictionary").map_or_else(IndexMap::new, |field| dictionary(field, workspace, options, findings));
     Some(Pipeline {
@@ -85,6 +89,7 @@ pub(super) fn read(
         journeys,
         models: admitted.into_iter().collect(),
         triggers: fields.get("triggers").map_or_else(IndexMap::new, |field| triggers::triggers(field, findings)),
+        unit_tests,
         dictionary,
     })
 }
@@ -187,12 +192,25 @@ fn variables(
     variables
 }
 
-/// Puts a value of the command line in the place of the declared one; it must be of the same kind.
+/// Puts a value of the command line in the place of the declared one.
 fn replace(name: &str, text: &str, variables: &mut IndexMap<String, Located<Variable>>) -> Result<(), Diagnostic> {
     let file = Arc::new(SourceFile { path: "--vars".into(), text: format!("{name}={text}") });
-    let whole = Place { file: Arc::clone(&file), span: 0..name.len() };
-    let Some(declared) = variables.get_mut(name) else {
-        let unknown = Diagnostic::error("unknown-variable", format!("the pipeline has no variable `{name}`")).at(whole);
+    let place = |span| Place { file: Arc::clone(&file), span };
+    let value = Located { value: text.to_owned(), place: place(name.len() + 1..name.len() + 1 + text.len()) };
+    let name = Located { value: name.to_owned(), place: place(0..name.len()) };
+    override_variable(&name, &value, "the command line", variables)
+}
+
+/// Puts another value in the place of a declared one; it must be of the same kind. `whose` names who says so.
+pub(super) fn override_variable(
+    name: &Located<String>,
+    text: &Located<String>,
+    whose: &str,
+    variables: &mut IndexMap<String, Located<Variable>>,
+) -> Result<(), Diagnostic> {
+    let Some(declared) = variables.get_mut(&name.value) else {
+        let message = format!("the pipeline has no variable `{}`", name.value);
+        let unknown = Diagnostic::error("unknown-variable", message).at(name.place.clone());
         let unknown = match closest(name, variables.keys().map(String::as_str)) {
             Some(similar) => unknown.label(format!("did you mean `{similar}`?")),
             None => unknown,
@@ -204,10 +222,8 @@ fn replace(name: &str, text: &str, variables: &mut IndexMap<String, Located<Vari
             unknown.help(format!("it declares: {}", names.join(", ")))
         });
     };
-    let place = Place { file, span: name.len() + 1..name.len() + 1 + text.len() };
-    let located = Located { value: text.to_owned(), place: place.clone() };
-    let value = match (&declared.value, values::variable(&located, true)) {
-        (Variable::Text(_), _) => Variable::Text(text.to_owned()),
+    let value = match (&declared.value, values::variable(text, true)) {
+        (Variable::Text(_), _) => Variable::Text(text.value.clone()),
         (_, Err(finding)) => return Err(finding),
         #[expect(
             clippy::cast_precision_loss,
@@ -217,13 +233,13 @@ fn replace(name: &str, text: &str, variables: &mut IndexMap<String, Located<Vari
         (declared, Ok(value)) if values::kind_of(declared) == values::kind_of(&value) => value,
         (declared, Ok(_)) => {
             let expected = values::kind_of(declared);
-            return Err(Diagnostic::error("bad-value", format!("the variable `{name}` is {expected}"))
-                .at(place)
+            return Err(Diagnostic::error("bad-value", format!("the variable `{}` is {expected}", name.value))
+                .at(text.place.clone())
                 .label(format!("expected {expected}"))
-                .help("the pipeline's file declares it; the command line can change the value, not the kind"));
+                .help(format!("the pipeline's file declares it; {whose} can change the value, not the kind")));
         }
     };
-    *declared = Located { value, place };
+    *declared = Located { value, place: text.place.clone() };
     Ok(())
 }
 

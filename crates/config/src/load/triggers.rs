@@ -7,7 +7,7 @@ use super::tree::Node;
 use super::values;
 use crate::{Diagnostic, Diagnostics, Located, Template, TemplatePart, Trigger, TriggerSeverity};
 
-const KEYS: [&str; 7] = ["table", "condition", "route", "severity", "key", "message", "description"];
+pub(crate) const KEYS: [&str; 7] = ["table", "condition", "route", "severity", "key", "message", "description"];
 
 /// The entries of `triggers:` by name.
 pub(super) fn triggers(field: Field<'_>, findings: &mut Diagnostics) -> IndexMap<String, Trigger> {

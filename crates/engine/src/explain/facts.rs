@@ -90,6 +90,8 @@ pub struct AtLandmark {
     pub unexposed_churners_first_7_days: Option<i64>,
     /// Exposed in strata where nobody can be compared.
     pub exposed_in_empty_margins: Option<i64>,
+    /// Exposed in strata whose unexposed all had the same outcome.
+    pub sparse_exposed: Option<i64>,
     /// Share of the exposed who churned.
     pub exposed_churn_rate: Option<Estimate>,
     /// Share of the unexposed who churned.

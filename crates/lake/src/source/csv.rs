@@ -14,7 +14,7 @@ use throughline_config::Source;
 use super::error::SourceError;
 use super::rows::{RowSink, Stopped};
 use super::text::{Chunks, LONGEST_RECORD, RowReader};
-use super::{CONCURRENT_FILES, OpenSource, text};
+use super::{CONCURRENT_FILES, OpenSource, stamp, text};
 use crate::stores::Location;
 
 /// A header line longer than this is no header.
@@ -33,6 +33,7 @@ pub(super) async fn open(
         .buffered(CONCURRENT_FILES)
         .try_collect()
         .await?;
+    let stamps = files.iter().map(stamp).collect();
     let shown = files.iter().map(|file| (location.show(&file.location), file.size)).collect();
     let reader = Arc::new(CsvReader { delimiter, headers });
     let provider = text::table(source, location, files, reader).map_err(|error| SourceError::Plan {
@@ -40,7 +41,7 @@ pub(super) async fn open(
         path: location.to_string(),
         error: Box::new(error),
     })?;
-    Ok(OpenSource { schema: provider.schema(), provider, files: shown, warnings: Vec::new() })
+    Ok(OpenSource { schema: provider.schema(), provider, files: shown, stamps, warnings: Vec::new() })
 }
 
 /// Where a file holds the declared columns.

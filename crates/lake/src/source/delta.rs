@@ -7,11 +7,12 @@ use datafusion::catalog::view::ViewTable;
 use datafusion::common::{Column, TableReference};
 use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder, cast};
+use object_store::ObjectMeta;
 use throughline_config::Source;
 
-use super::OpenSource;
 use super::error::SourceError;
 use super::types::{becomes, declared_name, declared_type, read_type, type_name};
+use super::{OpenSource, stamp};
 use crate::stores::Location;
 use crate::warehouse::delta_log;
 
@@ -29,16 +30,16 @@ pub(super) async fn open(source: &Source, location: &Location) -> Result<OpenSou
         return Err(SourceError::NotDelta { source_name: name(), path: location.to_string() });
     }
     let table = delta_log::load(location, None).await.map_err(failed)?;
-    let files = table
-        .snapshot()
-        .map_err(failed)?
-        .log_data()
-        .iter()
-        .map(|file| {
-            let path = location.prefix.parts().chain(file.object_store_path().parts()).collect();
-            (location.show(&path), file.size().try_into().unwrap_or(0))
-        })
-        .collect();
+    let log = table.snapshot().map_err(failed)?.log_data();
+    let objects = log.iter().map(|file| ObjectMeta {
+        location: location.prefix.parts().chain(file.object_store_path().parts()).collect(),
+        last_modified: chrono::DateTime::from_timestamp_millis(file.modification_time()).unwrap_or_default(),
+        size: file.size().try_into().unwrap_or(0),
+        e_tag: None,
+        version: None,
+    });
+    let (files, stamps) =
+        objects.map(|object| ((location.show(&object.location), object.size), stamp(&object))).unzip();
     let provider = table.table_provider().await.map_err(unplanned)?;
     let found = provider.schema();
     let wanted: Vec<(String, DataType)> = if source.columns.is_empty() {
@@ -65,6 +66,7 @@ pub(super) async fn open(source: &Source, location: &Location) -> Result<OpenSou
         schema: datafusion::catalog::TableProvider::schema(provider.as_ref()),
         provider,
         files,
+        stamps,
         warnings: Vec::new(),
     })
 }

@@ -2,7 +2,7 @@
 
 use deltalake::DeltaTableError;
 
-use crate::stores::{StoreError, storage_help};
+use crate::stores::{StoreError, storage_help, storage_words};
 
 /// A source cannot be read. The message names the file and what is wrong; [`SourceError::help`] says the way out.
 #[derive(Debug, thiserror::Error)]
@@ -34,7 +34,7 @@ pub enum SourceError {
         format: &'static str,
     },
     /// The object store refused or failed.
-    #[error("source `{source_name}`: `{path}` cannot be read: {error}")]
+    #[error("source `{source_name}`: `{path}` cannot be read: {}", storage_words(error))]
     Storage {
         /// The source.
         source_name: String,

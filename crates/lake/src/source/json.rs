@@ -9,10 +9,11 @@ use throughline_config::Source;
 
 use super::rows::{RowSink, Stopped};
 use super::text::{Chunks, LONGEST_RECORD, RowReader};
-use super::{OpenSource, SourceError, text};
+use super::{OpenSource, SourceError, stamp, text};
 use crate::stores::Location;
 
 pub(super) fn open(source: &Source, location: &Location, files: Vec<ObjectMeta>) -> Result<OpenSource, SourceError> {
+    let stamps = files.iter().map(stamp).collect();
     let shown = files.iter().map(|file| (location.show(&file.location), file.size)).collect();
     let reader = Arc::new(JsonReader { columns: source.columns.keys().cloned().collect() });
     let provider = text::table(source, location, files, reader).map_err(|error| SourceError::Plan {
@@ -20,7 +21,7 @@ pub(super) fn open(source: &Source, location: &Location, files: Vec<ObjectMeta>)
         path: location.to_string(),
         error: Box::new(error),
     })?;
-    Ok(OpenSource { schema: provider.schema(), provider, files: shown, warnings: Vec::new() })
+    Ok(OpenSource { schema: provider.schema(), provider, files: shown, stamps, warnings: Vec::new() })
 }
 
 #[derive(Debug)]

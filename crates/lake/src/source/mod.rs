@@ -11,11 +11,14 @@ mod text;
 pub(crate) mod types;
 mod value;
 
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::catalog::TableProvider;
 use datafusion::datasource::empty::EmptyTable;
+use object_store::ObjectMeta;
 use throughline_config::{Format, Source};
 
 pub use error::SourceError;
@@ -36,6 +39,8 @@ pub struct OpenSource {
     pub provider: Arc<dyn TableProvider>,
     /// Each file, as shown to people, with its size in bytes; empty for an empty source.
     pub files: Vec<(String, u64)>,
+    /// For each of the files a number that changes when the file does.
+    pub stamps: Vec<u64>,
     /// What is odd but can be lived with, e.g. a folder without files.
     pub warnings: Vec<String>,
 }
@@ -70,6 +75,44 @@ pub async fn open_source(source: &Source, stores: &Stores) -> Result<OpenSource,
     }
 }
 
+/// Opens only those files of a source whose stamps are `wanted`; `None` for a Delta table, which is opened as a whole,
+/// and where no file is left.
+///
+/// # Errors
+///
+/// Those of [`open_source`].
+pub async fn open_source_files(
+    source: &Source,
+    stores: &Stores,
+    wanted: &HashSet<u64>,
+) -> Result<Option<OpenSource>, SourceError> {
+    let name = source.name.as_str();
+    let location =
+        stores.locate(&source.path).map_err(|error| SourceError::Location { source_name: name.into(), error })?;
+    if source.format == Format::Delta {
+        return Ok(None);
+    }
+    let mut files = listing::files(name, &location, source.format).await?;
+    files.retain(|file| wanted.contains(&stamp(file)));
+    if files.is_empty() {
+        return Ok(None);
+    }
+    match source.format {
+        Format::Parquet => parquet::open(source, stores, &location, files).await,
+        Format::Csv { delimiter } => csv::open(source, &location, files, delimiter).await,
+        Format::Json | Format::Delta => json::open(source, &location, files),
+    }
+    .map(Some)
+}
+
+/// Differs for files that differ in path, size, time of writing or the store's own mark.
+fn stamp(file: &ObjectMeta) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    let written = file.last_modified.timestamp_micros();
+    (file.location.as_ref(), file.size, written, &file.e_tag).hash(&mut hasher);
+    hasher.finish()
+}
+
 /// Zero rows of the declared columns, with a warning.
 fn empty(source: &Source, path: &str, text: bool) -> Result<OpenSource, SourceError> {
     let format = listing::format_name(source.format);
@@ -81,8 +124,20 @@ fn empty(source: &Source, path: &str, text: bool) -> Result<OpenSource, SourceEr
         provider: Arc::new(EmptyTable::new(Arc::clone(&schema))),
         schema,
         files: Vec::new(),
+        stamps: Vec::new(),
         warnings: vec![format!("source `{}` is empty: `{path}` holds no {format} file", source.name.value)],
     })
+}
+
+/// The columns that a pipeline declares for a source, as the source's rows have them; `None` where it declares none
+/// and only the files know.
+pub fn declared_columns(source: &Source) -> Option<SchemaRef> {
+    (!source.columns.is_empty()).then(|| declared_schema(source))
+}
+
+/// The type that a declared column is read as.
+pub fn column_type(column: &throughline_config::Column) -> DataType {
+    types::declared_type(column.data_type.value)
 }
 
 fn declared_fields(source: &Source) -> Vec<Field> {

@@ -15,7 +15,7 @@ use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
 use throughline_config::{ColumnType, Source};
 
 use super::types::{becomes, declared_name, read_type, type_name};
-use super::{CONCURRENT_FILES, OpenSource, SourceError};
+use super::{CONCURRENT_FILES, OpenSource, SourceError, stamp};
 use crate::scan::{ParquetTable, SortColumn, file_statistics};
 use crate::stores::{Location, Stores};
 
@@ -44,6 +44,7 @@ pub(super) async fn open(
         .await?;
     let schema = if source.columns.is_empty() { united(&footers)? } else { declared(source, location, &footers)? };
     let shown = footers.iter().map(|footer| (footer.shown.clone(), footer.file.size)).collect();
+    let stamps = footers.iter().map(|footer| stamp(&footer.file)).collect();
     let files = footers
         .into_iter()
         .map(|footer| {
@@ -58,7 +59,7 @@ pub(super) async fn open(
         let order = source.sorted_by.iter().map(|column| SortColumn::ascending(column.value.as_str())).collect();
         ParquetTable::chained(Arc::clone(&schema), location, files, order)
     });
-    Ok(OpenSource { schema, provider, files: shown, warnings: Vec::new() })
+    Ok(OpenSource { schema, provider, files: shown, stamps, warnings: Vec::new() })
 }
 
 async fn footer(

@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::delta_log;
 use super::error::WarehouseError;
 use super::file_statistics::delta_statistics;
+use super::parts::{LEDGER, Part};
 use super::stage::WrittenFile;
 use crate::stores::Location;
 
@@ -36,6 +37,8 @@ pub struct CommitDetails {
     pub as_of: Option<i64>,
     /// What the rows were made from: a hash over definitions, SQL and inputs.
     pub fingerprint: String,
+    /// What of the table's history is finished; kept with the table until the next commit.
+    pub ledger: Option<String>,
     /// Anything else worth keeping beside the version.
     pub extra: Map<String, Value>,
 }
@@ -56,6 +59,7 @@ pub(super) struct Base {
     pub(super) created: Option<i64>,
     pub(super) schema: Value,
     pub(super) description: Option<String>,
+    pub(super) ledger: Option<String>,
 }
 
 impl Base {
@@ -84,6 +88,7 @@ impl Base {
             created: metadata.created_time(),
             schema,
             description: metadata.description().map(ToOwned::to_owned),
+            ledger: metadata.configuration().get(LEDGER).cloned(),
         }))
     }
 }
@@ -100,6 +105,8 @@ pub(super) struct Publication<'a> {
     pub(super) mark: Uuid,
     /// Whether the rows that are there stay.
     pub(super) adds: bool,
+    /// Files of the base that stay.
+    pub(super) kept: &'a [Part],
 }
 
 impl Publication<'_> {
@@ -151,8 +158,9 @@ impl Publication<'_> {
         if self.base.is_none() {
             lines.push(json!({ "protocol": { "minReaderVersion": 1, "minWriterVersion": 2 } }));
         }
-        lines.extend(self.metadata(now)?);
-        for file in self.base.iter().filter(|_| !self.adds).flat_map(|base| &base.files) {
+        lines.extend(self.metadata(details, now)?);
+        let stays = |file: &&Remove| self.adds || self.kept.iter().any(|part| part.path == file.path);
+        for file in self.base.iter().flat_map(|base| &base.files).filter(|file| !stays(file)) {
             lines.push(self.action(Action::Remove(Remove { deletion_timestamp: Some(now), ..file.clone() }))?);
         }
         for file in self.files {
@@ -176,10 +184,11 @@ impl Publication<'_> {
     fn commit_info(&self, details: &CommitDetails, now: i64) -> Value {
         let mut info = details.extra.clone();
         let rows: u64 = self.files.iter().map(WrittenFile::rows).sum();
+        let mode = if self.adds { "Append" } else { "Overwrite" };
         let fixed = json!({
             "timestamp": now,
             "operation": "WRITE",
-            "operationParameters": { "mode": if self.adds { "Append" } else { "Overwrite" }, "partitionBy": "[]" },
+            "operationParameters": { "mode": mode, "partitionBy": "[]" },
             "operationMetrics": { "numFiles": self.files.len().to_string(), "numOutputRows": rows.to_string() },
             "isBlindAppend": false,
             "engineInfo": concat!("throughline/", env!("CARGO_PKG_VERSION")),
@@ -201,16 +210,19 @@ impl Publication<'_> {
         json!({ "commitInfo": info })
     }
 
-    /// The metadata line, where the table is new or its columns, comments or description differ.
-    fn metadata(&self, now: i64) -> Result<Option<Value>, WarehouseError> {
+    /// The metadata line, where the table is new or its columns, comments, description or ledger differ.
+    fn metadata(&self, details: &CommitDetails, now: i64) -> Result<Option<Value>, WarehouseError> {
         let columns: StructType = self.stored.try_into_kernel().map_err(|_| self.unstorable())?;
         let schema = serde_json::to_value(&columns).map_err(|_| self.unstorable())?;
         if let Some(base) = self.base
             && base.schema == schema
             && base.description.as_deref() == self.description
+            && base.ledger == details.ledger
         {
             return Ok(None);
         }
+        let configuration: Map<String, Value> =
+            details.ledger.iter().map(|ledger| (LEDGER.to_owned(), json!(ledger))).collect();
         Ok(Some(json!({ "metaData": {
             "id": self.base.map_or_else(|| Uuid::new_v4().to_string(), |base| base.id.clone()),
             "name": self.table,
@@ -218,7 +230,7 @@ impl Publication<'_> {
             "format": { "provider": "parquet", "options": {} },
             "schemaString": schema.to_string(),
             "partitionColumns": [],
-            "configuration": {},
+            "configuration": configuration,
             "createdTime": self.base.map_or(Some(now), |base| base.created),
         }})))
     }

@@ -26,7 +26,8 @@ pub(crate) async fn exists(table: &Location) -> object_store::Result<bool> {
         match object {
             Ok(object) if object.location.filename().is_some_and(names_a_version) => return Ok(true),
             Ok(_) => {}
-            Err(object_store::Error::NotFound { .. }) => return Ok(false),
+            // A folder that is not there; a bucket that is not there is an error.
+            Err(object_store::Error::NotFound { .. }) if table.is_file() => return Ok(false),
             Err(error) => return Err(error),
         }
     }
@@ -34,7 +35,7 @@ pub(crate) async fn exists(table: &Location) -> object_store::Result<bool> {
 }
 
 /// `00000000000000000007.json`, `00000000000000000010.checkpoint.parquet`: twenty digits, then what it holds.
-fn names_a_version(file: &str) -> bool {
+pub(super) fn names_a_version(file: &str) -> bool {
     file.split_once('.').is_some_and(|(version, _)| version.len() == 20 && version.bytes().all(|b| b.is_ascii_digit()))
 }
 
@@ -65,7 +66,7 @@ pub(super) async fn create_entry(table: &Location, version: Version, entry: Byte
 }
 
 /// Creates an object that must not be there yet, durably on a local disk. `inside` is its path below `folder`.
-pub(super) async fn create(folder: &Location, path: &Path, inside: &[&str], bytes: Bytes) -> object_store::Result<()> {
+pub(crate) async fn create(folder: &Location, path: &Path, inside: &[&str], bytes: Bytes) -> object_store::Result<()> {
     let Some(local) = &folder.local else {
         let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
         return folder.store.put_opts(path, bytes.into(), options).await.map(|_| ());
@@ -91,14 +92,18 @@ pub(super) async fn create(folder: &Location, path: &Path, inside: &[&str], byte
 
 /// The `commitInfo` of a version's entry; `None` when there is no such entry, an empty object when it has none.
 pub(super) async fn commit_info(table: &Location, version: Version) -> object_store::Result<Option<Value>> {
+    let Some(actions) = entry(table, version).await? else { return Ok(None) };
+    let info = actions.into_iter().find_map(|mut action| action.get_mut("commitInfo").map(Value::take));
+    Ok(Some(info.unwrap_or_else(|| Value::Object(serde_json::Map::new()))))
+}
+
+/// The actions of a version's entry; `None` when there is no such entry.
+pub(super) async fn entry(table: &Location, version: Version) -> object_store::Result<Option<Vec<Value>>> {
     let bytes = match table.store.get(&entry_path(table, version)).await {
         Ok(entry) => entry.bytes().await?,
         Err(object_store::Error::NotFound { .. }) => return Ok(None),
         Err(error) => return Err(error),
     };
-    let info = bytes
-        .split(|byte| *byte == b'\n')
-        .filter_map(|line| serde_json::from_slice::<Value>(line).ok())
-        .find_map(|mut action| action.get_mut("commitInfo").map(Value::take));
-    Ok(Some(info.unwrap_or_else(|| Value::Object(serde_json::Map::new()))))
+    let lines = bytes.split(|byte| *byte == b'\n');
+    Ok(Some(lines.filter_map(|line| serde_json::from_slice(line).ok()).collect()))
 }

@@ -4,17 +4,18 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
+use std::time::SystemTime;
 
 use uuid::Uuid;
 
 /// Flushes a file's bytes to the disk.
-pub(super) fn sync_file(path: &Path) -> io::Result<()> {
+pub(crate) fn sync_file(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
 /// Flushes a folder's names to the disk. Those of the two folders above it, which may have been made for it, are flushed
 /// as far as they can be opened.
-pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
+pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()?;
     for folder in path.ancestors().skip(1).take(2) {
         let _ = File::open(folder).and_then(|folder| folder.sync_all());
@@ -32,6 +33,40 @@ pub(super) fn create(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let _ = fs::remove_file(&unfinished);
     written?;
     sync_folder(folder)
+}
+
+/// Writes a file anew as one step: readers see the old bytes or the new ones. Not flushed: for what can be done without.
+pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    fs::create_dir_all(folder)?;
+    let unfinished = folder.join(format!(".{}.tmp", Uuid::new_v4()));
+    let written = fs::write(&unfinished, bytes).and_then(|()| fs::rename(&unfinished, path));
+    if written.is_err() {
+        // The name is only of use to the step above.
+        let _ = fs::remove_file(&unfinished);
+    }
+    written
+}
+
+/// Removes what writers that were killed left unfinished in a folder before `before`. A file of a writer that lives
+/// has this name for a moment only; without it the writer fails, and harms nothing.
+pub(super) fn remove_unfinished(folder: &Path, before: SystemTime) -> io::Result<usize> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        Err(error) => return Err(error),
+    };
+    let mut removed = 0;
+    for entry in entries {
+        let entry = entry?;
+        let name = entry.file_name();
+        let unfinished = name.to_str().is_some_and(|name| name.starts_with('.') && name.ends_with(".tmp"));
+        let old = |entry: &fs::DirEntry| entry.metadata().and_then(|data| data.modified()).is_ok_and(|at| at < before);
+        if unfinished && old(&entry) && fs::remove_file(entry.path()).is_ok() {
+            removed += 1;
+        }
+    }
+    Ok(removed)
 }
 
 fn write_flushed(path: &Path, bytes: &[u8]) -> io::Result<()> {

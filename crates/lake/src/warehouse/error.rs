@@ -1,9 +1,12 @@
 //! What can go wrong with the warehouse, and the way out of each.
 
+use std::time::Duration;
+
 use datafusion::error::DataFusionError;
 use deltalake::DeltaTableError;
 
-use crate::stores::{StoreError, storage_help};
+use super::lease::LeaseHolder;
+use crate::stores::{StoreError, storage_help, storage_words};
 
 /// A table or a run record cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -12,7 +15,7 @@ pub enum WarehouseError {
     #[error("warehouse: {0}")]
     Location(#[from] StoreError),
     /// The object store refused or failed; nothing was published.
-    #[error("`{path}`: {error}")]
+    #[error("`{path}`: {}", storage_words(error))]
     Storage {
         /// The file or folder.
         path: String,
@@ -24,6 +27,24 @@ pub enum WarehouseError {
     NoConditionalPut {
         /// The warehouse.
         path: String,
+    },
+    /// Another run of the pipeline is at work.
+    #[error("the pipeline `{pipeline}` is held by {holder}")]
+    Held {
+        /// The pipeline.
+        pipeline: String,
+        /// The run that holds it.
+        holder: Box<LeaseHolder>,
+        /// How long after its last sign of life it is followed; `None` when it holds a lock that ends with its process.
+        lasts: Option<Duration>,
+    },
+    /// The run was not heard of for longer than its lease lasts, and another one followed.
+    #[error("this run was not heard of for so long that {follower} took over the pipeline `{pipeline}`")]
+    LeaseLost {
+        /// The pipeline.
+        pipeline: String,
+        /// The other run.
+        follower: String,
     },
     /// The table's log cannot be read.
     #[error("the log of table `{table}` cannot be read: {error}")]
@@ -88,7 +109,7 @@ pub enum WarehouseError {
         holder: String,
     },
     /// The commit failed and certainly did not happen.
-    #[error("table `{table}` was not published: {error}")]
+    #[error("table `{table}` was not published: {}", storage_words(error))]
     NotCommitted {
         /// The table.
         table: String,
@@ -96,7 +117,7 @@ pub enum WarehouseError {
         error: object_store::Error,
     },
     /// The commit's answer was lost and the log cannot be asked: it may or may not have happened, or still happen.
-    #[error("whether version {version} of table `{table}` was published is unknown: {error}")]
+    #[error("whether version {version} of table `{table}` was published is unknown: {}", storage_words(error))]
     Unknown {
         /// The table.
         table: String,
@@ -141,12 +162,19 @@ impl WarehouseError {
         matches!(self, Self::Conflict { .. })
     }
 
+    /// Another run holds the pipeline or the table.
+    pub fn is_held(&self) -> bool {
+        matches!(self, Self::Conflict { .. } | Self::Held { .. } | Self::LeaseLost { .. })
+    }
+
     /// A stable kebab-case word for the kind of error.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Location(_) => "bad-location",
             Self::Storage { .. } => "storage",
             Self::NoConditionalPut { .. } => "no-conditional-put",
+            Self::Held { .. } => "held",
+            Self::LeaseLost { .. } => "lease-lost",
             Self::Log { .. } => "delta-log",
             Self::ForeignProtocol { .. } => "foreign-protocol",
             Self::ColumnName { .. } | Self::ColumnType { .. } | Self::TableName { .. } => "not-storable",
@@ -169,6 +197,18 @@ impl WarehouseError {
                  a disk"
                     .into()
             }
+            Self::Held { holder, lasts, .. } => match lasts {
+                None => format!(
+                    "wait until it has ended; should it hang, end it (`kill {}` on host {}) and run again",
+                    holder.pid, holder.host
+                ),
+                Some(lasts) => format!(
+                    "wait until it has ended; should it have been killed, run again {} s after it was last heard of: \
+                     the next run then takes over",
+                    lasts.as_secs()
+                ),
+            },
+            Self::LeaseLost { .. } => "see how the other run ends, and run again if need be".into(),
             Self::Log { table, .. } => format!(
                 "check that other programs can read it; a damaged `_last_checkpoint` in `{table}/_delta_log` can be \
                  removed without loss"

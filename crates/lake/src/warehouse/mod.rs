@@ -7,16 +7,22 @@
 //! Tables are plain Delta (reader version 1, writer version 2), so that any Delta reader understands them. Checkpoints
 //! and clean-up are no part of a commit: their failure would look like the commit's.
 
+mod checkpoint;
 mod commit;
 pub(crate) mod delta_log;
-mod durable;
+pub(crate) mod durable;
 mod error;
 mod file_statistics;
+mod lease;
+mod leftovers;
+mod parts;
+mod progress;
 mod published;
 mod runs;
 mod schema;
 mod stage;
 mod staged;
+mod vacuum;
 
 use arrow::datatypes::SchemaRef;
 use bytes::Bytes;
@@ -26,11 +32,17 @@ use object_store::{ObjectStoreExt, PutMode, PutOptions};
 use uuid::Uuid;
 
 pub use crate::scan::SortColumn;
+pub use checkpoint::{Checkpoint, CheckpointOutcome};
 pub use commit::{CommitDetails, Committed};
+pub(crate) use delta_log::create;
 pub use error::WarehouseError;
+pub use lease::{Lease, LeaseHolder};
+pub use parts::TableParts;
 pub use published::PublishedTable;
+pub(crate) use schema::read_schema;
 pub use schema::storage_schema;
 pub use staged::StagedTable;
+pub use vacuum::{DeadFile, Vacuum, VacuumedTable};
 
 use crate::stores::{Location, Stores};
 
@@ -55,12 +67,19 @@ pub struct TableSpec {
 #[derive(Debug, Clone)]
 pub struct Warehouse {
     location: Location,
+    /// The run whose staged files can be told from those of others.
+    run: Option<u32>,
 }
 
 impl Warehouse {
     /// The warehouse at a location, which need not exist yet. Nothing is read or written.
     pub fn open(location: &str, stores: &Stores) -> Result<Self, WarehouseError> {
-        Ok(Self { location: stores.locate(location)? })
+        Ok(Self { location: stores.locate(location)?, run: None })
+    }
+
+    /// The warehouse at a place that is known already.
+    pub(crate) fn at(location: Location) -> Self {
+        Self { location, run: None }
     }
 
     /// Where it lies.
@@ -105,8 +124,9 @@ impl Warehouse {
         let base = commit::Base::read(&spec.name, &folder).await?;
         let mut staged = StagedTable::new(spec.name, folder, stored, spec.order, spec.description);
         staged.base = base;
-        staged.files =
-            stage::write(&staged.table, &staged.folder, &staged.stored, &staged.order, staged.mark, rows).await?;
+        staged.mark = leftovers::new_mark(self.run);
+        let layout = stage::Layout::AsTheyCome { order: staged.order.clone() };
+        staged.files = stage::write(&staged.table, &staged.folder, &staged.stored, &layout, staged.mark, rows).await?;
         Ok(staged)
     }
 
@@ -125,6 +145,45 @@ impl Warehouse {
         Ok(staged)
     }
 
+    /// Like [`Self::stage`] for a table whose rows are laid out by when they are settled ([`TableParts`]): the last
+    /// column of each stream, which `spec` does not have, is that instant, null for a row that is not settled. Rows
+    /// settled at `unsettled_from` or later may still have to be replaced. The files of `kept` stay in the table, all
+    /// others of its version are replaced by the commit.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::stage`], and [`WarehouseError::Conflict`] when the table has moved on from the version of
+    /// `kept`.
+    pub async fn stage_parts(
+        &self,
+        spec: TableSpec,
+        rows: Vec<SendableRecordBatchStream>,
+        unsettled_from: i64,
+        kept: Option<TableParts>,
+    ) -> Result<StagedTable, WarehouseError> {
+        let folder = self.folder(&spec.name)?;
+        let stored = storage_schema(&spec.name, &spec.schema)?;
+        let base = commit::Base::read(&spec.name, &folder).await?;
+        let found = base.as_ref().map(|base| base.version);
+        if let (Some(kept), Some(version)) = (&kept, found)
+            && kept.version != version
+        {
+            return Err(WarehouseError::Conflict { table: spec.name, version, holder: "another run".into() });
+        }
+        let mut staged = StagedTable::new(spec.name, folder, stored, Vec::new(), spec.description);
+        staged.base = base;
+        staged.mark = leftovers::new_mark(self.run);
+        let layout = stage::Layout::BySettlement { unsettled_from };
+        staged.files = stage::write(&staged.table, &staged.folder, &staged.stored, &layout, staged.mark, rows).await?;
+        staged.kept = kept.map(|kept| kept.parts).unwrap_or_default();
+        Ok(staged)
+    }
+
+    /// The files of a table's newest version and its ledger; `None` when there is no such table.
+    pub async fn table_parts(&self, name: &str) -> Result<Option<TableParts>, WarehouseError> {
+        TableParts::read(name, &self.folder(name)?).await
+    }
+
     /// A table at its newest version; `None` when there is none.
     pub async fn table(&self, name: &str) -> Result<Option<PublishedTable>, WarehouseError> {
         published::read(name, &self.folder(name)?, None).await
@@ -140,7 +199,7 @@ impl Warehouse {
         let failed = |error| WarehouseError::Storage { path: self.location.to_string(), error };
         let listed = match self.location.store.list_with_delimiter(Some(&self.location.prefix)).await {
             Ok(listed) => listed,
-            Err(object_store::Error::NotFound { .. }) => return Ok(Vec::new()),
+            Err(object_store::Error::NotFound { .. }) if self.location.is_file() => return Ok(Vec::new()),
             Err(error) => return Err(failed(error)),
         };
         let folders = listed.common_prefixes.iter().filter_map(|folder| folder.filename()).map(ToOwned::to_owned);
@@ -169,7 +228,7 @@ impl Warehouse {
 }
 
 /// Letters, digits and `_`, beginning with a letter: a folder's name on every store, and never one of ours (`_runs`).
-fn is_table_name(name: &str) -> bool {
+pub(crate) fn is_table_name(name: &str) -> bool {
     name.starts_with(|first: char| first.is_ascii_alphabetic())
         && name.len() <= 200
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::error::WarehouseError;
 use super::{Warehouse, delta_log};
 
-const FOLDER: &str = "_runs";
+pub(super) const FOLDER: &str = "_runs";
 
 impl Warehouse {
     /// Stores a run's record. Run ids sort by time, e.g. `20261124T065003Z-1a2b3c4d`.
@@ -43,7 +43,7 @@ impl Warehouse {
         let listed: Result<Vec<_>, _> = self.location().store.list(Some(&folder)).try_collect().await;
         let objects = match listed {
             Ok(objects) => objects,
-            Err(object_store::Error::NotFound { .. }) => Vec::new(),
+            Err(object_store::Error::NotFound { .. }) if self.location().is_file() => Vec::new(),
             Err(error) => return Err(WarehouseError::Storage { path: self.location().show(&folder), error }),
         };
         let mut ids: Vec<String> = objects
@@ -89,7 +89,7 @@ impl Warehouse {
     }
 }
 
-fn check(run_id: &str) -> Result<(), WarehouseError> {
+pub(super) fn check(run_id: &str) -> Result<(), WarehouseError> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
     if !run_id.is_empty() && run_id.len() <= 128 && run_id.bytes().all(plain) {
         Ok(())

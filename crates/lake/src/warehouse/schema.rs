@@ -93,7 +93,7 @@ fn stored_type(found: &DataType) -> Option<DataType> {
 }
 
 /// The schema a stored table is read with: text as views, which DataFusion's scan, joins and sorts do best with.
-pub(super) fn read_schema(stored: &Schema) -> SchemaRef {
+pub(crate) fn read_schema(stored: &Schema) -> SchemaRef {
     let viewed = |field: &FieldRef| match field.data_type() {
         DataType::Utf8 => Arc::new(field.as_ref().clone().with_data_type(DataType::Utf8View)),
         _ => Arc::clone(field),

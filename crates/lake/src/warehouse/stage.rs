@@ -1,8 +1,11 @@
 //! Rows written into a table's folder under names that no version mentions yet.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow::datatypes::SchemaRef;
+use arrow::array::{Array, AsArray, RecordBatch, UInt64Array};
+use arrow::compute::take_record_batch;
+use arrow::datatypes::{SchemaRef, TimestampMicrosecondType};
 use datafusion::common::{DataFusionError, Result as DataFusionResult};
 use datafusion::execution::SendableRecordBatchStream;
 use futures::StreamExt;
@@ -18,6 +21,7 @@ use uuid::Uuid;
 
 use super::durable;
 use super::error::WarehouseError;
+use super::parts::Settled;
 use super::schema::stored_batch;
 use crate::scan::SortColumn;
 use crate::stores::Location;
@@ -30,6 +34,19 @@ const ROW_GROUP_BYTES: usize = 128 * 1024 * 1024;
 
 /// Bytes after which the next file begins, where no order has to be kept.
 const FILE_BYTES: usize = 128 * 1024 * 1024;
+
+/// Encoded bytes that a file of a month holds back before they become a row group: one is open for each month.
+const MONTH_GROUP_BYTES: usize = 8 * 1024 * 1024;
+
+/// Which rows go into which files.
+#[derive(Debug, Clone)]
+pub(super) enum Layout {
+    /// A stream's rows follow each other; with an order, in one file.
+    AsTheyCome { order: Vec<SortColumn> },
+    /// By the month in the streams' last column; rows with a null there or an instant from `unsettled_from` on are in
+    /// files of their own.
+    BySettlement { unsettled_from: i64 },
+}
 
 /// A data file that was written.
 #[derive(Debug, Clone)]
@@ -52,8 +69,7 @@ struct Writing {
     stored: SchemaRef,
     properties: WriterProperties,
     id: Uuid,
-    /// Rows keep their order, so a partition is one file: within it the order can be declared.
-    ordered: bool,
+    layout: Layout,
     /// Files begun, for removing them after a failure.
     begun: Mutex<Vec<Path>>,
 }
@@ -64,16 +80,16 @@ pub(super) async fn write(
     table: &str,
     folder: &Location,
     stored: &SchemaRef,
-    order: &[SortColumn],
+    layout: &Layout,
     id: Uuid,
     streams: Vec<SendableRecordBatchStream>,
 ) -> Result<Vec<WrittenFile>, WarehouseError> {
     let writing = Arc::new(Writing {
         folder: folder.clone(),
         stored: Arc::clone(stored),
-        properties: properties(stored, order),
+        properties: properties(stored, layout),
         id,
-        ordered: !order.is_empty(),
+        layout: layout.clone(),
         begun: Mutex::default(),
     });
     let mut tasks = JoinSet::new();
@@ -122,41 +138,23 @@ impl Writing {
         partition: usize,
         mut rows: SendableRecordBatchStream,
     ) -> DataFusionResult<Vec<WrittenFile>> {
-        let mut files = Vec::new();
-        let mut current: Option<OpenFile> = None;
+        let mut writer = PartitionWriter { writing: self, partition, done: Vec::new(), open: BTreeMap::new() };
         while let Some(batch) = rows.next().await {
-            let batch = match batch {
-                Ok(batch) if batch.num_rows() == 0 => continue,
-                Ok(batch) => stored_batch(&batch, &self.stored),
-                Err(error) => Err(error),
-            };
-            let batch = match batch {
-                Ok(batch) => batch,
+            match batch {
+                Ok(batch) if batch.num_rows() == 0 => {}
+                Ok(batch) => writer.write(&batch).await?,
                 Err(error) => {
-                    if let Some(file) = current {
-                        file.abort().await;
-                    }
+                    writer.abort().await;
                     return Err(error);
                 }
-            };
-            let file = match &mut current {
-                Some(file) => file,
-                None => current.insert(self.begin(partition, files.len())?),
-            };
-            file.writer.write(&batch).await?;
-            let full = !self.ordered && current.as_ref().is_some_and(|file| file.bytes() >= FILE_BYTES);
-            if full && let Some(file) = current.take() {
-                files.push(self.end(file).await?);
             }
         }
-        if let Some(file) = current {
-            files.push(self.end(file).await?);
-        }
-        Ok(files)
+        writer.finish().await
     }
 
-    fn begin(&self, partition: usize, sequence: usize) -> DataFusionResult<OpenFile> {
-        let name = format!("part-{partition:05}-{}-c{sequence:03}.zstd.parquet", self.id);
+    fn begin(&self, partition: usize, sequence: usize, settled: Option<Settled>) -> DataFusionResult<OpenFile> {
+        let settled = settled.map(|settled| format!(".{}", settled.word())).unwrap_or_default();
+        let name = format!("part-{partition:05}-{}-c{sequence:03}{settled}.zstd.parquet", self.id);
         let path = self.folder.prefix.clone().join(name.as_str());
         self.begun.lock().unwrap_or_else(PoisonError::into_inner).push(path.clone());
         let sink = BufWriter::new(Arc::clone(&self.folder.store), path.clone());
@@ -181,6 +179,87 @@ impl Writing {
     }
 }
 
+/// The files of one partition.
+struct PartitionWriter<'a> {
+    writing: &'a Writing,
+    partition: usize,
+    done: Vec<WrittenFile>,
+    /// Files that rows are being added to; one without a key where rows are written as they come.
+    open: BTreeMap<Option<Settled>, OpenFile>,
+}
+
+impl PartitionWriter<'_> {
+    async fn write(&mut self, batch: &RecordBatch) -> DataFusionResult<()> {
+        let Layout::BySettlement { unsettled_from } = self.writing.layout else {
+            return self.write_into(None, batch).await;
+        };
+        for (settled, rows) in by_settlement(batch, unsettled_from)? {
+            let rows = match rows.len() == batch.num_rows() {
+                true => batch.clone(),
+                false => take_record_batch(batch, &UInt64Array::from(rows))?,
+            };
+            self.write_into(Some(settled), &rows).await?;
+        }
+        Ok(())
+    }
+
+    async fn write_into(&mut self, settled: Option<Settled>, batch: &RecordBatch) -> DataFusionResult<()> {
+        let rows = stored_batch(batch, &self.writing.stored)?;
+        let sequence = self.done.len() + self.open.len();
+        let file = match self.open.entry(settled) {
+            std::collections::btree_map::Entry::Occupied(open) => open.into_mut(),
+            std::collections::btree_map::Entry::Vacant(free) => {
+                free.insert(self.writing.begin(self.partition, sequence, settled)?)
+            }
+        };
+        file.writer.write(&rows).await?;
+        if settled.is_some() && file.writer.in_progress_size() >= MONTH_GROUP_BYTES {
+            file.writer.flush().await?;
+        }
+        let may_split = match &self.writing.layout {
+            Layout::AsTheyCome { order } => order.is_empty(),
+            Layout::BySettlement { .. } => true,
+        };
+        if may_split
+            && file.bytes() >= FILE_BYTES
+            && let Some(full) = self.open.remove(&settled)
+        {
+            self.done.push(self.writing.end(full).await?);
+        }
+        Ok(())
+    }
+
+    async fn finish(mut self) -> DataFusionResult<Vec<WrittenFile>> {
+        for file in std::mem::take(&mut self.open).into_values() {
+            self.done.push(self.writing.end(file).await?);
+        }
+        Ok(self.done)
+    }
+
+    async fn abort(self) {
+        for file in self.open.into_values() {
+            file.abort().await;
+        }
+    }
+}
+
+/// The rows of a batch by the file they belong into.
+fn by_settlement(batch: &RecordBatch, unsettled_from: i64) -> DataFusionResult<BTreeMap<Settled, Vec<u64>>> {
+    let instants = batch.columns().last().and_then(|last| last.as_primitive_opt::<TimestampMicrosecondType>());
+    let Some(instants) = instants else {
+        return Err(DataFusionError::Internal("rows without the instant at which they are settled".to_owned()));
+    };
+    let mut rows: BTreeMap<Settled, Vec<u64>> = BTreeMap::new();
+    for row in 0..instants.len() {
+        let settled = match instants.is_valid(row) {
+            true if instants.value(row) < unsettled_from => Settled::at(instants.value(row)),
+            _ => Settled::No,
+        };
+        rows.entry(settled).or_default().push(row as u64);
+    }
+    Ok(rows)
+}
+
 struct OpenFile {
     name: String,
     path: Path,
@@ -199,7 +278,11 @@ impl OpenFile {
     }
 }
 
-fn properties(stored: &SchemaRef, order: &[SortColumn]) -> WriterProperties {
+fn properties(stored: &SchemaRef, layout: &Layout) -> WriterProperties {
+    let order: &[SortColumn] = match layout {
+        Layout::AsTheyCome { order } => order,
+        Layout::BySettlement { .. } => &[],
+    };
     // Column indices in a footer count leaves, so an order behind a nested column is not written there.
     let flat = stored.fields().iter().all(|field| !field.data_type().is_nested());
     let sorting: Option<Vec<SortingColumn>> = order

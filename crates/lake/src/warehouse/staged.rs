@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::commit::{Base, CommitDetails, Committed, Publication};
 use super::error::WarehouseError;
+use super::parts::Part;
 use super::schema::read_schema;
 use super::stage::{self, WrittenFile};
 use crate::scan::{ParquetTable, SortColumn, file_statistics};
@@ -36,6 +37,8 @@ pub struct StagedTable {
     pub(super) mark: Uuid,
     /// Whether a commit keeps the rows that are there.
     pub(super) adds: bool,
+    /// Files of the version that is there which the commit keeps.
+    pub(super) kept: Vec<Part>,
     state: Mutex<State>,
 }
 
@@ -57,6 +60,7 @@ impl StagedTable {
             base: None,
             mark: Uuid::new_v4(),
             adds: false,
+            kept: Vec::new(),
             state: Mutex::new(State::Staged),
         }
     }
@@ -69,6 +73,11 @@ impl StagedTable {
     /// The columns as [`Self::provider`] returns them: text as `Utf8View`, comments in the fields' metadata.
     pub fn schema(&self) -> SchemaRef {
         read_schema(&self.stored)
+    }
+
+    /// Rows that the table has after a commit, as far as this one decides: those staged and those kept.
+    pub fn table_rows(&self) -> u64 {
+        self.rows() + self.kept.iter().filter_map(|part| part.rows).map(|rows| rows as u64).sum::<u64>()
     }
 
     /// Rows staged.
@@ -93,7 +102,17 @@ impl StagedTable {
 
     /// Exactly the staged rows. The order given to [`super::Warehouse::stage`] is declared, so that plans need not sort.
     pub fn provider(&self) -> Arc<dyn TableProvider> {
+        self.provider_with(&[])
+    }
+
+    /// The rows as they are after a commit: those staged and those kept.
+    pub fn table_provider(&self) -> Arc<dyn TableProvider> {
+        self.provider_with(&self.kept)
+    }
+
+    fn provider_with(&self, kept: &[Part]) -> Arc<dyn TableProvider> {
         let schema = self.schema();
+        let kept = kept.iter().map(|part| part.partitioned(&schema));
         let files = self
             .files
             .iter()
@@ -101,6 +120,7 @@ impl StagedTable {
                 let statistics = file_statistics(&file.metadata, &self.stored, &schema);
                 PartitionedFile::from(file.object.clone()).with_statistics(Arc::new(statistics))
             })
+            .chain(kept)
             .collect();
         if self.order.is_empty() {
             Arc::new(ParquetTable::new(schema, &self.folder, files))
@@ -133,6 +153,7 @@ impl StagedTable {
             files: &self.files,
             mark: self.mark,
             adds: self.adds,
+            kept: &self.kept,
         };
         let before = self.state();
         // Until the outcome is known, a dropped future leaves the rows where they are.

@@ -1,4 +1,5 @@
-//! An object store that loses answers, refuses and falls silent, at the log entries of Delta tables.
+//! An object store that loses answers, refuses and falls silent, at the log entries of Delta tables and the manifests of
+//! snapshots.
 
 use std::fmt;
 use std::ops::Range;
@@ -33,6 +34,8 @@ pub(crate) enum Fault {
     Refused,
     /// The store overwrites what it was told to create.
     Overwrites,
+    /// Half of a checkpoint arrives, and the client hears that all is well.
+    TornCheckpoint,
 }
 
 /// Memory behind faults.
@@ -45,7 +48,7 @@ pub(crate) struct Faulty {
     pub(crate) gets: AtomicUsize,
 }
 
-const FAULTS: [Fault; 7] = [
+const FAULTS: [Fault; 8] = [
     Fault::None,
     Fault::LostAnswer,
     Fault::NeverArrives,
@@ -53,6 +56,7 @@ const FAULTS: [Fault; 7] = [
     Fault::AppliedThenSilence,
     Fault::Refused,
     Fault::Overwrites,
+    Fault::TornCheckpoint,
 ];
 
 impl Faulty {
@@ -85,7 +89,7 @@ fn reset() -> Error {
 }
 
 fn is_log_entry(path: &Path) -> bool {
-    path.as_ref().contains("_delta_log/")
+    path.as_ref().contains("_delta_log/") || path.filename() == Some("manifest.json")
 }
 
 #[async_trait]
@@ -108,7 +112,13 @@ impl ObjectStore for Faulty {
             Fault::Refused => {
                 Err(Error::PermissionDenied { path: location.to_string(), source: "access denied".into() })
             }
-            Fault::None | Fault::Overwrites => self.inner.put_opts(location, payload, opts).await,
+            Fault::TornCheckpoint if location.as_ref().ends_with(".checkpoint.parquet") => {
+                let whole: Vec<u8> = payload.iter().flat_map(|part| part.iter().copied()).collect();
+                self.inner.put_opts(location, whole[..whole.len() / 2].to_vec().into(), opts).await
+            }
+            Fault::None | Fault::Overwrites | Fault::TornCheckpoint => {
+                self.inner.put_opts(location, payload, opts).await
+            }
         }
     }
 

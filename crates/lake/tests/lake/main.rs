@@ -6,9 +6,14 @@
 mod additions;
 mod commits;
 mod delta_sources;
+mod dice;
 mod exports;
 mod faults;
+mod leases;
 mod parquet_sources;
+mod snapshots;
 mod support;
 mod tables;
 mod text_sources;
+mod unsteady;
+mod vacuuming;

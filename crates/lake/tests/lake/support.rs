@@ -89,6 +89,7 @@ pub(crate) fn source(path: impl AsRef<Path>, format: Format, columns: &[(&str, C
         columns: columns.iter().map(|(name, data_type)| ((*name).to_owned(), column(*data_type))).collect(),
         time_column: None,
         key: Vec::new(),
+        active_at: Vec::new(),
         sorted_by: Vec::new(),
         contract: Vec::new(),
         freshness: None,

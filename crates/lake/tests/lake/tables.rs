@@ -10,9 +10,17 @@ use throughline_lake::{CommitDetails, SortColumn, StagedTable, TableSpec, Wareho
 use crate::support::Workspace;
 
 pub(crate) async fn stage(workspace: &Workspace, warehouse: &Warehouse, sql: &str) -> StagedTable {
+    try_stage(workspace, warehouse, sql).await.unwrap()
+}
+
+pub(crate) async fn try_stage(
+    workspace: &Workspace,
+    warehouse: &Warehouse,
+    sql: &str,
+) -> Result<StagedTable, WarehouseError> {
     let rows = workspace.streams(sql).await;
     let spec = TableSpec { name: "fct".into(), schema: rows[0].schema(), description: None, order: vec![] };
-    warehouse.stage(spec, rows).await.unwrap()
+    warehouse.stage(spec, rows).await
 }
 
 pub(crate) fn details(run: &str) -> CommitDetails {

@@ -26,6 +26,7 @@ pub(crate) struct Customer {
 
 impl RawRow for Customer {
     const TABLE: &'static str = "customers";
+    const EVENTS: bool = false;
     const DEFECTS: &'static [Defect] = &[Defect::NoCustomer, Defect::EndsBeforeStart];
 
     fn time(&self) -> Time {
@@ -78,6 +79,7 @@ pub(crate) struct Subscription {
 
 impl RawRow for Subscription {
     const TABLE: &'static str = "subscriptions";
+    const EVENTS: bool = false;
     const DEFECTS: &'static [Defect] = &[Defect::NoCustomer, Defect::EndsBeforeStart];
 
     fn time(&self) -> Time {

@@ -82,6 +82,7 @@ const FEEDBACK_SCALE: (f64, f64) = (1.0, 5.0);
 
 impl RawRow for Feedback {
     const TABLE: &'static str = "employee_feedback";
+    const EVENTS: bool = false;
     const DEFECTS: &'static [Defect] = &[Defect::ScoreOffScale];
 
     fn time(&self) -> Time {

@@ -2,10 +2,10 @@
 
 use throughline_engine::{Explanation, Performance};
 
-use crate::command::explain::words::{percent_interval, small, whole};
+use crate::numbers::{days, percent_interval, small, whole};
 
 /// Its quarters, one after another.
-pub(crate) fn sentences(explanation: &Explanation) -> Vec<String> {
+pub(super) fn sentences(explanation: &Explanation) -> Vec<String> {
     let mut sentences: Vec<String> = explanation.performance.iter().flat_map(quarter).collect();
     for what in ["performance", "completion"] {
         if let Some(why) = explanation.missing.get(what) {
@@ -100,7 +100,7 @@ fn satisfaction(performance: &Performance) -> String {
 }
 
 /// The drivers' verdict with its tests, or why there is none.
-pub(crate) fn drivers(explanation: &Explanation) -> Vec<String> {
+pub(super) fn drivers(explanation: &Explanation) -> Vec<String> {
     let Some(drivers) = &explanation.drivers else {
         let why = explanation.missing.get("drivers").map_or("no landmark has matured yet", String::as_str);
         return vec![format!("Not told: {why}.")];
@@ -137,12 +137,4 @@ pub(crate) fn drivers(explanation: &Explanation) -> Vec<String> {
 fn sentence_case(text: &str) -> String {
     let mut signs = text.chars();
     signs.next().map(|first| first.to_uppercase().chain(signs).collect()).unwrap_or_default()
-}
-
-fn days(seconds: f64) -> String {
-    if seconds < 172_800.0 {
-        format!("{:.0} hours", seconds / 3_600.0)
-    } else {
-        format!("{:.0} days", seconds / 86_400.0)
-    }
 }

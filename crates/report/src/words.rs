@@ -1,24 +1,26 @@
 //! The figures behind a rank in plain words: what was compared, how sure it is, what to mind.
 
+mod performance;
+
 use throughline_engine::{AtLandmark, Estimate, Explanation, Stratum};
 
-use crate::command::explain::performance;
-use crate::terminal::count;
+use crate::numbers::{day, interval, percent_interval, rounded, scaled_by, small, whole};
 
 /// A heading and the sentences under it.
-pub(crate) type Chapter = (&'static str, Vec<String>);
+pub type Chapter = (&'static str, Vec<String>);
 
 /// Strata shown where they differ.
 const MOST_STRATA: usize = 4;
 
-pub(crate) fn title(explanation: &Explanation) -> String {
+/// The journey, its label and owner, and the cut.
+pub fn title(explanation: &Explanation) -> String {
     let label = explanation.label.as_ref().map(|label| format!(", {label}")).unwrap_or_default();
     let owner = explanation.owner.as_ref().map(|owner| format!(" (owner: {owner})")).unwrap_or_default();
     format!("{}{label}{owner}, from the tables as of {}", explanation.journey, day(&explanation.as_of))
 }
 
 /// What is known, in the order in which a reader asks.
-pub(crate) fn chapters(explanation: &Explanation) -> Vec<Chapter> {
+pub fn chapters(explanation: &Explanation) -> Vec<Chapter> {
     let mut chapters = vec![("Its rank", rank(explanation))];
     if let Some(at) = &explanation.landmark {
         chapters.push(("Who was compared with whom", compared(explanation, at)));
@@ -167,39 +169,27 @@ fn compared(explanation: &Explanation, at: &AtLandmark) -> Vec<String> {
     sentences
 }
 
+/// Who left, in the few sentences that a reader takes along.
+pub fn summary(explanation: &Explanation) -> Vec<String> {
+    let Some(at) = &explanation.landmark else { return rank(explanation) };
+    let mut sentences = vec![excess(at), who_left(explanation, at), odds(at)];
+    sentences.push(called(explanation, at));
+    if at.priority_rank.is_none() {
+        sentences.extend(rank(explanation).into_iter().next());
+    }
+    // That crude and adjusted part is said with the odds already.
+    let flags = at.flags.iter().filter(|flag| *flag != "confounded");
+    sentences.extend(flags.map(|flag| format!("Mind {}", in_words(flag, explanation, at))));
+    sentences
+}
+
 fn left(explanation: &Explanation, at: &AtLandmark) -> Vec<String> {
-    let level = explanation.confidence * 100.0;
-    let arm = |churners: i64, all: i64, rate: Option<Estimate>| {
-        let rate = rate.map(|rate| format!(" ({})", percent_interval(rate))).unwrap_or_default();
-        format!("{} of {}{rate}", whole(churners), whole(all))
-    };
-    let mut sentences = vec![format!(
-        "{} of the exposed left, {} of the unexposed; in brackets the share with its {level:.0} % interval.",
-        arm(at.exposed_churners, at.exposed, at.exposed_churn_rate),
-        arm(at.unexposed_churners, at.unexposed, at.unexposed_churn_rate)
-    )];
+    let mut sentences = vec![who_left(explanation, at)];
     if let Some(difference) = at.risk_difference {
         sentences.push(format!("A difference of {} percentage points.", interval(scaled_by(difference, 100.0), 1)));
     }
     sentences.push(odds(at));
-    match at.excess_churners {
-        Some(excess) => {
-            let share = at.attributable_share.map(|share| {
-                let churners = at.exposed_churners + at.unexposed_churners;
-                format!(", {:.0} % of the {} churners compared", share * 100.0, whole(churners))
-            });
-            sentences.push(format!(
-                "{} churners {} than at the rate of the unexposed of the same segment and tenure ({} to {}){}, if the journey \
-                 is the cause.",
-                rounded(excess.value.abs()),
-                if excess.value < 0.0 { "fewer" } else { "more" },
-                excess.lower.map_or_else(|| "?".to_owned(), rounded),
-                excess.upper.map_or_else(|| "?".to_owned(), rounded),
-                share.filter(|_| excess.value > 0.0).unwrap_or_default()
-            ));
-        }
-        None => sentences.push("Excess churners cannot be told: no stratum has both exposed and unexposed.".to_owned()),
-    }
+    sentences.push(excess(at));
     if let Some(revenue) = at.excess_revenue.filter(|revenue| *revenue != 0.0) {
         sentences.push(format!(
             "At what was billed to the exposed of each stratum in the exposure window, that is {} of revenue.",
@@ -207,6 +197,38 @@ fn left(explanation: &Explanation, at: &AtLandmark) -> Vec<String> {
         ));
     }
     sentences
+}
+
+fn who_left(explanation: &Explanation, at: &AtLandmark) -> String {
+    let level = explanation.confidence * 100.0;
+    let arm = |churners: i64, all: i64, rate: Option<Estimate>| {
+        let rate = rate.map(|rate| format!(" ({})", percent_interval(rate))).unwrap_or_default();
+        format!("{} of {}{rate}", whole(churners), whole(all))
+    };
+    format!(
+        "{} of the exposed left, {} of the unexposed; in brackets the share with its {level:.0} % interval.",
+        arm(at.exposed_churners, at.exposed, at.exposed_churn_rate),
+        arm(at.unexposed_churners, at.unexposed, at.unexposed_churn_rate)
+    )
+}
+
+fn excess(at: &AtLandmark) -> String {
+    let Some(excess) = at.excess_churners else {
+        return "Excess churners cannot be told: no stratum has both exposed and unexposed.".to_owned();
+    };
+    let share = at.attributable_share.map(|share| {
+        let churners = at.exposed_churners + at.unexposed_churners;
+        format!(", {:.0} % of the {} churners compared", share * 100.0, whole(churners))
+    });
+    format!(
+        "{} churners {} than at the rate of the unexposed of the same segment and tenure ({} to {}){}, if the journey \
+         is the cause.",
+        rounded(excess.value.abs()),
+        if excess.value < 0.0 { "fewer" } else { "more" },
+        excess.lower.map_or_else(|| "?".to_owned(), rounded),
+        excess.upper.map_or_else(|| "?".to_owned(), rounded),
+        share.filter(|_| excess.value > 0.0).unwrap_or_default()
+    )
 }
 
 /// Crude beside adjusted, and what it means that they differ or do not.
@@ -233,6 +255,17 @@ fn odds(at: &AtLandmark) -> String {
         interval(adjusted, 2),
         if spans_one { " The adjusted interval holds 1, no difference at all." } else { "" }
     )
+}
+
+/// Whether it is called linked to churn, in a sentence.
+fn called(explanation: &Explanation, at: &AtLandmark) -> String {
+    match at.q_value {
+        Some(q) if q < 1.0 - explanation.confidence => {
+            format!("That is beyond chance (q {} among {} journeys).", small(q), explanation.ranking.len())
+        }
+        Some(q) => format!("That may be chance (q {} among {} journeys).", small(q), explanation.ranking.len()),
+        None => "Whether that is chance is not said: only journeys that are ranked are tested together.".to_owned(),
+    }
 }
 
 fn certainty(explanation: &Explanation, at: &AtLandmark) -> Vec<String> {
@@ -325,6 +358,12 @@ fn in_words(flag: &str, explanation: &Explanation, at: &AtLandmark) -> String {
             at.homogeneity_p_value.map_or_else(|| "unknown".to_owned(), small),
             largest_strata(&explanation.strata)
         ),
+        "sparse_strata" => format!(
+            "{} of the {} exposed are in strata whose unexposed all stayed or all left; what is expected of them looks more \
+             certain than it is, and the interval of the excess is too narrow.",
+            known(at.sparse_exposed),
+            whole(at.exposed)
+        ),
         _ => "see the documentation of fct_key_journeys.".to_owned(),
     };
     format!("{flag}: {text}")
@@ -369,55 +408,13 @@ fn pitfalls(explanation: &Explanation) -> Vec<String> {
     sentences
 }
 
-pub(crate) fn whole(number: i64) -> String {
-    let text = count(number.unsigned_abs());
-    if number < 0 { format!("-{text}") } else { text }
-}
-
 fn known(number: Option<i64>) -> String {
     number.map_or_else(|| "an unknown number".to_owned(), whole)
-}
-
-fn rounded(number: f64) -> String {
-    whole(number.round() as i64)
 }
 
 /// A rank; ties have halves.
 fn plain(rank: f64) -> String {
     if rank.fract() == 0.0 { format!("{rank:.0}") } else { format!("{rank:.1} (shared)") }
-}
-
-pub(crate) fn small(p: f64) -> String {
-    if p < 0.0005 { "below 0.001".to_owned() } else { format!("{p:.3}") }
-}
-
-fn scaled_by(estimate: Estimate, factor: f64) -> Estimate {
-    Estimate {
-        value: estimate.value * factor,
-        lower: estimate.lower.map(|lower| lower * factor),
-        upper: estimate.upper.map(|upper| upper * factor),
-    }
-}
-
-fn interval(estimate: Estimate, decimals: usize) -> String {
-    let value = estimate.value;
-    match (estimate.lower, estimate.upper) {
-        (Some(lower), Some(upper)) => format!("{value:.decimals$} ({lower:.decimals$} to {upper:.decimals$})"),
-        _ => format!("{value:.decimals$}"),
-    }
-}
-
-pub(crate) fn percent_interval(estimate: Estimate) -> String {
-    let share = scaled_by(estimate, 100.0);
-    match (share.lower, share.upper) {
-        (Some(lower), Some(upper)) => format!("{:.1} %, {lower:.1} to {upper:.1}", share.value),
-        _ => format!("{:.1} %", share.value),
-    }
-}
-
-/// An instant's day.
-fn day(instant: &str) -> &str {
-    instant.get(..10).unwrap_or(instant)
 }
 
 #[cfg(test)]
@@ -433,7 +430,7 @@ mod tests {
     #[test]
     fn each_flag_is_told_with_the_figures_that_raised_it() {
         let at = AtLandmark {
-            flags: ["empty_margins", "confounded", "possible_leakage", "censored", "strata_differ"]
+            flags: ["empty_margins", "confounded", "possible_leakage", "censored", "strata_differ", "sparse_strata"]
                 .map(str::to_owned)
                 .to_vec(),
             exposed: 1_000,
@@ -444,6 +441,7 @@ mod tests {
             exposed_churners_first_7_days: Some(20),
             unexposed_churners_first_7_days: Some(3),
             exposed_in_empty_margins: Some(250),
+            sparse_exposed: Some(410),
             odds_ratio: ratio(2.0),
             adjusted_odds_ratio: ratio(0.9),
             survival_difference: Some(Estimate { value: 0.04, lower: Some(0.01), upper: Some(0.07) }),
@@ -458,6 +456,7 @@ mod tests {
             "20 of the 50 exposed churners left within seven days, against 3 of 40 unexposed",
             "300 of 3,300 were lost from sight in the outcome window, more than 5 %; the survival difference is the headline: 4.0 (1.0 to 7.0) percentage points, log-rank p 0.012",
             "Breslow-Day p 0.003",
+            "410 of the 1,000 exposed are in strata whose unexposed all stayed or all left",
         ];
         assert_eq!(told.len(), figures.len());
         for (sentence, figure) in told.iter().zip(figures) {

@@ -1,0 +1,17 @@
+//! `throughline schema`.
+
+use throughline_config::{FileKind, json_schema};
+
+use crate::arguments::{SchemaArguments, SchemaOf};
+use crate::exit::Exit;
+use crate::terminal::put;
+
+/// Prints a JSON Schema.
+pub(crate) fn run(arguments: &SchemaArguments) -> Result<(), Exit> {
+    let kind = match arguments.of {
+        SchemaOf::Pipeline => FileKind::Pipeline,
+        SchemaOf::Journeys => FileKind::Journeys,
+        SchemaOf::Tests => FileKind::UnitTests,
+    };
+    put(&json_schema(kind))
+}

@@ -1,0 +1,69 @@
+//! `throughline snapshot create 2026-Q3`.
+
+use std::sync::Arc;
+
+use throughline_engine::{
+    Observer, Published, RunRecord, RunStatus, SnapshotOptions, SnapshotOutcome, create_snapshot, landmarks,
+};
+
+use super::{diff, show};
+use crate::arguments::{LogFormat, SnapshotCreateArguments, WorkspaceArguments};
+use crate::command::options;
+use crate::exit::Exit;
+use crate::terminal::{JsonLines, Progress, bytes, count, say};
+
+/// Makes the snapshot and tells what came of it.
+pub(super) async fn run(workspace: &WorkspaceArguments, arguments: &SnapshotCreateArguments) -> Result<(), Exit> {
+    let observer: Arc<dyn Observer> = match arguments.log_format {
+        LogFormat::Text => Arc::new(Progress::new()),
+        LogFormat::Json => Arc::new(JsonLines::new()),
+    };
+    let how = SnapshotOptions { revise: arguments.revise, threads: usize::from(arguments.threads) };
+    let outcome = create_snapshot(options(workspace)?, &arguments.name, how, &observer).await?;
+    drop(observer);
+    match outcome {
+        SnapshotOutcome::Created { snapshot, changes } => {
+            let manifest = snapshot.manifest();
+            say(&format!(
+                "\n{} is in {}: {} tables, {} rows, {} in {} files, as of {}",
+                snapshot.name(),
+                snapshot.location(),
+                manifest.tables.len(),
+                count(manifest.rows()),
+                bytes(manifest.bytes()),
+                manifest.files().count(),
+                manifest.as_of,
+            ));
+            if let Some(changes) = changes {
+                say(&format!("against {}, which stays as it is: {}", changes.from, diff::in_one_line(&changes)));
+            }
+            let published = Published::open_snapshot(options(workspace)?, &snapshot.name().to_string()).await?;
+            if let Some(landmarks) = landmarks(&published).await? {
+                say(&show::churn_figures(&landmarks));
+            }
+            Ok(())
+        }
+        SnapshotOutcome::Same { snapshot } => {
+            say(&format!("\n{} already says the same; nothing was written", snapshot.name()));
+            Ok(())
+        }
+        SnapshotOutcome::Differs { snapshot, changes } => Err(Exit::refused(
+            format!(
+                "{} stays as it is, but {} now gives other rows: {}",
+                snapshot.name(),
+                if changes.definitions_changed { "the pipeline, which was changed since," } else { "the data" },
+                diff::in_one_line(&changes)
+            ),
+            format!("to keep these as {}: throughline snapshot create {} --revise", changes.to, snapshot.name().period),
+        )),
+        SnapshotOutcome::RunFailed { record } => Err(failed(&record)),
+    }
+}
+
+fn failed(record: &RunRecord) -> Exit {
+    say("\nno snapshot was made: every step and every test has to succeed");
+    match record.status {
+        RunStatus::TestsFailed => Exit::tests_failed(),
+        _ => Exit::step_failed(),
+    }
+}

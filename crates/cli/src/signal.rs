@@ -1,0 +1,38 @@
+//! Signals that ask the program to end: Ctrl-C and, where there is such a thing, SIGTERM.
+
+#[cfg(unix)]
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Hears every such signal from its making on.
+pub(crate) struct Interruptions {
+    #[cfg(unix)]
+    signals: Option<(Signal, Signal)>,
+}
+
+impl Interruptions {
+    pub(crate) fn new() -> Self {
+        Self {
+            // Without a handler a signal ends the process by itself.
+            #[cfg(unix)]
+            signals: signal(SignalKind::interrupt()).ok().zip(signal(SignalKind::terminate()).ok()),
+        }
+    }
+
+    /// Returns at the next one.
+    #[cfg(unix)]
+    pub(crate) async fn next(&mut self) {
+        let Some((interrupt, terminate)) = &mut self.signals else { return std::future::pending().await };
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    }
+
+    /// Returns at the next one.
+    #[cfg(not(unix))]
+    pub(crate) async fn next(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}

@@ -1,0 +1,323 @@
+#!/usr/bin/env python3
+"""Kills, interrupts and races runs, and looks at what readers see in between and what a rerun makes of it.
+
+Every run is of the repository's pipeline on a small sample, most of part of it and some of all of it. Half of the time it replaces a complete set of tables by that
+of another cut, else it is the first in its warehouse. After each fault three readers look: `throughline query`, another
+program that reads the versions of the newest complete run, and one that reads each table at its newest version. Then the
+run is repeated, every other time with --retry, and all tables are held against those of a run that nobody disturbed.
+"""
+
+import argparse
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pyarrow as pa
+
+from program import EARLIER, LATER, REPOSITORY, Hangs, Outcome, Program, end, events, sample, workspace
+from tables import (
+    LOG,
+    Folder,
+    doubled_firings,
+    heads,
+    leftovers,
+    lost_and_doubled,
+    published,
+    same,
+    size_of_fault_free,
+    without_log,
+)
+from tally import Tally
+
+NOTHING_YET = "nothing is published yet"
+
+
+class Laboratory:
+    """Undisturbed runs to compare with, and warehouses to disturb."""
+
+    def __init__(self, binary: Path, project: Path, work: Path, lake: Path, select: str | None, seed: int):
+        work.mkdir(parents=True)
+        self.binary, self.project, self.work, self.lake = binary, project, work, lake
+        self.dice = random.Random(seed)
+        self.selection = ["--select", select] if select else []
+        self.expected, self.digests, self.seconds = {}, {}, 0.0
+        program, warehouse = self.at("undisturbed")
+        for cut in (EARLIER, LATER):
+            done = program.run(cut, *self.selection)
+            if done.code:
+                sys.exit(f"the undisturbed run failed with {done.code}:\n{done.stderr[-3000:]}")
+            self.seconds = done.seconds
+            if cut == EARLIER:
+                self.first_log = published(warehouse).get(LOG)
+                self.sql = digest_query(published(warehouse))
+            self.expected[cut] = without_log(published(warehouse))
+            self.digests[cut] = self.digest(program)
+        if same(self.expected[EARLIER], self.expected[LATER]):
+            sys.exit("the two cuts have the same rows, so nothing would be seen")
+        self.log = published(warehouse).get(LOG)
+        shutil.copytree(work / "undisturbed", work / "standing")
+        self.standing = LATER
+        self.number = 0
+        print(f"{select or 'the whole pipeline'}, undisturbed: {self.seconds:.1f} s, {size_of_fault_free(self.expected[LATER])}", flush=True)
+
+    def at(self, name: str) -> tuple[Program, Folder]:
+        folder = self.work / name
+        return Program(self.binary, self.project, str(self.lake), str(folder)), Folder(folder)
+
+    def digest(self, program: Program) -> str:
+        answer = program.query(self.sql)
+        if answer.code == 0:
+            return answer.stdout
+        return NOTHING_YET if NOTHING_YET in answer.stderr else f"exit {answer.code}: {answer.stderr[-400:]}"
+
+
+def digest_query(tables: dict) -> str:
+    """One line a table: its rows and a digest of all of them."""
+    parts = []
+    for name, table in sorted(without_log(tables).items()):
+        text = ", ".join(f"coalesce(CAST({column} AS VARCHAR), 'null')" for column in table.column_names)
+        parts.append(
+            f"SELECT '{name}' AS name, count(*) AS n, md5(coalesce(string_agg(h, '' ORDER BY h), '')) AS digest "
+            f"FROM (SELECT md5(concat_ws('|', {text})) AS h FROM {name})"
+        )
+    return f"SELECT * FROM ({' UNION ALL '.join(parts)}) ORDER BY name"
+
+
+class Trial:
+    """One warehouse, what it held before, and what it is to hold afterwards."""
+
+    def __init__(self, laboratory: Laboratory, fresh: bool):
+        self.laboratory, self.fresh = laboratory, fresh
+        laboratory.number += 1
+        name = f"fresh-{laboratory.number}" if fresh else "standing"
+        self.program, self.warehouse = laboratory.at(name)
+        self.cut = EARLIER if fresh or laboratory.standing == LATER else LATER
+        self.before = {} if fresh else laboratory.expected[laboratory.standing]
+        self.after = laboratory.expected[self.cut]
+
+    def readers(self, tally: Tally, fault: str) -> str:
+        """What readers see; anything but the old or the new set is a finding."""
+        digests = self.laboratory.digests
+        old = NOTHING_YET if self.fresh else digests[self.laboratory.standing]
+        digest = self.laboratory.digest(self.program)
+        now = without_log(published(self.warehouse))
+        word = "old" if same(now, self.before) else "new" if same(now, self.after) else "a mixture"
+        asked = "old" if digest == old else "new" if digest == digests[self.cut] else "a mixture"
+        if word != asked or "a mixture" in (word, asked):
+            tally.find(f"{fault}: `query` shows {asked}, the record's versions {word}: {digest[:300]}")
+        for name, table in without_log(heads(self.warehouse)).items():
+            kept = name in self.before and table.equals(self.before[name])
+            if not kept and not (name in self.after and table.equals(self.after[name])):
+                tally.find(f"{fault}: the newest version of {name} is neither the old nor the new table")
+        return word if not (word == "old" and self.fresh) else "nothing yet"
+
+    def rerun(self, tally: Tally, fault: str, retry: bool) -> tuple[str, int, int, int]:
+        """Repeats the run and compares everything; the words, and the rows lost, doubled and files left over."""
+        done = self.program.run(self.cut, *self.laboratory.selection, *(["--retry"] if retry else []))
+        if done.code:
+            tally.find(f"{fault}: the rerun ended with {done.code}: {done.stderr[-600:]}")
+        if not retry:
+            # The machine may be busier or less so than at the beginning.
+            self.laboratory.seconds = (self.laboratory.seconds + done.seconds) / 2
+        found = published(self.warehouse)
+        lost, doubled = lost_and_doubled(self.after, without_log(found))
+        log = self.laboratory.first_log if self.fresh else self.laboratory.log
+        more = lost_and_doubled(firings(log), firings(found.get(LOG)))
+        lost, doubled = lost + more[0], doubled + more[1] + doubled_firings(self.warehouse)
+        left = leftovers(self.warehouse)
+        if lost or doubled or left:
+            tally.find(f"{fault}: after the rerun {lost} rows lost, {doubled} doubled, left over: {left[:5]}")
+        if not self.fresh:
+            self.laboratory.standing = self.cut
+        else:
+            shutil.rmtree(self.warehouse.path, ignore_errors=True)
+        reused = sum(1 for event in events(done.stderr) if event.get("record", {}).get("reused_from"))
+        word = "equal" if not (lost or doubled or done.code) else "DIFFERENT"
+        return (f"{word} (--retry)" if retry else word), lost, doubled, len(left), reused
+
+
+def firings(log: pa.Table | None) -> dict[str, pa.Table]:
+    """The log of triggers, without the versions of tables: a killed run may have published one more."""
+    return {} if log is None else {LOG: log.drop_columns(["table_version"])}
+
+
+def kill_at_an_instant(trial: Trial, dice: random.Random) -> Outcome:
+    run = trial.program.start_run(trial.cut, *trial.laboratory.selection)
+    time.sleep(trial.laboratory.seconds * dice.random())
+    return end(run, signal.SIGKILL)
+
+
+def kill_after_a_step(trial: Trial, dice: random.Random) -> Outcome:
+    """Right after a step is told, and so just after a commit and just before the next."""
+    run = trial.program.start_run(trial.cut, *trial.laboratory.selection)
+    at, seen = dice.randrange(1, 36), 0
+    for line in run.stderr:
+        seen += '"step_finished"' in line
+        if seen == at:
+            break
+    time.sleep(dice.choice([0, 0, 0.003, 0.01, 0.03]))
+    return end(run, signal.SIGKILL)
+
+
+def interrupt(trial: Trial, dice: random.Random) -> Outcome:
+    run = trial.program.start_run(trial.cut, *trial.laboratory.selection)
+    time.sleep(0.15 + trial.laboratory.seconds * dice.random())
+    return end(run, dice.choice([signal.SIGINT, signal.SIGTERM]))
+
+
+def kill_in_a_call(trial: Trial, dice: random.Random, call: str) -> Outcome:
+    """The kernel kills the run as it enters a system call, the n-th of a thread."""
+    inject = f"inject={call}:signal=KILL:when={dice.randrange(1, 7)}"
+    strace = ("strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e", inject)
+    return trial.program.run(trial.cut, *trial.laboratory.selection, before=strace)
+
+
+def ended(outcome: Outcome) -> str:
+    names = {0: "done", 130: "130", 4: "exit 4", 1: "exit 1", -9: "killed", 137: "killed", -15: "killed by 15"}
+    return names.get(outcome.code, f"exit {outcome.code}")
+
+
+def faults(laboratory: Laboratory, kills: int, tally: Tally) -> None:
+    """Kills and interruptions."""
+    dice = laboratory.dice
+    traced = shutil.which("strace") is not None and subprocess.run(
+        ["strace", "-f", "-o", "/dev/null", "true"], capture_output=True
+    ).returncode == 0
+    if not traced:
+        print("strace is not here or may not trace: kills in system calls are left out", flush=True)
+    kinds = [
+        ("SIGKILL at a random instant", kill_at_an_instant, 8),
+        ("SIGKILL right after a step", kill_after_a_step, 6),
+        ("SIGINT or SIGTERM", interrupt, 3),
+    ]
+    if traced:
+        for call in ("linkat", "fsync", "rename"):
+            kinds.append((f"SIGKILL in {call}", lambda trial, dice, call=call: kill_in_a_call(trial, dice, call), 1))
+    names = [kind for kind in kinds for _ in range(kind[2])]
+    for number in range(kills):
+        fault, apply, _ = names[number % len(names)]
+        trial = Trial(laboratory, fresh=dice.random() < 0.4)
+        try:
+            outcome = apply(trial, dice)
+            if apply is interrupt and outcome.code not in (0, 130):
+                tally.find(f"{fault}: ended with {outcome.code}: {outcome.stderr[-600:]}")
+            if "panicked" in outcome.stderr:
+                tally.find(f"{fault}: a panic: {outcome.stderr[-600:]}")
+            if apply is interrupt and outcome.code == 130 and trial.warehouse.path.exists():
+                if left := leftovers(trial.warehouse):
+                    tally.find(f"{fault}: the interrupted run left {left[:5]}")
+            seen = trial.readers(tally, fault) if trial.warehouse.path.exists() else "nothing yet"
+            word, lost, doubled, left, _ = trial.rerun(tally, fault, retry=number % 2 == 1)
+            tally.add(fault, ended(outcome), seen, word, lost, doubled, left)
+        except Hangs as hang:
+            tally.find(f"{fault}: {hang}")
+        if number % 20 == 19:
+            print(f"  {number + 1} of {kills} disturbed", flush=True)
+
+
+def races(laboratory: Laboratory, pairs: int, tally: Tally) -> None:
+    """Two runs of one pipeline in one warehouse."""
+    dice = laboratory.dice
+    kinds = ["both at once", "both at once", "the second later", "one is killed", "the lock file is removed between"]
+    for number in range(pairs):
+        kind = kinds[number % len(kinds)]
+        fault = f"race: {kind}"
+        trial = Trial(laboratory, fresh=dice.random() < 0.4)
+        try:
+            first = trial.program.start_run(trial.cut, *trial.laboratory.selection)
+            lock = trial.warehouse.path / "_locks" / "key_journeys.json"
+            if kind in ("the second later", "the lock file is removed between"):
+                time.sleep(laboratory.seconds * dice.random())
+            if kind == "the lock file is removed between":
+                lock.unlink(missing_ok=True)
+            second = trial.program.start_run(trial.cut, *trial.laboratory.selection)
+            if kind == "one is killed":
+                time.sleep(laboratory.seconds * dice.random())
+                (first if dice.random() < 0.5 else second).send_signal(signal.SIGKILL)
+            outcomes = [end(first), end(second)]
+            codes = sorted(outcome.code for outcome in outcomes)
+            allowed = {0, 4, -9} if kind == "one is killed" else {0, 4}
+            if not set(codes) <= allowed or (0 not in codes and kind in ("both at once", "the second later")):
+                tally.find(f"{fault}: ended with {codes}: {outcomes[0].stderr[-400:]} {outcomes[1].stderr[-400:]}")
+            for outcome in outcomes:
+                named = " on host " in outcome.stderr and "(pid " in outcome.stderr
+                if outcome.code == 4 and kind != "the lock file is removed between" and not named:
+                    tally.find(f"{fault}: exit 4 does not name the holder: {outcome.stderr[-400:]}")
+            seen = trial.readers(tally, fault)
+            if 0 in codes and seen != "new":
+                tally.find(f"{fault}: a run was done, and readers see {seen}")
+            word, lost, doubled, left, _ = trial.rerun(tally, fault, retry=False)
+            tally.add(fault, " + ".join(sorted(map(ended, outcomes))), seen, word, lost, doubled, left)
+        except Hangs as hang:
+            tally.find(f"{fault}: {hang}")
+        if number % 20 == 19:
+            print(f"  {number + 1} of {pairs} pairs", flush=True)
+
+
+def full_disks(laboratory: Laboratory, times: int, tally: Tally) -> None:
+    """A disk that is full somewhere on the way, and larger afterwards."""
+    fault = "the disk is full"
+    whole = sum(file.stat().st_size for file in (laboratory.work / "undisturbed").rglob("*") if file.is_file())
+    for number in range(times):
+        trial = Trial(laboratory, fresh=True)
+        folder = trial.warehouse.path
+        folder.mkdir()
+        size = int(whole * laboratory.dice.uniform(0.05, 0.5)) // 4096 * 4096
+        mounted = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)], capture_output=True, text=True
+        )
+        if mounted.returncode:
+            print(f"no tmpfs may be mounted here, full disks are left out: {mounted.stderr.strip()}", flush=True)
+            return
+        try:
+            outcome = trial.program.run(trial.cut, *trial.laboratory.selection)
+            if outcome.code not in (0, 1):
+                tally.find(f"{fault}: ended with {outcome.code}: {outcome.stderr[-600:]}")
+            subprocess.run(["mount", "-o", "remount,size=1g", str(folder)], check=True)
+            seen = trial.readers(tally, fault)
+            trial.warehouse.path = folder
+            word, lost, doubled, left, _ = trial.rerun(tally, fault, retry=number % 2 == 1)
+            tally.add(fault, ended(outcome), seen, word, lost, doubled, left)
+        except Hangs as hang:
+            tally.find(f"{fault}: {hang}")
+        finally:
+            subprocess.run(["umount", str(folder)], capture_output=True)
+
+
+def main() -> int:
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--throughline", type=Path, required=True, help="the program")
+    arguments.add_argument("--work", type=Path, required=True, help="a folder to work in; what is there is removed")
+    arguments.add_argument("--repository", type=Path, default=REPOSITORY, help="whose pipeline is run")
+    arguments.add_argument("--kills", type=int, default=220, help="runs killed or interrupted")
+    arguments.add_argument("--pairs", type=int, default=100, help="pairs of racing runs")
+    arguments.add_argument("--disks", type=int, default=8, help="runs on a disk that is full")
+    arguments.add_argument("--customers", type=int, default=100, help="size of the sample")
+    arguments.add_argument("--part", default="+fct_journey_performance", help="the part of the pipeline most runs make")
+    arguments.add_argument("--seed", type=int, default=1)
+    options = arguments.parse_args()
+    binary, work = options.throughline.resolve(), options.work.resolve()
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    project = workspace(options.repository.resolve(), work / "project")
+    sample(binary, work / "lake", options.customers)
+    tally, began = Tally(), time.monotonic()
+    # A fifth of everything with all tables, triggers among them.
+    share = lambda number: number // 5
+    for name, select in (("whole", None), ("part", options.part)):
+        laboratory = Laboratory(binary, project, work / name, work / "lake", select, options.seed)
+        of = share if select is None else lambda number: number - share(number)
+        faults(laboratory, of(options.kills), tally)
+        races(laboratory, of(options.pairs), tally)
+        full_disks(laboratory, of(options.disks), tally)
+        tally.print(f"Faults on the local disk so far (seed {options.seed}, {time.monotonic() - began:.0f} s)")
+    print(f"{len(tally.findings)} findings", flush=True)
+    return 1 if tally.findings else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,117 @@
+"""The program as these suites run it: the repository's pipeline on a small sample, in a warehouse of one's own."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[4]
+WORKSPACE = ("pipelines", "sql", "data/seeds")
+EARLIER, LATER = "2026-04-01", "2026-10-01"  # two cuts whose tables differ
+PATIENCE = 300  # seconds after which a run counts as hanging
+
+
+@dataclass
+class Outcome:
+    """How the program ended; the code is negative when a signal ended it."""
+
+    code: int
+    stdout: str
+    stderr: str
+    seconds: float
+
+
+class Hangs(Exception):
+    """The program did not end in time."""
+
+
+class Program:
+    """The program with a lake and a warehouse, each a path or s3://bucket/prefix."""
+
+    def __init__(
+        self, binary: Path, project: Path, lake: str, warehouse: str, environment: dict[str, str] | None = None
+    ):
+        self.binary, self.project = binary, project
+        self.environment = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "THROUGHLINE_"))}
+        self.environment |= {"LAKE": lake, "WAREHOUSE": warehouse, "NO_COLOR": "1"} | (environment or {})
+
+    def start(self, *arguments: str, before: tuple[str, ...] = ()) -> subprocess.Popen:
+        """Starts it, with standard error piped."""
+        command = [*before, str(self.binary), "--project", str(self.project), *arguments]
+        return subprocess.Popen(
+            command, env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
+
+    def call(self, *arguments: str, before: tuple[str, ...] = ()) -> Outcome:
+        """Runs it to its end."""
+        command = [*before, str(self.binary), "--project", str(self.project), *arguments]
+        began = time.monotonic()
+        try:
+            done = subprocess.run(
+                command, env=self.environment, capture_output=True, text=True, errors="replace", timeout=PATIENCE
+            )
+        except subprocess.TimeoutExpired as expired:
+            raise Hangs(f"{' '.join(arguments)} did not end in {PATIENCE} s") from expired
+        return Outcome(done.returncode, done.stdout, done.stderr, time.monotonic() - began)
+
+    def run(self, cut: str, *more: str, before: tuple[str, ...] = ()) -> Outcome:
+        """`run`, whatever cut is published."""
+        return self.call(*run_arguments(cut), *more, before=before)
+
+    def start_run(self, cut: str, *more: str, before: tuple[str, ...] = ()) -> subprocess.Popen:
+        """Starts `run`."""
+        return self.start(*run_arguments(cut), *more, before=before)
+
+    def query(self, sql: str) -> Outcome:
+        """`query` as CSV."""
+        return self.call("query", sql, "--format", "csv")
+
+
+def run_arguments(cut: str) -> list[str]:
+    """Going back to an earlier cut has to be asked for."""
+    back = ["--full-refresh"] if cut == EARLIER else []
+    return ["run", "--as-of", cut, *back, "--log-format", "json"]
+
+
+def end(process: subprocess.Popen, by: signal.Signals | None = None) -> Outcome:
+    """Sends a signal, if any, and waits for the end."""
+    began = time.monotonic()
+    if by is not None and process.poll() is None:
+        process.send_signal(by)
+    try:
+        _, stderr = process.communicate(timeout=PATIENCE)
+    except subprocess.TimeoutExpired as expired:
+        process.kill()
+        process.communicate()
+        raise Hangs("a run did not end") from expired
+    return Outcome(process.returncode, "", stderr or "", time.monotonic() - began)
+
+
+def events(stderr: str) -> list[dict]:
+    """The objects of `--log-format json`."""
+    found = []
+    for line in stderr.splitlines():
+        if line.startswith("{"):
+            try:
+                found.append(json.loads(line))
+            except json.JSONDecodeError:
+                pass  # cut off by a kill
+    return found
+
+
+def workspace(repository: Path, folder: Path) -> Path:
+    """A copy of the repository's pipeline, so that nobody edits it while runs are compared."""
+    for part in WORKSPACE:
+        shutil.copytree(repository / part, folder / part)
+    return folder
+
+
+def sample(binary: Path, folder: Path, customers: int) -> None:
+    """Writes the sample company's lake."""
+    subprocess.run(
+        [str(binary), "sample", "--customers", str(customers), "--out", str(folder)], check=True, capture_output=True
+    )

@@ -1,0 +1,346 @@
+#!/usr/bin/env python3
+"""The whole program on object stores: the same tables as on a local disk, with and without faults in between.
+
+Starts moto and SeaweedFS on the loopback address, puts a small sample's lake into a bucket, and runs the repository's
+pipeline with sources and warehouse on s3://. Everything is held against a run on the local disk, row for row. Then what
+a person gets to read when credentials, bucket, rights, endpoint or store are wrong; two runs at once; killed runs; and
+runs through a proxy that resets, delays, refuses and cuts, after each of which readers look and the run is repeated.
+"""
+
+import argparse
+import json
+import random
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pyarrow as pa
+
+import fault_proxy as fp
+from fault_proxy import FaultProxy, Rule
+from object_stores import BUCKET, READER, READER_SECRET, SECRET, STORES, Store
+from program import EARLIER, LATER, REPOSITORY, Hangs, Outcome, Program, end, sample, workspace
+from tables import (
+    LOG,
+    Bucket,
+    Folder,
+    doubled_firings,
+    heads,
+    leftovers,
+    lost_and_doubled,
+    published,
+    same,
+    size_of_fault_free,
+    without_log,
+)
+from tally import Tally
+
+LOG_ENTRY = r"/_delta_log/\d{20}\.json"
+DATA = r"part-.*\.parquet"
+
+# Each set of rules goes wrong a few times in a run of some hundred requests.
+PLANS = {
+    "latency": [Rule(fp.LATENCY, chance=0.15)],
+    "resets before": [Rule(fp.RESET_BEFORE, chance=0.08)],
+    "resets after it was applied": [Rule(fp.RESET_AFTER, chance=0.08)],
+    "500": [Rule(fp.ERROR, chance=0.08)],
+    "500 after it was applied": [Rule(fp.ERROR_AFTER, method="PUT", chance=0.15)],
+    "503 slow down": [Rule(fp.SLOW_DOWN, chance=0.15)],
+    "cut uploads": [Rule(fp.CUT_UPLOAD, method="PUT", chance=0.25)],
+    "cut downloads": [Rule(fp.CUT_DOWNLOAD, method="GET", chance=0.08)],
+    "lost answers to commits": [Rule(fp.RESET_AFTER, method="PUT", path=LOG_ENTRY, chance=0.5)],
+    "commits: lost answers, then silence": [
+        Rule(fp.RESET_AFTER, method="PUT", path=LOG_ENTRY, chance=0.15, most=1),
+        Rule(fp.RESET_BEFORE, path=LOG_ENTRY, chance=0.3),
+    ],
+    "commits that do not arrive": [Rule(fp.RESET_BEFORE, method="PUT", path=LOG_ENTRY, chance=0.4)],
+    "everything": [
+        Rule(fault, chance=0.02)
+        for fault in (fp.RESET_BEFORE, fp.RESET_AFTER, fp.ERROR, fp.SLOW_DOWN, fp.CUT_UPLOAD, fp.CUT_DOWNLOAD)
+    ],
+    "the store goes away": [Rule(fp.RESET_BEFORE, path=r".*", chance=1.0)],
+}  # fmt: skip
+
+
+class Suite:
+    """One store, a lake in it, and what a local run makes of the same lake."""
+
+    def __init__(self, binary: Path, project: Path, store: Store, lake: Path, expected: dict, seed: int):
+        self.binary, self.project, self.store, self.expected = binary, project, store, expected
+        self.dice, self.tally, self.number = random.Random(seed), Tally(), 0
+        for file in sorted(path for path in lake.rglob("*") if path.is_file()):
+            store.client.upload_file(str(file), BUCKET, f"lake/{file.relative_to(lake)}")
+        self.proxy = FaultProxy(store.port)
+
+    def at(self, prefix: str, port: int | None = None, **environment: str) -> tuple[Program, Bucket]:
+        """The program on a warehouse of this prefix, over the proxy's port or the store's own."""
+        settings = self.store.environment(port) | environment
+        program = Program(self.binary, self.project, f"s3://{BUCKET}/lake", f"s3://{BUCKET}/{prefix}", settings)
+        return program, Bucket(self.store.client, BUCKET, prefix, self.store.options())
+
+    def fresh(self) -> str:
+        self.number += 1
+        return f"warehouse-{self.number}"
+
+    def must(self, holds: bool, what: str, outcome: Outcome | None = None) -> None:
+        print(f"  {'ok' if holds else 'NOT'}: {what}", flush=True)
+        if not holds:
+            told = f" (exit {outcome.code}: {outcome.stderr[-1500:]})" if outcome else ""
+            self.tally.find(f"{self.store.name}: {what}{told}")
+
+    def holds(self, warehouse: Bucket, cut: str) -> bool:
+        return same(comparable(published(warehouse)), self.expected[cut])
+
+    # Without faults
+
+    def plain(self) -> None:
+        """The same rows as on the local disk."""
+        program, warehouse = self.at("standing")
+        for cut in (EARLIER, LATER):
+            done = program.run(cut)
+            self.must(done.code == 0, f"a run as of {cut} is done in {done.seconds:.1f} s", done)
+            self.must(self.holds(warehouse, cut), f"its tables are those of a local run: {size_of_fault_free(self.expected[cut])}")
+        self.must(not leftovers(warehouse), "nothing is left over")
+        answer = program.query("SELECT count(*) AS n FROM fct_journey")
+        self.must(answer.code == 0 and int(answer.stdout.split()[1]) > 0, "`query` reads them", answer)
+        again = program.run(LATER, "--retry")
+        self.must(again.code == 0 and "nothing is left to do" in again.stderr, "--retry finds nothing left to do", again)
+        self.must(self.holds(warehouse, LATER), "and readers see the same tables")
+
+    # What is told
+
+    def wrong_settings(self) -> None:
+        def told(what: str, code: int, words: list[str], prefix: str = "told", run: bool = True, **environment: str):
+            program, _ = self.at(prefix, **environment)
+            done = program.run(EARLIER) if run else program.call("check")
+            text = done.stderr + done.stdout
+            missing = [word for word in words if word not in text]
+            secret = [secret for secret in (SECRET, "wrong-secret-12", "StringToSign", "panicked") if secret in text]
+            quick = done.seconds < 60
+            holds = done.code == code and not missing and not secret and quick
+            self.must(holds, f"{what}: exit {code}, told {words}" + (f"; missing {missing}, secret {secret}" if not holds else ""), done)
+
+        few = {"AWS_MAX_ATTEMPTS": "3"}
+        told("no credentials", 2, ["AWS_ACCESS_KEY_ID"], AWS_ACCESS_KEY_ID="", AWS_EC2_METADATA_DISABLED="true")
+        told("an endpoint where nobody listens", 2, ["cannot be reached", "AWS_ENDPOINT_URL"], AWS_ENDPOINT_URL="http://127.0.0.1:9", **few)
+        told("a number of attempts that is none", 2, ["AWS_MAX_ATTEMPTS"], AWS_MAX_ATTEMPTS="0")
+        if self.store.checks_credentials:
+            told("a wrong secret", 2, ["SignatureDoesNotMatch", "AWS_SECRET_ACCESS_KEY"], AWS_SECRET_ACCESS_KEY="wrong-secret-12")
+            told("a wrong key", 2, ["InvalidAccessKeyId", "AWS_ACCESS_KEY_ID"], AWS_ACCESS_KEY_ID="nobody")
+            told("a warehouse that may only be read", 1, ["AccessDenied", "grant read, write and list"], prefix="denied",
+                 AWS_ACCESS_KEY_ID=READER, AWS_SECRET_ACCESS_KEY=READER_SECRET)  # fmt: skip
+        program, _ = self.at("told")
+        for variable, code in (("LAKE", 2), ("WAREHOUSE", 1)):
+            program.environment[variable] = "s3://no-such-bucket/somewhere"
+            done = program.run(EARLIER)
+            holds = done.code in (1, 2) and "the bucket does not exist" in done.stderr
+            self.must(holds, f"a bucket that does not exist ({variable}): told", done)
+            program, _ = self.at("told")
+        self.proxy.set([Rule(fp.UNCONDITIONAL, method="PUT")], 1)
+        program, warehouse = self.at(self.fresh(), self.proxy.port)
+        done = program.run(EARLIER)
+        holds = done.code == 1 and "ignores conditional puts" in done.stderr and not without_log(heads(warehouse))
+        self.must(holds, "a store that ignores conditional puts is refused before anything is written", done)
+        self.proxy.set([], 1)
+
+    # Leases
+
+    def leases(self) -> None:
+        prefix = self.fresh()
+        program, warehouse = self.at(prefix)
+        first = program.start_run(EARLIER)
+        second = program.start_run(EARLIER)
+        outcomes = sorted([end(first), end(second)], key=lambda outcome: outcome.code)
+        codes = [outcome.code for outcome in outcomes]
+        named = "(pid " in outcomes[1].stderr and " on host " in outcomes[1].stderr
+        self.must(codes == [0, 4] and named, f"of two runs at once one is done, the other names the holder: {codes}", outcomes[1])
+        self.must(self.holds(warehouse, EARLIER), "and nothing is doubled")
+
+        prefix = self.fresh()
+        program, warehouse = self.at(prefix)
+        run = program.start_run(EARLIER)
+        while not (names := locks(warehouse)) and run.poll() is None:
+            time.sleep(0.02)
+        end(run, signal.SIGKILL)
+        done = program.run(EARLIER)
+        self.must(done.code == 0, "on the same machine a killed holder is followed at once", done)
+        # The same holder on a machine that cannot be looked at.
+        newest = f"_locks/key_journeys/{max(locks(warehouse))}"
+        holder = json.loads(warehouse.read(newest)) | {"released": False, "machine": "elsewhere", "host": "elsewhere"}
+        self.store.client.put_object(Bucket=BUCKET, Key=f"{prefix}/{newest}", Body=json.dumps(holder))
+        held = program.run(EARLIER, "--lease-seconds", "4")
+        self.must(held.code == 4 and "elsewhere" in held.stderr, "on another machine it is respected while it may live", held)
+        time.sleep(6)
+        done = program.run(EARLIER, "--lease-seconds", "4")
+        self.must(done.code == 0, "and followed when it was not heard of for as long as a lease lasts", done)
+
+        # A holder that sleeps beyond its lease is followed, and publishes nothing when it wakes.
+        prefix = self.fresh()
+        program, warehouse = self.at(prefix)
+        sleeper = program.start_run(EARLIER, "--lease-seconds", "2")
+        while not (names := locks(warehouse)) and sleeper.poll() is None:
+            time.sleep(0.02)
+        time.sleep(0.3)
+        sleeper.send_signal(signal.SIGSTOP)
+        newest = f"_locks/key_journeys/{max(names)}"
+        time.sleep(4)
+        done = program.run(EARLIER, "--lease-seconds", "2")
+        self.must(done.code == 0, "a holder that sleeps beyond its lease is followed", done)
+        sleeper.send_signal(signal.SIGCONT)
+        woken = end(sleeper)
+        self.must(woken.code == 4, "and stops with 4 when it wakes", woken)
+        self.must(self.holds(warehouse, EARLIER) and not doubled_firings(warehouse), "having published nothing more")
+
+    # With faults
+
+    def faults(self, seeds: int) -> None:
+        plans = list(PLANS.items())
+        standing = LATER
+        for seed in range(seeds):
+            name, rules = plans[seed % len(plans)]
+            fresh = self.dice.random() < 0.4
+            prefix = self.fresh() if fresh else "standing"
+            cut = EARLIER if fresh or standing == LATER else LATER
+            before = {} if fresh else self.expected[standing]
+            through, warehouse = self.at(prefix, self.proxy.port, AWS_MAX_ATTEMPTS="4")
+            try:
+                if name == "the store goes away":
+                    run = through.start_run(cut)
+                    time.sleep(self.dice.uniform(0.5, 4))
+                    self.proxy.set(rules, seed)
+                    outcome = end(run)
+                else:
+                    self.proxy.set(rules, seed)
+                    outcome = through.run(cut)
+                touched = self.proxy.faults()
+                self.proxy.set([], seed)
+                self.look_and_repeat(name, cut, before, fresh, outcome, prefix, warehouse, seed, touched)
+                standing = standing if fresh else cut
+            except Hangs as hang:
+                self.proxy.set([], seed)
+                self.tally.find(f"{name}, seed {seed}: {hang}")
+            if seed % 10 == 9:
+                print(f"  {seed + 1} of {seeds} seeds", flush=True)
+        self.standing = standing
+
+    def kills(self, times: int) -> None:
+        """SIGKILL, and SIGINT for every third, on the store itself."""
+        standing = self.standing
+        for number in range(times):
+            fresh = self.dice.random() < 0.4
+            prefix = self.fresh() if fresh else "standing"
+            cut = EARLIER if fresh or standing == LATER else LATER
+            before = {} if fresh else self.expected[standing]
+            program, warehouse = self.at(prefix)
+            by = signal.SIGINT if number % 3 == 2 else signal.SIGKILL
+            run = program.start_run(cut)
+            time.sleep(0.3 + self.seconds * self.dice.random())
+            outcome = end(run, by)
+            if by == signal.SIGINT and outcome.code not in (0, 130):
+                self.tally.find(f"SIGINT: ended with {outcome.code}: {outcome.stderr[-600:]}")
+            self.look_and_repeat(by.name, cut, before, fresh, outcome, prefix, warehouse, number, 0)
+            standing = standing if fresh else cut
+        self.standing = standing
+
+    def look_and_repeat(self, fault, cut, before, fresh, outcome, prefix, warehouse, seed, touched) -> None:
+        after = self.expected[cut]
+        place = f"{self.store.name}, {fault}, seed {seed}"
+        words = {0: "done", 1: "exit 1", 2: "exit 2", 4: "exit 4", 130: "130", -9: "killed"}
+        if outcome.code not in words or "panicked" in outcome.stderr or SECRET in outcome.stderr:
+            self.tally.find(f"{place}: ended with {outcome.code}: {outcome.stderr[-800:]}")
+        now = comparable(published(warehouse))
+        seen = "old" if same(now, before) else "new" if same(now, after) else "a mixture"
+        if seen == "a mixture" or (outcome.code == 0 and seen != "new"):
+            self.tally.find(f"{place}: the run ended with {outcome.code}, and readers see {seen}")
+        for name, table in comparable(heads(warehouse)).items():
+            if not any(name in known and table.equals(known[name]) for known in (before, after)):
+                self.tally.find(f"{place}: the newest version of {name} is neither the old nor the new table")
+        plain, _ = self.at(prefix)
+        retry = ["--retry"] if seed % 2 else []
+        done = plain.run(cut, *retry)
+        if done.code:
+            self.tally.find(f"{place}: the rerun ended with {done.code}: {done.stderr[-800:]}")
+        lost, doubled = lost_and_doubled(after, comparable(published(warehouse)))
+        doubled += doubled_firings(warehouse)
+        left = leftovers(warehouse)
+        if lost or doubled or left:
+            self.tally.find(f"{place}: after the rerun {lost} rows lost, {doubled} doubled, left over {left[:5]}")
+        word = "equal" if not (lost or doubled or done.code) else "DIFFERENT"
+        self.touched = getattr(self, "touched", 0) + touched
+        seen = "nothing yet" if fresh and seen == "old" else seen
+        self.tally.add(fault, words.get(outcome.code, str(outcome.code)), seen, word, lost, doubled, len(left))
+
+
+def locks(warehouse: Bucket) -> list[str]:
+    names = [name.removeprefix("_locks/key_journeys/") for name in warehouse.names() if name.startswith("_locks/")]
+    return [name for name in names if name.endswith(".json")]
+
+
+def comparable(tables: dict[str, pa.Table]) -> dict[str, pa.Table]:
+    """Without the log of triggers, and where a row was read from without the place of the lake."""
+    found = {}
+    for name, table in without_log(tables).items():
+        if "rejected_origin" in table.column_names:
+            at = table.column_names.index("rejected_origin")
+            origins = [origin and origin.split("lake/", 1)[-1] for origin in table["rejected_origin"].to_pylist()]
+            table = table.set_column(at, "rejected_origin", pa.array(origins, pa.string()))
+            table = table.sort_by([(field.name, "ascending") for field in table.schema]).combine_chunks()
+        found[name] = table
+    return found
+
+
+def local_runs(binary: Path, project: Path, work: Path, lake: Path) -> dict:
+    program, warehouse = Program(binary, project, str(lake), str(work / "local")), Folder(work / "local")
+    expected = {}
+    for cut in (EARLIER, LATER):
+        done = program.run(cut)
+        if done.code:
+            sys.exit(f"the local run failed with {done.code}:\n{done.stderr[-3000:]}")
+        expected[cut] = comparable(published(warehouse))
+    return expected
+
+
+def main() -> int:
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--throughline", type=Path, required=True, help="the program")
+    arguments.add_argument("--work", type=Path, required=True, help="a folder to work in; what is there is removed")
+    arguments.add_argument("--repository", type=Path, default=REPOSITORY, help="whose pipeline is run")
+    arguments.add_argument("--stores", default="moto,seaweedfs", help="which of moto, seaweedfs")
+    arguments.add_argument("--seeds", type=int, default=26, help="runs with faults, for each store")
+    arguments.add_argument("--kills", type=int, default=12, help="runs killed or interrupted, for each store")
+    arguments.add_argument("--customers", type=int, default=100, help="size of the sample")
+    arguments.add_argument("--seed", type=int, default=1)
+    options = arguments.parse_args()
+    binary, work = options.throughline.resolve(), options.work.resolve()
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    lake = work / "lake"
+    project = workspace(options.repository.resolve(), work / "project")
+    sample(binary, lake, options.customers)
+    expected = local_runs(binary, project, work, lake)
+    findings = 0
+    for name in options.stores.split(","):
+        store = STORES[name](work)
+        try:
+            print(f"\n{name}", flush=True)
+            suite = Suite(binary, project, store, lake, expected, options.seed)
+            began = time.monotonic()
+            suite.plain()
+            suite.seconds = (time.monotonic() - began) / 4
+            suite.wrong_settings()
+            suite.leases()
+            suite.faults(options.seeds)
+            suite.kills(options.kills)
+            suite.tally.print(f"Faults between the program and {name} ({suite.touched} requests touched)")
+            findings += len(suite.tally.findings)
+            suite.proxy.close()
+        finally:
+            store.stop()
+    print(f"\n{findings} findings", flush=True)
+    return 1 if findings else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,58 @@
+//! `init`: from nothing to ranked journeys.
+
+use insta::assert_snapshot;
+
+use crate::workspace::Workspace;
+
+#[test]
+fn a_new_workspace_works_at_once() {
+    let workspace = Workspace::empty();
+    assert_snapshot!(workspace.run("init first"), @"
+    exit 0
+    --- stderr
+    a workspace in first: 14 files, eighty customers of an invented internet provider, three journeys
+    next: run it and see after which journeys they leave
+      cd first
+      throughline run
+    then start reading at pipelines/key_journeys.yaml
+    ");
+    let project = [("THROUGHLINE_PROJECT", "first")];
+    let run = |arguments: &str| workspace.run_with(&arguments.split(' ').collect::<Vec<_>>(), &project);
+    run("check").ends_with(0);
+    let ran = run("run").ends_with(0);
+    assert!(!ran.stderr.contains("warning"), "{ran}");
+    let ranking = ran.stderr.split("\nKey journeys").nth(1).expect("a run ends with the ranking");
+    let first = ranking.lines().find(|line| line.starts_with(" 1")).expect("a journey is ranked");
+    assert_snapshot!(first.trim_end(), @" 1  fault               19   42.1 %   7.5 %  9.31 [2.02, 42.95]            │    ─────●  7 [2, 11]  0.004");
+    assert!(ran.stderr.contains("· 0 rows set aside ·"), "{ran}");
+    let explained = run("explain fault").ends_with(0);
+    let words: Vec<&str> = explained.stdout.split_whitespace().collect();
+    assert!(words.join(" ").contains("This one is called linked to churn."), "{explained}");
+    // On any later day it is the same, for the example says how far its data reaches.
+    let later = run("run --as-of 2031-05-01").ends_with(0);
+    assert!(later.stderr.contains(ranking.trim_end()), "{later}");
+    run("report --out page.html").ends_with(0);
+}
+
+#[test]
+fn nothing_is_overwritten() {
+    let workspace = Workspace::empty();
+    workspace.put("mine/pipelines/mine.yaml", "name: mine\n");
+    assert_snapshot!(workspace.run("init mine"), @"
+    exit 2
+    --- stderr
+    error: `mine/pipelines` is there already; nothing was written
+      = help: name another folder: throughline init DIR
+    ");
+    assert!(!workspace.has("mine/sql"), "nothing was written");
+    workspace.put("other/data/lake/contacts.csv", "mine\n");
+    assert_snapshot!(workspace.run("init other"), @"
+    exit 2
+    --- stderr
+    error: `other/data/lake/contacts.csv` is there already; nothing was written
+      = help: name another folder: throughline init DIR
+    ");
+    assert!(!workspace.has("other/pipelines"), "nothing was written");
+    workspace.run("init third").ends_with(0);
+    workspace.run("init third").ends_with(2);
+}

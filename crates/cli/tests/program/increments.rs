@@ -1,0 +1,320 @@
+//! Incremental models: whatever the cuts and however late rows come, the tables equal those of one run over everything.
+
+use std::fmt::Write as _;
+
+use crate::workspace::{Outcome, Workspace};
+
+const TABLES: [(&str, &str); 5] = [
+    ("member", "journey_id, step"),
+    ("fct", "journey_id"),
+    ("answer", "answer_id"),
+    ("daily", "day, channel"),
+    ("contacts__rejected", "contact_id, at, score"),
+];
+
+const PIPELINE: &str = r#"name: grown
+start: 2024-01-01
+warehouse: ${WAREHOUSE:-warehouse}
+sources:
+  contacts:
+    path: data/contacts
+    format: json
+    columns: { contact_id: string, customer: string, order_id: string, at: timestamp, channel: string, event: string, score: float64 }
+    time_column: at
+    active_at: [at]
+    key: [contact_id]
+    contract:
+      - not_null: [customer]
+  answers:
+    path: data/answers
+    format: json
+    columns: { answer_id: string, customer: string, answered_at: timestamp, score: float64 }
+    time_column: answered_at
+    key: [answer_id]
+seeds:
+  weights: { path: data/weights.csv, columns: { channel: string, weight: float64 } }
+journeys: journeys/*.yaml
+models:
+  touchpoints: { sql: sql/touchpoints.sql }
+  member: { match: touchpoints, materialized: incremental, lookback: 10 days, grain: [journey_id, step] }
+  instance: { match: touchpoints, rows: instances, materialized: view }
+  answer: { sql: sql/answer.sql, materialized: incremental, lookback: 10 days, time_column: answered_at, grain: [answer_id] }
+  fct: { sql: sql/fct.sql, materialized: incremental, lookback: 10 days, reach: 5 days, grain: [journey_id] }
+  daily: { sql: sql/daily.sql, materialized: incremental, lookback: 10 days, interval: day, time_column: day, grain: [day, channel] }
+"#;
+
+const JOURNEYS: &str = r#"limited: { starts: "event = 'a'", ends: "event = 'c'", abandons: "event = 'q'", within: 9 days, idle: 4 days }
+endless: { starts: "event = 'b'", ends: "event = 'd'", on_restart: split }
+ordered: { starts: "event = 'a'", ends: "event = 'd'", includes: "event IN ('x', 'y')", idle: 6 days, key: [customer_id, order_id] }
+silent: { starts: "event = 'x'", idle: 2 days, on_restart: split }
+"#;
+
+const TOUCHPOINTS: &str = "SELECT contact_id AS touchpoint_id, customer AS customer_id, order_id, at AS occurred_at, channel, event,
+    CAST(NULL AS VARCHAR) AS topic, 'care' AS \"function\", score AS satisfaction, event <> 'x' AS resolved, 1.25 AS cost
+FROM contacts
+";
+
+/// An answer belongs to the instance with the latest member in the five days before it.
+const ANSWER: &str = "SELECT answer_id, customer_id, answered_at, journey_id, score FROM (
+    SELECT answers.answer_id, answers.customer AS customer_id, answers.answered_at, member.journey_id, answers.score,
+        row_number() OVER (PARTITION BY answers.answer_id ORDER BY member.occurred_at DESC, member.journey_id) AS place
+    FROM answers
+    INNER JOIN member ON member.customer_id = answers.customer
+        AND member.occurred_at <= answers.answered_at
+        AND member.occurred_at >= answers.answered_at - INTERVAL '5 days'
+    WHERE answers.answered_at >= $interval_start AND member.occurred_at >= $interval_start - INTERVAL '5 days'
+) AS ranked WHERE place = 1
+";
+
+const FCT: &str = "SELECT instance.*, answered.answers, answered.answer_score
+FROM instance
+LEFT JOIN (
+    SELECT journey_id AS id, count(*) AS answers, max(score) AS answer_score FROM answer GROUP BY journey_id
+) AS answered ON answered.id = instance.journey_id
+";
+
+const DAILY: &str = "SELECT date_trunc('day', occurred_at) AS day, channel, count(*) AS touchpoints,
+    count(DISTINCT customer_id) AS customers, sum(weight) AS weight
+FROM touchpoints INNER JOIN weights USING (channel)
+WHERE occurred_at >= $interval_start
+GROUP BY 1, 2
+";
+
+fn workspace() -> Workspace {
+    let workspace = Workspace::empty();
+    workspace.put("pipelines/grown.yaml", PIPELINE);
+    workspace.put("pipelines/journeys/all.yaml", JOURNEYS);
+    workspace.put("sql/touchpoints.sql", TOUCHPOINTS);
+    workspace.put("sql/answer.sql", ANSWER);
+    workspace.put("sql/fct.sql", FCT);
+    workspace.put("sql/daily.sql", DAILY);
+    workspace.put("data/weights.csv", "channel,weight\nweb,1\nphone,2\nchat,0.5\n");
+    workspace.put("data/contacts/none.json", "");
+    workspace.put("data/answers/none.json", "");
+    workspace
+}
+
+/// A row and the day on which it arrives.
+struct Arrival {
+    day: f64,
+    source: &'static str,
+    line: String,
+}
+
+/// A small generator of random numbers (Knuth's MMIX), so that a failure can be repeated by its seed.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % limit
+    }
+
+    fn chance(&mut self, percent: u64) -> bool {
+        self.below(100) < percent
+    }
+}
+
+fn time(hours: f64) -> String {
+    let seconds = (hours * 3600.0) as i64;
+    let at = chrono::DateTime::from_timestamp(1_704_067_200 + seconds, 0).expect("a time of 2024");
+    at.format("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// Sixty days of a few customers' contacts and answers: some late by up to nine days, some twice, some contradicting
+/// each other, some without a customer.
+fn arrivals(random: &mut Random) -> Vec<Arrival> {
+    let mut arrivals = Vec::new();
+    for id in 0..260 {
+        let hour = random.below(60 * 24 * 4) as f64 / 4.0;
+        let customer = if random.chance(2) { "null".to_owned() } else { format!("\"k{}\"", random.below(7)) };
+        let event = ["a", "a", "b", "c", "d", "q", "x", "x", "y"][random.below(9) as usize];
+        let channel = ["web", "phone", "chat"][random.below(3) as usize];
+        let score = if random.chance(40) { format!("0.{}", random.below(10)) } else { "null".to_owned() };
+        let order = random.below(3);
+        let line = |score: &str| {
+            format!(
+                r#"{{"contact_id":"t{id:03}","customer":{customer},"order_id":"o{order}","at":"{}","channel":"{channel}","event":"{event}","score":{score}}}"#,
+                time(hour),
+            )
+        };
+        let mut arrive = |line: String, random: &mut Random| {
+            let late = if random.chance(20) { random.below(9 * 24) as f64 } else { 0.0 };
+            arrivals.push(Arrival { day: (hour + late) / 24.0, source: "contacts", line });
+        };
+        arrive(line(&score), random);
+        if random.chance(4) {
+            arrive(line(&score), random);
+        }
+        if random.chance(2) {
+            arrive(line("0.123"), random);
+        }
+    }
+    for id in 0..60 {
+        let hour = random.below(60 * 24) as f64;
+        let late = if random.chance(30) { random.below(9 * 24) as f64 } else { 0.0 };
+        let line = format!(
+            r#"{{"answer_id":"s{id:02}","customer":"k{}","answered_at":"{}","score":0.{}}}"#,
+            random.below(7),
+            time(hour),
+            random.below(10),
+        );
+        arrivals.push(Arrival { day: (hour + late) / 24.0, source: "answers", line });
+    }
+    arrivals
+}
+
+/// Puts what arrives in `from..until` into files of its own.
+fn deliver(workspace: &Workspace, arrivals: &[Arrival], from: f64, until: f64) {
+    for source in ["contacts", "answers"] {
+        let mut text = String::new();
+        for arrival in arrivals.iter().filter(|row| row.source == source && row.day >= from && row.day < until) {
+            let _ = writeln!(text, "{}", arrival.line);
+        }
+        if !text.is_empty() {
+            workspace.put(&format!("data/{source}/{:07.2}.json", until), text);
+        }
+    }
+}
+
+fn run(workspace: &Workspace, warehouse: &str, day: f64, more: &[&str]) -> Outcome {
+    let as_of = time(day * 24.0);
+    let arguments = [&["run", "--as-of", as_of.as_str()], more].concat();
+    workspace.run_with(&arguments, &[("WAREHOUSE", warehouse)])
+}
+
+/// Every table of two warehouses, row for row.
+fn assert_equal(workspace: &Workspace, one: &str, other: &str, what: &str) {
+    for (table, order) in TABLES {
+        let rows = |warehouse: &str| {
+            let sql = format!("SELECT * FROM {table} ORDER BY {order}");
+            workspace.run_with(&["query", &sql, "--format", "csv"], &[("WAREHOUSE", warehouse)]).ends_with(0).stdout
+        };
+        let (one, other) = (rows(one), rows(other));
+        let first = one.lines().zip(other.lines()).find(|(one, other)| one != other);
+        assert!(one == other, "{what}: {table} differs, first {first:?}\n{one}\n{other}");
+    }
+}
+
+#[test]
+fn any_history_of_increments_equals_one_full_rebuild() {
+    // `INCREMENT_SEEDS=200` tries as many histories.
+    let seeds = std::env::var("INCREMENT_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(3);
+    for seed in 1..=seeds {
+        let mut random = Random(seed);
+        let workspace = workspace();
+        let arrivals = arrivals(&mut random);
+        let mut delivered = 0.0;
+        let mut day = 3.0 + random.below(20) as f64;
+        while day < 68.0 {
+            deliver(&workspace, &arrivals, delivered, day);
+            run(&workspace, "grown", day, &[]).ends_with(0);
+            if random.chance(25) {
+                run(&workspace, "grown", day, &[]).ends_with(0);
+            }
+            delivered = day;
+            day += [0.5, 1.0, 1.0, 3.0, 11.0, 19.0][random.below(6) as usize];
+        }
+        deliver(&workspace, &arrivals, delivered, 70.0);
+        run(&workspace, "grown", 70.0, &[]).ends_with(0);
+        run(&workspace, "whole", 70.0, &[]).ends_with(0);
+        assert_equal(&workspace, "grown", "whole", &format!("seed {seed}"));
+    }
+}
+
+/// The workspace after runs on day 30 and on day 31, everything delivered in time.
+fn in_time(seed: u64) -> (Workspace, Vec<Arrival>) {
+    let workspace = workspace();
+    let mut arrivals = arrivals(&mut Random(seed));
+    arrivals.sort_by(|one, other| one.day.total_cmp(&other.day));
+    deliver(&workspace, &arrivals, 0.0, 30.0);
+    run(&workspace, "grown", 30.0, &[]).ends_with(0);
+    (workspace, arrivals)
+}
+
+fn plan(workspace: &Workspace, day: f64, more: &[&str]) -> String {
+    let as_of = time(day * 24.0);
+    let arguments = [&["plan", "--as-of", as_of.as_str()], more].concat();
+    let plan = workspace.run_with(&arguments, &[("WAREHOUSE", "grown")]).ends_with(0).stdout;
+    plan.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn plan_says_from_where_on_and_why() {
+    let (workspace, arrivals) = in_time(11);
+    assert!(plan(&workspace, 31.0, &[]).contains("made again from 2024-01-31T00:00:00Z: finished up to"));
+    deliver(&workspace, &arrivals, 30.0, 31.0);
+    workspace.put(
+        "data/contacts/late.json",
+        r#"{"contact_id":"late","customer":"k1","order_id":"o1","at":"2024-01-25T06:00:00Z","channel":"web","event":"a","score":null}"#,
+    );
+    let late = plan(&workspace, 31.0, &["--select", "member"]);
+    assert!(late.contains("from 2024-01-25T06:00:00Z") && late.contains("rows came late"), "{late}");
+    assert!(plan(&workspace, 31.0, &["--start", "2024-01-10"]).contains("from 2024-01-10T00:00:00Z"));
+    assert!(plan(&workspace, 31.0, &["--full-refresh"]).contains("whole history: asked for by --full-refresh"));
+    workspace.edit("pipelines/journeys/all.yaml", "within: 9 days", "within: 8 days");
+    assert!(plan(&workspace, 31.0, &[]).contains("whole history: its definition has changed"));
+    workspace.edit("pipelines/journeys/all.yaml", "within: 8 days", "within: 9 days");
+    workspace.put("data/weights.csv", "channel,weight\nweb,3\nphone,2\nchat,0.5\n");
+    let seed = plan(&workspace, 31.0, &["--select", "daily"]);
+    assert!(seed.contains("whole history: `weights` has changed"), "{seed}");
+    run(&workspace, "grown", 31.0, &[]).ends_with(0);
+    run(&workspace, "whole", 31.0, &[]).ends_with(0);
+    assert_equal(&workspace, "grown", "whole", "after all of it");
+}
+
+#[test]
+fn rows_later_than_the_lookback_are_told_until_a_run_takes_them_in() {
+    let (workspace, _) = in_time(12);
+    workspace.put(
+        "data/contacts/too_late.json",
+        r#"{"contact_id":"late","customer":"k1","order_id":"o1","at":"2024-01-05T06:00:00Z","channel":"web","event":"a","score":null}"#,
+    );
+    let told = run(&workspace, "grown", 31.0, &[]).ends_with(0);
+    assert!(told.stderr.contains("1 row of `contacts` came later than the lookback"), "{told}");
+    assert!(told.stderr.contains("throughline run --start 2024-01-05T06:00:00Z"), "{told}");
+    run(&workspace, "grown", 31.0, &["--start", "2024-01-05T06:00:00Z"]).ends_with(0);
+    run(&workspace, "whole", 31.0, &[]).ends_with(0);
+    assert_equal(&workspace, "grown", "whole", "repaired");
+}
+
+#[test]
+fn a_history_that_begins_in_the_middle_is_a_gap_that_the_next_run_fills() {
+    let workspace = workspace();
+    deliver(&workspace, &arrivals(&mut Random(13)), 0.0, 40.0);
+    run(&workspace, "grown", 40.0, &["--start", "2024-01-20"]).ends_with(0);
+    let earliest = workspace.run_with(
+        &["query", "SELECT min(occurred_at) >= '2024-01-20' AS begins FROM member", "--format", "csv"],
+        &[("WAREHOUSE", "grown")],
+    );
+    assert!(earliest.stdout.contains("true"), "{earliest}");
+    let gap = plan(&workspace, 41.0, &[]);
+    assert!(gap.contains("whole history: a gap: its history before 2024-01-20T00:00:00Z was never made"), "{gap}");
+    run(&workspace, "grown", 41.0, &[]).ends_with(0);
+    run(&workspace, "whole", 41.0, &[]).ends_with(0);
+    assert_equal(&workspace, "grown", "whole", "filled");
+}
+
+#[test]
+fn what_an_increment_cannot_do_without_is_refused() {
+    let workspace = workspace();
+    workspace.edit(
+        "pipelines/grown.yaml",
+        "member: { match: touchpoints, materialized: incremental, lookback: 10 days,",
+        "member: { match: touchpoints, materialized: table,",
+    );
+    let refused = workspace.run("check").ends_with(2);
+    assert!(refused.stderr.contains("no incremental model keeps their touchpoints"), "{refused}");
+    workspace.edit(
+        "pipelines/grown.yaml",
+        "member: { match: touchpoints, materialized: table,",
+        "member: { match: touchpoints, materialized: incremental,",
+    );
+    workspace.edit("sql/fct.sql", "instance.*,", "instance.customer_id, instance.journey_id,");
+    let refused = workspace.run("check").ends_with(2);
+    assert!(refused.stderr.contains("has not every column of `instance`"), "{refused}");
+    workspace.edit("sql/fct.sql", "instance.customer_id, instance.journey_id,", "instance.*,");
+    workspace.edit("pipelines/grown.yaml", "interval: day, time_column: day, ", "");
+    let refused = workspace.run("check").ends_with(2);
+    assert!(refused.stderr.contains("has no `time_column`"), "{refused}");
+}

@@ -1,0 +1,208 @@
+//! `report`: one page that says what the tables say, asks for nothing and lets no text of others run.
+
+use insta::assert_snapshot;
+use serde_json::Value;
+
+use crate::workspace::Workspace;
+
+/// Small enough to mail.
+const MOST_BYTES: usize = 700_000;
+/// The charts' data, the library and the page's own script.
+const SCRIPTS: usize = 3;
+
+fn page(workspace: &Workspace) -> String {
+    workspace.run("report").ends_with(0);
+    std::fs::read_to_string(workspace.path().join("report.html")).expect("the page was written")
+}
+
+/// The data of the charts, by name.
+fn charts(page: &str) -> Value {
+    let (_, rest) = page.split_once(r#"id="charts""#).expect("the page has charts");
+    let (_, rest) = rest.split_once('>').expect("the element begins");
+    let (data, _) = rest.split_once("</script>").expect("the element ends");
+    serde_json::from_str(data).expect("the data is JSON")
+}
+
+/// Nothing but the library's names of XML vocabularies looks like an address.
+#[track_caller]
+fn asks_for_nothing(page: &str) {
+    for vocabulary in ["2000/svg", "1999/xhtml", "1999/xlink", "2000/xmlns/", "XML/1998/namespace"] {
+        assert!(page.contains(vocabulary), "{vocabulary}");
+    }
+    let addresses = page.matches("http:").count() + page.matches("https:").count() + page.matches("\"//").count();
+    // The library's licence names another one.
+    let named = page.matches("http://www.w3.org/").count() + page.matches("http://www.apache.org/licenses/").count();
+    assert_eq!(addresses, named, "an address stands in the page");
+    let script = page.find("<script nonce").expect("the page has scripts");
+    for loading in [" src=", "url(", "@import", "<link", "<iframe", "<object", "<embed", "<base"] {
+        assert!(!page[..script].contains(loading), "{loading}");
+    }
+    for loading in ["fetch(", "XMLHttpRequest", "sendBeacon", "importScripts", "import("] {
+        assert!(!page[script..].contains(loading), "{loading}");
+    }
+    assert!(page.contains("default-src 'none'"), "the browser is told to load nothing");
+    assert!(page.len() < MOST_BYTES, "{} bytes", page.len());
+}
+
+fn thousands(number: &str) -> String {
+    let mut text = String::new();
+    for (place, digit) in number.chars().enumerate() {
+        if place > 0 && (number.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[test]
+fn the_page_says_what_the_tables_say() {
+    let workspace = Workspace::of_the_repository();
+    workspace.run("sample --customers 2000 --out data/lake").ends_with(0);
+    workspace.run("run --as-of 2026-10-01").ends_with(0);
+    let page = page(&workspace);
+    asks_for_nothing(&page);
+    assert_eq!(page.matches("<script").count(), SCRIPTS);
+
+    let rows = workspace.query(
+        "SELECT label, priority_rank, exposed, a, adjusted_odds_ratio, adjusted_odds_ratio_lower, \
+         adjusted_odds_ratio_upper FROM fct_key_journeys INNER JOIN dim_journey USING (journey) \
+         WHERE segment = 'all' AND landmark = '2026-07-01' AND status = 'ok' ORDER BY priority_rank",
+    );
+    let map = charts(&page)["key-journey-map"]["groups"][0].clone();
+    assert_eq!(map["name"], "all segments");
+    let mut ranked = 0;
+    for (place, row) in rows.stdout.lines().skip(1).enumerate() {
+        let cells: Vec<&str> = row.split(',').collect();
+        let float = |at: usize| cells[at].parse::<f64>().expect("a number");
+        let point = &map["points"][place];
+        assert_eq!(point["label"], cells[0]);
+        assert_eq!(point["x"].to_string(), cells[2]);
+        for (name, at) in [("y", 4), ("lower", 5), ("upper", 6)] {
+            assert_eq!(point[name].as_f64(), Some(float(at)), "{name} of {}", cells[0]);
+        }
+        let told = format!(
+            r#"<th scope="row">{}</th><td>all</td><td class="n">{}</td><td class="n">{}</td><td class="n">{}</td><td class="n">{:.2} ({:.2} to {:.2})</td>"#,
+            cells[0],
+            cells[1],
+            thousands(cells[2]),
+            thousands(cells[3]),
+            float(4),
+            float(5),
+            float(6)
+        );
+        assert!(page.contains(&told), "{told}");
+        ranked += 1;
+    }
+    assert!(ranked > 2, "{rows}");
+    // Who is not ranked is named with the reason.
+    assert!(page.contains("Moving house (fewer than 100 exposed)"), "a figure that is missing says why");
+
+    let accounts =
+        workspace.query("SELECT count(*) FROM fct_account WHERE quadrant = 'at_risk' AND period_end = '2026-10-01'");
+    let at_risk = accounts.stdout.lines().nth(1).expect("a count");
+    assert!(page.contains(&format!("{} accounts</p>", thousands(at_risk))), "{at_risk} accounts are at risk");
+
+    // Every picture has its data, a name and a table behind it.
+    let data = charts(&page);
+    let pictures = page.matches(r#"data-chart=""#).count();
+    assert_eq!(data.as_object().map(serde_json::Map::len), Some(pictures));
+    assert!(!page.contains(r#"data-summary="""#), "a picture without a name");
+    for figure in page.split(r#"<figure class="chart""#).skip(1) {
+        let (figure, _) = figure.split_once("</figure>").expect("a figure ends");
+        assert!(figure.contains("Figures as a table") && figure.contains("<tbody>"), "a figure without a table");
+    }
+    assert!(page == self::page(&workspace), "the same tables give the same bytes");
+}
+
+#[test]
+fn no_text_of_others_runs() {
+    let workspace = Workspace::empty();
+    workspace.run("init .").ends_with(0);
+    let evil = "<script>alert(1)</script>";
+    workspace.edit("pipelines/journeys/fault.yaml", "Having a fault repaired", &format!("\"{evil}\""));
+    workspace.edit(
+        "pipelines/journeys/fault.yaml",
+        "owner: network",
+        "owner: \"</script><img src=x onerror=alert(2)>\"",
+    );
+    workspace.edit("pipelines/journeys/fault.yaml", "fault:\n", "fault:   # </code></pre><script>alert(3)</script>\n");
+    workspace.edit(
+        "pipelines/key_journeys.yaml",
+        "of a small internet provider",
+        "of </title><script>alert(4)</script>",
+    );
+    let customers = std::fs::read_to_string(workspace.path().join("data/lake/customers.csv")).expect("the customers");
+    workspace.put("data/lake/customers.csv", customers.replace(",home", ",<b>home</b>\u{2028}"));
+    workspace.run("run").ends_with(0);
+    let page = page(&workspace);
+    assert_eq!(page.matches("<script").count(), SCRIPTS, "no element but the page's own");
+    for (written, escaped) in [
+        ("<img", "&lt;img src=x onerror=alert(2)&gt;"),
+        ("<b>home", "&lt;b&gt;home&lt;&#x2f;b&gt;"),
+        ("<script>alert", "&lt;script&gt;alert(1)&lt;&#x2f;script&gt;"),
+    ] {
+        assert!(!page.contains(written), "{written}");
+        assert!(page.contains(escaped), "{escaped}");
+    }
+    let data = charts(&page);
+    assert!(data.to_string().contains(evil), "the chart has the label as it is");
+    assert!(page.contains(r"\u003cscript\u003ealert(1)\u003c/script\u003e"), "but not in the page's own text");
+}
+
+#[test]
+fn what_a_pipeline_lacks_is_told() {
+    let workspace = Workspace::tiny();
+    assert_snapshot!(workspace.run("report"), @"
+    exit 2
+    --- stderr
+    error: nothing is published yet in warehouse
+      = help: make the tables first: throughline run
+    ");
+    assert!(!workspace.has("report.html"), "no page is left behind");
+    workspace.run("run --as-of 2024-02-10").ends_with(0);
+    let page = page(&workspace);
+    for sentence in [
+        "Nothing can be said of churn: this pipeline publishes no <code>fct_key_journeys</code>.",
+        "There is no account matrix: this pipeline publishes no <code>fct_account</code>.",
+        "It cannot be shown: this pipeline publishes no <code>fct_journey_satisfaction_path</code>.",
+        "It cannot be told: this pipeline publishes no <code>fct_journey_performance</code>.",
+        "They cannot be told: this pipeline publishes no <code>fct_recurring_issue</code>.",
+        "Nobody is told of anything: this pipeline publishes no <code>fct_trigger</code>.",
+    ] {
+        assert!(page.contains(sentence), "{sentence}");
+    }
+    // What there is, is there: rows read, definitions, lineage.
+    assert!(page.contains("The worked example") && page.contains("by_channel"));
+    asks_for_nothing(&page);
+    // A table of the same name with other columns is no failure either.
+    workspace.edit("pipelines/tiny.yaml", "  by_channel:\n    sql", "  fct_account:\n    sql");
+    workspace.run("run --as-of 2024-02-10").ends_with(0);
+    assert!(
+        self::page(&workspace)
+            .contains("There is no account matrix: <code>fct_account</code> has no column quadrant, period")
+    );
+}
+
+#[test]
+fn the_page_goes_where_it_is_asked_to() {
+    let workspace = Workspace::empty();
+    workspace.run("init .").ends_with(0);
+    workspace.run("run").ends_with(0);
+    let written = page(&workspace);
+    let printed = workspace.run_with(&["report", "--out", "-"], &[]).ends_with(0);
+    assert!(printed.stdout.starts_with("<!doctype html>") && printed.stdout.trim_end().ends_with("</html>"));
+    let run = |page: &str| page.split("Run 2").nth(1).and_then(|rest| rest.split(' ').next()).map(str::to_owned);
+    // Another run of equal inputs: the same page but for the run it names.
+    workspace.run("run").ends_with(0);
+    let again = page(&workspace);
+    let (first, second) = (run(&written).expect("a run"), run(&again).expect("a run"));
+    assert_ne!(first, second);
+    assert!(written.replace(&first, "X") == again.replace(&second, "X"), "equal inputs give equal pages");
+    assert_snapshot!(workspace.run("report --out no/such/folder.html"), @"
+    exit 2
+    --- stderr
+    error: cannot write no/such/folder.html: No such file or directory (os error 2)
+      = help: name another file with --out
+    ");
+}

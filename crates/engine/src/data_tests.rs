@@ -1,0 +1,158 @@
+//! Data tests of relations that are not staged: of views while a run makes them, and of all that is published.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use arrow::array::AsArray;
+use arrow::datatypes::Int64Type;
+use datafusion::functions_aggregate::expr_fn::sum;
+use datafusion::logical_expr::{lit, when};
+use serde::Serialize;
+use throughline_config::{Model, ModelKind, TestKind};
+use throughline_plan::{PlannedTest, Selection, SqlText, Step, StepKind, planned_tests};
+
+use crate::failure::EngineError;
+use crate::prepare::Prepared;
+use crate::publish::{Execution, test_record};
+use crate::published::{Published, with_unpublished};
+use crate::run_record::{StepRecord, StepStatus, TestRecord};
+
+/// The data tests of one model.
+#[derive(Debug, Clone, Serialize)]
+pub struct ModelTests {
+    /// The model.
+    pub model: String,
+    /// `view` or `table`.
+    pub kind: &'static str,
+    /// Each test, those of its grain first.
+    pub tests: Vec<TestRecord>,
+}
+
+/// Runs the data tests of the selected models on what `published` holds; views are computed from the sources as they
+/// are, cut at the `as_of` of `prepared`.
+///
+/// # Errors
+/// A selected table that is not published: a test that did not run has not passed.
+pub async fn test_published(
+    prepared: &Arc<Prepared>,
+    published: &Published,
+    selection: &Selection,
+) -> Result<Vec<ModelTests>, EngineError> {
+    let plan = &prepared.plan;
+    let selected = selection.models(&plan.pipeline, &plan.graph)?;
+    let is_table = |name: &str| plan.step(name).is_some_and(|step| step.kind == StepKind::Table);
+    let missing: Vec<&str> = selected.iter().map(String::as_str).filter(|name| is_table(name)).collect();
+    let missing: Vec<&str> = missing.into_iter().filter(|name| !published.record.tables.contains_key(*name)).collect();
+    if !missing.is_empty() {
+        return Err(EngineError::refused(
+            format!("not published yet, so not tested: {}", missing.join(", ")),
+            "make them first (throughline run), or leave them out with --exclude",
+        ));
+    }
+    let session = prepared.session()?;
+    for name in published.record.tables.keys() {
+        published.register_table(name, &session).await?;
+    }
+    let models = || plan.steps.iter().filter_map(|step| plan.pipeline.models.get(&step.name));
+    let mut looked_at: BTreeSet<String> = BTreeSet::new();
+    for model in models().filter(|model| selected.contains(&model.name.value)) {
+        looked_at.insert(model.name.value.clone());
+        looked_at.extend(read_by_tests(model)?);
+    }
+    looked_at.retain(|name| !is_table(name));
+    let session = with_unpublished(prepared, &looked_at, session).await?;
+    let execution = Execution::looking(prepared, session);
+    let mut tested = Vec::new();
+    for model in models().filter(|model| selected.contains(&model.name.value)) {
+        let tests = planned_tests(model, &plan.parameters, &execution.session).await?;
+        let kind = if is_table(&model.name) { "table" } else { "view" };
+        let tests = execution.judge(&model.name, &tests).await?;
+        tested.push(ModelTests { model: model.name.value.clone(), kind, tests });
+    }
+    Ok(tested)
+}
+
+/// Relations besides the model itself that its tests read.
+fn read_by_tests(model: &Model) -> Result<Vec<String>, EngineError> {
+    let mut read = Vec::new();
+    for test in &model.tests {
+        match &test.kind {
+            TestKind::Relationship { references, .. } => {
+                read.extend(references.value.split_once('.').map(|(relation, _)| relation.to_owned()));
+            }
+            TestKind::Sql(file) => read.extend(SqlText::parse(file)?.references.into_keys()),
+            TestKind::Rows(_) | TestKind::Unique(_) | TestKind::RowCount { .. } => {}
+        }
+    }
+    Ok(read)
+}
+
+impl Execution {
+    /// Tests a view before anything that reads it is published. What breaks a test of severity error keeps its readers
+    /// from running.
+    pub(crate) async fn test_view(&self, step: &Step, record: &mut StepRecord) -> Result<(), EngineError> {
+        let plan = &self.prepared.plan;
+        let Some(model) = plan.pipeline.models.get(&step.name).filter(|_| self.publishes) else { return Ok(()) };
+        let mut tests = planned_tests(model, &plan.parameters, &self.session).await?;
+        if self.has_grain_by_construction(model) {
+            let grain = model.grain.first().map(|column| &column.place);
+            tests.retain(|test| Some(&test.place) != grain);
+        }
+        record.tests.extend(self.judge(&step.name, &tests).await?);
+        if record.tests.iter().any(|test| !test.passed && test.severity == "error") {
+            self.session.deregister_table(step.name.as_str())?;
+            record.status = StepStatus::TestsFailed;
+        }
+        Ok(())
+    }
+
+    /// The matcher's rows have the grain it gives them, and the touchpoints it reads are held against their key on the
+    /// way in: testing these would only compute the costliest relations once more.
+    fn has_grain_by_construction(&self, model: &Model) -> bool {
+        if let ModelKind::Match { .. } = model.kind {
+            return true;
+        }
+        let [only] = model.grain.as_slice() else { return false };
+        let mut models = self.prepared.plan.pipeline.models.values();
+        let matched = models
+            .any(|other| matches!(&other.kind, ModelKind::Match { input, .. } if input.value == model.name.value));
+        only.value == "touchpoint_id" && matched
+    }
+
+    /// What comes of each test of a relation; rules about single rows share one pass over it.
+    pub(crate) async fn judge(&self, relation: &str, tests: &[PlannedTest]) -> Result<Vec<TestRecord>, EngineError> {
+        let rules: Vec<_> = tests.iter().filter_map(|test| test.broken.clone()).collect();
+        let mut broken = self.broken_rows(relation, rules).await?.into_iter();
+        let mut records = Vec::with_capacity(tests.len());
+        for test in tests {
+            let count = test.broken.as_ref().and_then(|_| broken.next());
+            records.push(match count {
+                Some(count) => test_record(test, count),
+                None => self.test(test).await?,
+            });
+        }
+        Ok(records)
+    }
+
+    /// For each rule the rows that break it.
+    async fn broken_rows(
+        &self,
+        relation: &str,
+        rules: Vec<datafusion::logical_expr::Expr>,
+    ) -> Result<Vec<i64>, EngineError> {
+        if rules.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut sums = Vec::with_capacity(rules.len());
+        for (place, broken) in rules.into_iter().enumerate() {
+            sums.push(sum(when(broken, lit(1_i64)).otherwise(lit(0_i64))?).alias(format!("rule_{place}")));
+        }
+        let counted = self.session.table(relation).await?.aggregate(vec![], sums)?.collect().await?;
+        let Some(batch) = counted.first().filter(|batch| batch.num_rows() == 1) else { return Ok(Vec::new()) };
+        // The sum over no rows is null, and no row offends.
+        let numbers = batch.columns().iter().map(|column| {
+            column.as_primitive_opt::<Int64Type>().and_then(|numbers| numbers.iter().next().flatten()).unwrap_or(0)
+        });
+        Ok(numbers.collect())
+    }
+}

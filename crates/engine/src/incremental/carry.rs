@@ -1,0 +1,204 @@
+//! Matching that begins in the middle: instances that were open then are carried over from their members.
+//!
+//! What a definition makes of a customer's touchpoints from an instant on depends on what came before only by the
+//! instance that is open at that instant. It is the last one that began before, and its members stand in the table of
+//! members: put before the touchpoints that follow, they lead the matcher to the same instance. They count for their own
+//! journey alone, so each carries its journey's name.
+
+use std::sync::Arc;
+
+use datafusion::common::{Column, Result as DataFusionResult, ScalarValue};
+use datafusion::dataframe::DataFrame;
+use datafusion::datasource::MemTable;
+use datafusion::logical_expr::{Expr, LogicalPlan, cast, lit};
+use datafusion::prelude::SessionContext;
+use indexmap::IndexMap;
+use throughline_config::{JourneyDefinition, Located, MatchRows, Timestamp};
+use throughline_lake::TableParts;
+use throughline_plan::{BEGINNING, JourneyMatching, Plan};
+
+use crate::failure::EngineError;
+use crate::matching::Matcher;
+
+/// The journey for which a touchpoint is carried over; null for a touchpoint of the time that is matched again.
+const CARRIED_FOR: &str = "__carried_for";
+
+/// Instances that go on, by id.
+#[derive(Debug)]
+pub(super) struct Carried {
+    /// One column, `journey_id`.
+    pub(super) ids: Arc<MemTable>,
+    pub(super) number: u64,
+}
+
+/// The instances that were open at `from`, found in the members that are published: of each journey and key the last
+/// one that began before, unless it was settled before. `session` is the caller's own.
+pub(super) async fn carried(
+    members: &TableParts,
+    plan: &Plan,
+    from: Timestamp,
+    session: &SessionContext,
+) -> Result<Carried, EngineError> {
+    const MEMBERS: &str = "__members";
+    // One that began after an open one may be settled already; files of longer ago hold neither.
+    let (recent, _) = members.split_at(open_since(plan, from));
+    session.register_table(MEMBERS, recent.provider())?;
+    let found = session.sql(&still_open(plan, from, MEMBERS)).await?.collect().await?;
+    let schema = Arc::new(arrow::datatypes::Schema::new(vec![arrow::datatypes::Field::new(
+        "journey_id",
+        arrow::datatypes::DataType::Utf8View,
+        true,
+    )]));
+    let number = found.iter().map(|batch| batch.num_rows() as u64).sum();
+    let rows = found.iter().map(|batch| {
+        let ids = arrow::compute::cast(batch.column(0), &arrow::datatypes::DataType::Utf8View)?;
+        arrow::array::RecordBatch::try_new(Arc::clone(&schema), vec![ids])
+    });
+    let rows = rows.collect::<Result<Vec<_>, _>>().map_err(datafusion::error::DataFusionError::from)?;
+    Ok(Carried { ids: Arc::new(MemTable::try_new(schema, vec![rows])?), number })
+}
+
+/// Names of journeys are plain words and instants are numbers; nobody's text gets into this SQL.
+fn still_open(plan: &Plan, from: Timestamp, members: &str) -> String {
+    let journeys = &plan.pipeline.journeys;
+    let mut further: Vec<&str> = journeys.values().flat_map(further_key).collect();
+    further.sort_unstable();
+    further.dedup();
+    let further = further.iter().map(|column| {
+        let with = journeys.values().filter(|journey| further_key(journey).any(|key| key == *column));
+        format!(", CASE WHEN journey IN ({}) THEN \"{column}\" END", names(with))
+    });
+    let key: String = further.collect();
+    format!(
+        "SELECT journey_id FROM (
+            SELECT journey_id, {settled} AS settled_at, row_number() OVER (
+                PARTITION BY journey, customer_id{key} ORDER BY started_at DESC, touchpoint_id DESC
+            ) AS place
+            FROM {members}
+            WHERE step = 1 AND started_at < {from}
+        ) AS latest
+        WHERE place = 1 AND coalesce(settled_at >= {from}, TRUE)",
+        settled = settled_at(plan),
+        from = instant(from),
+    )
+}
+
+/// No instance that is open at `from` had its last member before this instant: none stays open for longer than its
+/// journey's limits allow.
+pub(super) fn open_since(plan: &Plan, from: Timestamp) -> Timestamp {
+    let limits: Option<Vec<Timestamp>> = plan.pipeline.journeys.values().map(longest_silence).collect();
+    match limits {
+        Some(limits) => from.saturating_sub(limits.into_iter().max().unwrap_or(0)),
+        None => BEGINNING,
+    }
+}
+
+/// How long after its last member an instance can still be open.
+fn longest_silence(journey: &JourneyDefinition) -> Option<Timestamp> {
+    [journey.within, journey.idle].into_iter().flatten().map(|limit| limit.0).min()
+}
+
+/// The instant from which on nothing can change an instance any more, over the columns of members and instances: null
+/// while it is open, and where a restart may have come at any time.
+pub(super) fn settled_at(plan: &Plan) -> String {
+    let deadlines: String = plan
+        .pipeline
+        .journeys
+        .values()
+        .filter_map(|journey| {
+            let after = |column: &str, limit: throughline_config::Duration| {
+                format!("{column} + INTERVAL '{} microseconds'", limit.0)
+            };
+            let deadline = match (journey.within, journey.idle) {
+                (Some(within), Some(idle)) => {
+                    format!("least({}, {})", after("started_at", within), after("last_at", idle))
+                }
+                (Some(within), None) => after("started_at", within),
+                (None, Some(idle)) => after("last_at", idle),
+                (None, None) => return None,
+            };
+            Some(format!(" WHEN '{}' THEN {deadline}", journey.name.value))
+        })
+        .collect();
+    let otherwise = if deadlines.is_empty() { String::new() } else { format!(" ELSE CASE journey{deadlines} END") };
+    format!(
+        "CASE WHEN status = 'open' THEN NULL WHEN status IN ('completed', 'abandoned') THEN ended_at{otherwise} END"
+    )
+}
+
+/// Matches from `from` on: the touchpoints since then, after the members of the instances carried over.
+pub(super) fn matched_again(
+    touchpoints: LogicalPlan,
+    members: Option<(&TableParts, &Carried)>,
+    rows: MatchRows,
+    from: Timestamp,
+    plan: &Plan,
+    session: &SessionContext,
+) -> Result<LogicalPlan, EngineError> {
+    let state = session.state();
+    let columns: Vec<(String, arrow::datatypes::DataType)> =
+        touchpoints.schema().fields().iter().map(|field| (field.name().clone(), field.data_type().clone())).collect();
+    let time = |from| lit(ScalarValue::TimestampMicrosecond(Some(from), Some("UTC".into())));
+    let occurred_at = || Expr::Column(Column::from_name("occurred_at"));
+    let select = |frame: DataFrame, carried_for: Expr| -> DataFusionResult<DataFrame> {
+        let own = columns.iter().map(|(name, data_type)| {
+            cast(Expr::Column(Column::from_name(name)), data_type.clone()).alias(name.as_str())
+        });
+        frame.select(own.chain([carried_for.alias(CARRIED_FOR)]).collect::<Vec<_>>())
+    };
+    let since = DataFrame::new(state.clone(), touchpoints).filter(occurred_at().gt_eq(time(from)))?;
+    let mut input = select(since, lit(ScalarValue::Utf8(None)))?;
+    if let Some((members, carried)) = members {
+        let ids = session
+            .read_table(Arc::clone(&carried.ids) as _)?
+            .select(vec![Expr::Column(Column::from_name("journey_id")).alias("carried_id")])?;
+        let (unsettled, _) = members.split_at(from);
+        let going_on = session.read_table(unsettled.provider())?.filter(occurred_at().lt(time(from)))?.join(
+            ids,
+            datafusion::common::JoinType::LeftSemi,
+            &["journey_id"],
+            &["carried_id"],
+            None,
+        )?;
+        let journey = cast(Expr::Column(Column::from_name("journey")), arrow::datatypes::DataType::Utf8);
+        input = input.union(select(going_on, journey)?)?;
+    }
+    let definitions: IndexMap<String, JourneyDefinition> =
+        plan.pipeline.journeys.iter().map(|(name, journey)| (name.clone(), of_its_own(journey))).collect();
+    let matched = Matcher.matching(input.into_unoptimized_plan(), rows, &definitions, &plan.parameters, &state)?;
+    let kept = matched.schema().columns().into_iter().filter(|column| column.name != CARRIED_FOR);
+    let kept: Vec<Expr> = kept.map(Expr::Column).collect();
+    Ok(DataFrame::new(state, matched).select(kept)?.into_unoptimized_plan())
+}
+
+/// The definition whose conditions hold of no touchpoint that is carried over for another journey.
+fn of_its_own(journey: &JourneyDefinition) -> JourneyDefinition {
+    let own = format!("({CARRIED_FOR} IS NULL OR {CARRIED_FOR} = '{}')", journey.name.value);
+    let guarded = |condition: &Located<String>| Located {
+        value: format!("({}\n) AND {own}", condition.value),
+        place: condition.place.clone(),
+    };
+    JourneyDefinition {
+        starts: guarded(&journey.starts),
+        ends: journey.ends.as_ref().map(guarded),
+        abandons: journey.abandons.as_ref().map(guarded),
+        includes: Some(match &journey.includes {
+            Some(condition) => guarded(condition),
+            None => Located { value: own, place: journey.name.place.clone() },
+        }),
+        ..journey.clone()
+    }
+}
+
+fn further_key(journey: &JourneyDefinition) -> impl Iterator<Item = &str> {
+    journey.key.iter().map(|column| column.value.as_str()).filter(|column| *column != "customer_id")
+}
+
+fn names<'a>(journeys: impl Iterator<Item = &'a JourneyDefinition>) -> String {
+    journeys.map(|journey| format!("'{}'", journey.name.value)).collect::<Vec<_>>().join(", ")
+}
+
+/// An instant as SQL.
+pub(super) fn instant(instant: Timestamp) -> String {
+    format!("arrow_cast({instant}, 'Timestamp(Microsecond, Some(\"UTC\"))')")
+}

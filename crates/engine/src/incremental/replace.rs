@@ -1,0 +1,262 @@
+//! The rows of an incremental step: those made again, and those that stay although their file is written anew.
+
+use std::sync::Arc;
+
+use datafusion::catalog::TableProvider;
+use datafusion::common::{Column, JoinType, ScalarValue};
+use datafusion::dataframe::DataFrame;
+use datafusion::datasource::ViewTable;
+use datafusion::logical_expr::{Expr, LogicalPlan, cast, lit};
+use datafusion::prelude::SessionContext;
+use throughline_config::{MatchRows, Model, Source, Timestamp};
+use throughline_lake::{StagedTable, TableParts};
+use throughline_plan::{BEGINNING, ReplacedRows, Step, relation};
+
+use super::carry::{Carried, carried, matched_again, open_since, settled_at};
+use super::decide::Increment;
+use super::ledger::IncrementRecord;
+use super::window::{since, touchpoints_of};
+use crate::failure::EngineError;
+use crate::matching::Matcher;
+use crate::prepare::Prepared;
+use crate::run::rfc3339;
+
+/// The hidden last column of staged rows: from when on nothing changes them.
+const SETTLED_AT: &str = "__settled_at";
+
+/// What a step writes and what stays.
+pub(crate) struct Replacement {
+    /// The rows to be written, the instant at which each is settled last.
+    pub(crate) rows: LogicalPlan,
+    /// The files that stay.
+    pub(crate) kept: Option<TableParts>,
+    /// Instances carried over.
+    carried: Option<Carried>,
+    /// The files whose rows are replaced or written anew.
+    affected: Option<TableParts>,
+}
+
+/// Plans the rows of an incremental step. `session` has its inputs under their names.
+pub(crate) async fn replacement(
+    prepared: &Prepared,
+    step: &Step,
+    model: &Model,
+    increment: &Increment,
+    session: &SessionContext,
+) -> Result<Replacement, EngineError> {
+    let making = Making { prepared, step, model, increment, session };
+    let (rows, carried) = match (&increment.replaced, increment.start) {
+        (_, None) => (making.whole(session, BEGINNING).await?, None),
+        (ReplacedRows::Interval { time_column }, Some(start)) => (making.interval(time_column, start).await?, None),
+        (ReplacedRows::Members, Some(start)) => making.members(start).await?,
+        (ReplacedRows::Instances { view, members }, Some(start)) => making.instances(view, members, start).await?,
+    };
+    let split = increment.base.as_ref().zip(increment.start).map(|(base, start)| base.split_at(start));
+    let (affected, kept) = split.map_or((None, None), |(affected, kept)| (Some(affected), Some(kept)));
+    let rows = match &affected {
+        Some(affected) if affected.files() > 0 => making.with_rows_that_stay(rows, affected, carried.as_ref())?,
+        _ => rows,
+    };
+    Ok(Replacement { rows: making.settled(rows)?, kept, carried, affected })
+}
+
+impl Replacement {
+    /// What came of it, once it is staged.
+    pub(crate) async fn record(
+        &self,
+        prepared: &Prepared,
+        increment: &Increment,
+        staged: &StagedTable,
+        session: &SessionContext,
+    ) -> Result<IncrementRecord, EngineError> {
+        let ids = |frame: DataFrame, name: &str| frame.select(vec![named("journey_id").alias(name)])?.distinct();
+        let replaced_ids = match (&increment.replaced, &self.affected) {
+            (ReplacedRows::Instances { .. }, Some(affected)) if affected.files() > 0 => {
+                let before = ids(session.read_table(affected.provider())?, "before")?;
+                let now = ids(session.read_table(staged.provider())?, "now")?;
+                Some(before.join(now, JoinType::LeftAnti, &["before"], &["now"], None)?.count().await? as u64)
+            }
+            _ => None,
+        };
+        Ok(IncrementRecord {
+            from: increment.start.map(rfc3339),
+            until: rfc3339(prepared.plan.parameters.as_of()),
+            why: increment.why.clone(),
+            carried: self.carried.as_ref().map(|carried| carried.number),
+            written: staged.rows(),
+            kept: staged.table_rows() - staged.rows(),
+            replaced_ids,
+        })
+    }
+}
+
+struct Making<'a> {
+    prepared: &'a Prepared,
+    step: &'a Step,
+    model: &'a Model,
+    increment: &'a Increment,
+    session: &'a SessionContext,
+}
+
+impl Making<'_> {
+    /// The model's rows with `$interval_start` bound to an instant.
+    async fn whole(&self, session: &SessionContext, start: Timestamp) -> Result<LogicalPlan, EngineError> {
+        let plan = &self.prepared.plan;
+        let parameters = plan.parameters.with_interval(start);
+        let sql = self.step.sql.as_deref();
+        Ok(relation(self.model, sql, &plan.pipeline, &parameters, session, &Matcher).await?)
+    }
+
+    async fn interval(&self, time_column: &str, start: Timestamp) -> Result<LogicalPlan, EngineError> {
+        let rows = since(self.whole(self.session, start).await?, &self.sources(), start)?;
+        let time = || named(time_column);
+        let made_again = time().gt_eq(instant(start)).or(time().is_null());
+        Ok(self.frame(rows).filter(made_again)?.into_unoptimized_plan())
+    }
+
+    async fn members(&self, start: Timestamp) -> Result<(LogicalPlan, Option<Carried>), EngineError> {
+        let plan = &self.prepared.plan;
+        let Some(touchpoints) = touchpoints_of(plan, &self.step.name) else {
+            return Err(EngineError::failed(format!("`{}` matches nothing", self.step.name), ""));
+        };
+        self.matched(touchpoints, MatchRows::Members, self.increment.base.as_ref(), start).await
+    }
+
+    async fn matched(
+        &self,
+        touchpoints: &str,
+        rows: MatchRows,
+        members: Option<&TableParts>,
+        from: Timestamp,
+    ) -> Result<(LogicalPlan, Option<Carried>), EngineError> {
+        let plan = &self.prepared.plan;
+        let touchpoints = self.session.table(touchpoints).await?.into_unoptimized_plan();
+        let touchpoints = since(touchpoints, &self.sources(), from)?;
+        let going_on = match members {
+            Some(members) => Some(carried(members, plan, from, &self.prepared.session()?).await?),
+            None => None,
+        };
+        let members = members.zip(going_on.as_ref());
+        let matched = matched_again(touchpoints, members, rows, from, plan, self.session)?;
+        Ok((matched, going_on))
+    }
+
+    /// The model's SQL over the instances that are matched again and those that only what is joined to them can have
+    /// changed: the rest of what the view would hold is not made.
+    async fn instances(
+        &self,
+        view: &str,
+        members: &str,
+        start: Timestamp,
+    ) -> Result<(LogicalPlan, Option<Carried>), EngineError> {
+        let plan = &self.prepared.plan;
+        let from = self.increment.matched_from.unwrap_or(start);
+        let Some(touchpoints) = touchpoints_of(plan, view) else {
+            return Err(EngineError::failed(format!("`{view}` matches nothing"), ""));
+        };
+        // Where the history begins in the middle, nothing is carried over.
+        let members = match &self.increment.base {
+            Some(_) => self.prepared.warehouse.table_parts(members).await?,
+            None => None,
+        };
+        let (matched, going_on) = self.matched(touchpoints, MatchRows::Instances, members.as_ref(), from).await?;
+        let mut instances = self.frame(matched);
+        if let (Some(base), Some(going_on)) = (&self.increment.base, &going_on) {
+            let columns = instances
+                .schema()
+                .fields()
+                .iter()
+                .map(|field| cast(named(field.name()), field.data_type().clone()).alias(field.name()));
+            let columns: Vec<Expr> = columns.collect();
+            let (recent, _) = base.split_at(start);
+            let unmatched = self.session.read_table(recent.provider())?;
+            let unmatched =
+                unmatched.filter(named("started_at").lt(instant(from)).and(named("last_at").gt_eq(instant(start))))?;
+            instances = instances.union(self.without(unmatched, going_on)?.select(columns)?)?;
+        }
+        let session = self.prepared.session()?;
+        for input in &self.step.inputs {
+            let provider: Arc<dyn TableProvider> = match input.as_str() == view {
+                true => Arc::new(ViewTable::new(instances.clone().into_unoptimized_plan(), None)),
+                false => self.session.table_provider(input.as_str()).await?,
+            };
+            session.deregister_table(input.as_str())?;
+            session.register_table(input.as_str(), provider)?;
+        }
+        // What the SQL joins to the instances it may bound by their last touchpoints.
+        let interval_start = start.min(open_since(plan, from));
+        Ok((self.whole(&session, interval_start).await?, going_on))
+    }
+
+    /// Beside the new rows those of the affected files that nothing replaces.
+    fn with_rows_that_stay(
+        &self,
+        rows: LogicalPlan,
+        affected: &TableParts,
+        carried: Option<&Carried>,
+    ) -> Result<LogicalPlan, EngineError> {
+        let old = self.session.read_table(affected.provider())?;
+        let Some(start) = self.increment.start else { return Ok(rows) };
+        let before = |column: &str, at| named(column).lt(instant(at));
+        let stays = match &self.increment.replaced {
+            ReplacedRows::Interval { time_column } => old.filter(before(time_column, start))?,
+            ReplacedRows::Members => old.filter(before("started_at", start))?,
+            ReplacedRows::Instances { .. } => {
+                let from = self.increment.matched_from.unwrap_or(start);
+                old.filter(before("started_at", from).and(before("last_at", start)))?
+            }
+        };
+        let stays = match carried {
+            Some(carried) => self.without(stays, carried)?,
+            None => stays,
+        };
+        let new = self.frame(rows);
+        let columns = new
+            .schema()
+            .fields()
+            .iter()
+            .map(|field| cast(named(field.name()), field.data_type().clone()).alias(field.name()));
+        let columns: Vec<Expr> = columns.collect();
+        Ok(new.union(stays.select(columns)?)?.into_unoptimized_plan())
+    }
+
+    fn without(&self, rows: DataFrame, carried: &Carried) -> Result<DataFrame, EngineError> {
+        let ids = self.session.read_table(Arc::clone(&carried.ids) as _)?;
+        let ids = ids.select(vec![named("journey_id").alias("carried_id")])?;
+        Ok(rows.join(ids, JoinType::LeftAnti, &["journey_id"], &["carried_id"], None)?)
+    }
+
+    /// The rows in the order of the model's columns, and when each is settled.
+    fn settled(&self, rows: LogicalPlan) -> Result<LogicalPlan, EngineError> {
+        let rows = self.frame(rows);
+        let microseconds =
+            arrow::datatypes::DataType::Timestamp(arrow::datatypes::TimeUnit::Microsecond, Some("UTC".into()));
+        let settled = match &self.increment.replaced {
+            ReplacedRows::Interval { time_column } => named(time_column),
+            ReplacedRows::Members | ReplacedRows::Instances { .. } => {
+                self.session.parse_sql_expr(&settled_at(&self.prepared.plan), rows.schema())?
+            }
+        };
+        let columns = self.step.schema.fields().iter().map(|field| named(field.name()).alias(field.name()));
+        let columns = columns.chain([cast(settled, microseconds).alias(SETTLED_AT)]);
+        Ok(rows.select(columns.collect::<Vec<_>>())?.into_unoptimized_plan())
+    }
+
+    fn sources(&self) -> Vec<(&Source, Arc<dyn TableProvider>)> {
+        let open = &self.prepared.sources;
+        let sources = self.prepared.plan.pipeline.sources.values();
+        sources.filter_map(|source| Some((source, Arc::clone(&open.get(&source.name.value)?.provider)))).collect()
+    }
+
+    fn frame(&self, plan: LogicalPlan) -> DataFrame {
+        DataFrame::new(self.session.state(), plan)
+    }
+}
+
+fn named(column: &str) -> Expr {
+    Expr::Column(Column::from_name(column))
+}
+
+fn instant(instant: Timestamp) -> Expr {
+    lit(ScalarValue::TimestampMicrosecond(Some(instant), Some("UTC".into())))
+}

@@ -1,0 +1,257 @@
+//! `snapshot create`: the pipeline run as of the end of a period, and its tables frozen.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{SecondsFormat, TimeDelta, Utc};
+use serde_json::Value;
+use throughline_config::Pipeline;
+use throughline_lake::{
+    Snapshot, SnapshotDraft, SnapshotError, SnapshotName, Snapshots, Superseded, TableDraft, Warehouse,
+};
+
+use super::diff::{SnapshotDiff, Tables, compare};
+use super::find::parsed;
+use crate::event::Observer;
+use crate::failure::EngineError;
+use crate::prepare::{PrepareOptions, Prepared, prepare};
+use crate::run::{RunOptions, run};
+use crate::run_record::{RunRecord, RunStatus};
+
+/// A scratch warehouse in which nothing was written for so long belongs to an attempt that was killed.
+const ABANDONED_AFTER: TimeDelta = TimeDelta::hours(24);
+
+/// How often the newest revision is looked up because somebody else was faster.
+const LOOKS: u32 = 5;
+
+/// Time in which writes that were given up come to an end.
+const SETTLES_AFTER: Duration = Duration::from_millis(150);
+
+/// How a snapshot is made.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SnapshotOptions {
+    /// Publish a revision when there is a snapshot with other rows.
+    pub revise: bool,
+    /// Steps side by side, at least one.
+    pub threads: usize,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub enum SnapshotOutcome {
+    /// A snapshot was published.
+    Created {
+        /// It.
+        snapshot: Box<Snapshot>,
+        /// What changed, where it is a revision.
+        changes: Option<SnapshotDiff>,
+    },
+    /// The newest revision has the same rows; nothing was written.
+    Same {
+        /// It.
+        snapshot: Box<Snapshot>,
+    },
+    /// The newest revision has other rows and no revision was asked for; nothing was written.
+    Differs {
+        /// It.
+        snapshot: Box<Snapshot>,
+        /// What a revision would change.
+        changes: SnapshotDiff,
+    },
+    /// A step or a test failed; nothing was written.
+    RunFailed {
+        /// The run's record.
+        record: Box<RunRecord>,
+    },
+}
+
+/// Computes the snapshot of a period and publishes it, unless there is one already that says the same.
+///
+/// # Errors
+/// The period is not over, or was before the pipeline's start; the name is a revision's; the warehouse holds a snapshot
+/// of another pipeline under this name; and whatever keeps a run from beginning.
+pub async fn create_snapshot(
+    options: PrepareOptions,
+    name: &str,
+    how: SnapshotOptions,
+    observer: &Arc<dyn Observer>,
+) -> Result<SnapshotOutcome, EngineError> {
+    let name = parsed(name)?;
+    refuse_unfinished(name)?;
+    let variables: BTreeMap<String, String> = options.variables.iter().cloned().collect();
+    let as_of = name.period.end().timestamp_micros();
+    let mut prepared = prepare(PrepareOptions { as_of, ..options }).await?;
+    let pipeline = Arc::clone(&prepared.plan.pipeline);
+    if as_of <= pipeline.start.value {
+        return Err(EngineError::refused(
+            format!("{name} was over before the pipeline's start, {}", crate::run::rfc3339(pipeline.start.value)),
+            "name a later one, or let the pipeline start earlier",
+        ));
+    }
+    let all = prepared.warehouse.snapshots();
+    let newest = newest_revision(&all, name, &pipeline.name.value).await?;
+    // What earlier attempts left is not worth failing for.
+    let _ = all.sweep(Utc::now() - ABANDONED_AFTER, false).await;
+
+    let scratch = all.scratch(name);
+    let _removed = RemovedWhenDropped(scratch.location().local.clone());
+    prepared.warehouse = scratch.clone();
+    prepared.plan.pipeline = Arc::new(Pipeline { triggers: indexmap::IndexMap::new(), ..(*pipeline).clone() });
+    let attempt = Attempt { prepared: Arc::new(prepared), all, scratch, name, newest, variables };
+    let outcome = attempt.carry_out(how, observer).await;
+    let _ = attempt.all.remove_scratch(&attempt.scratch).await;
+    outcome
+}
+
+fn refuse_unfinished(name: SnapshotName) -> Result<(), EngineError> {
+    if name.revision > 1 {
+        return Err(EngineError::refused(
+            format!("{name} is a revision, and revisions are numbered as they come"),
+            format!("write: throughline snapshot create {} --revise", name.period),
+        ));
+    }
+    let (end, kind) = (name.period.end(), name.period.kind());
+    if end > Utc::now() {
+        return Err(EngineError::refused(
+            format!("the {kind} {name} is not over: it ends at {}", end.to_rfc3339_opts(SecondsFormat::Secs, true)),
+            format!("a snapshot is as of the first instant after its {kind}; until then, look at `throughline show`"),
+        ));
+    }
+    Ok(())
+}
+
+async fn newest_revision(all: &Snapshots, name: SnapshotName, pipeline: &str) -> Result<Option<Snapshot>, EngineError> {
+    let names = all.names().await?;
+    let Some(newest) = names.into_iter().filter(|other| other.period == name.period).max() else { return Ok(None) };
+    let Some(snapshot) = all.open(newest).await? else { return Ok(None) };
+    if snapshot.manifest().pipeline != pipeline {
+        return Err(EngineError::refused(
+            format!("the warehouse holds a snapshot {newest} of the pipeline `{}`", snapshot.manifest().pipeline),
+            "give each pipeline a warehouse of its own",
+        ));
+    }
+    Ok(Some(snapshot))
+}
+
+/// A scratch folder on a local disk that goes with whoever works in it, also when that is given up in the middle.
+struct RemovedWhenDropped(Option<PathBuf>);
+
+impl Drop for RemovedWhenDropped {
+    fn drop(&mut self) {
+        let Some(folder) = self.0.take().filter(|folder| folder.is_dir()) else { return };
+        let _ = std::fs::remove_dir_all(&folder);
+        // A write that was under way may have made it again.
+        std::thread::sleep(SETTLES_AFTER);
+        let _ = std::fs::remove_dir_all(&folder);
+    }
+}
+
+/// One attempt at a snapshot.
+struct Attempt {
+    prepared: Arc<Prepared>,
+    all: Snapshots,
+    scratch: Warehouse,
+    name: SnapshotName,
+    newest: Option<Snapshot>,
+    variables: BTreeMap<String, String>,
+}
+
+impl Attempt {
+    async fn carry_out(
+        &self,
+        how: SnapshotOptions,
+        observer: &Arc<dyn Observer>,
+    ) -> Result<SnapshotOutcome, EngineError> {
+        let options = RunOptions { threads: how.threads, ..RunOptions::default() };
+        let record = run(&self.prepared, &options, observer).await?;
+        if record.status != RunStatus::Done {
+            return Ok(SnapshotOutcome::RunFailed { record: Box::new(record) });
+        }
+        let mut newest = self.newest.clone();
+        for _ in 0..LOOKS {
+            if let Some(outcome) = self.settle(&record, newest.as_ref(), how).await? {
+                return Ok(outcome);
+            }
+            newest = newest_revision(&self.all, self.name, &self.prepared.plan.pipeline.name.value).await?;
+        }
+        Err(EngineError::failed(
+            format!("others published revisions of {} faster, {LOOKS} times; nothing was written", self.name),
+            "ask again when they have ended",
+        ))
+    }
+
+    /// Holds the rows against the newest revision and publishes them if need be. `None` when somebody else published
+    /// under the same name meanwhile.
+    async fn settle(
+        &self,
+        record: &RunRecord,
+        newest: Option<&Snapshot>,
+        how: SnapshotOptions,
+    ) -> Result<Option<SnapshotOutcome>, EngineError> {
+        let mut draft = self.draft(record)?;
+        let Some(newest) = newest else {
+            let created = self.publish(&draft).await?;
+            return Ok(created.map(|snapshot| SnapshotOutcome::Created { snapshot, changes: None }));
+        };
+        let next = newest.name().next();
+        let before = Tables::of_snapshot(newest);
+        let now = Tables::of_scratch(&self.scratch, &draft, &next.to_string()).await?;
+        let changes = compare(&self.prepared.session()?, &before, &now).await?;
+        let snapshot = Box::new(newest.clone());
+        if changes.same_rows() {
+            return Ok(Some(SnapshotOutcome::Same { snapshot }));
+        }
+        if !how.revise {
+            return Ok(Some(SnapshotOutcome::Differs { snapshot, changes }));
+        }
+        draft.name = next;
+        draft.supersedes = Some(Superseded {
+            snapshot: newest.name().to_string(),
+            manifest_sha256: newest.manifest().manifest_sha256.clone(),
+        });
+        draft.changes = value(&changes)?;
+        let created = self.publish(&draft).await?;
+        Ok(created.map(|snapshot| SnapshotOutcome::Created { snapshot, changes: Some(changes) }))
+    }
+
+    async fn publish(&self, draft: &SnapshotDraft) -> Result<Option<Box<Snapshot>>, EngineError> {
+        match self.all.publish(&self.scratch, draft).await {
+            Ok(snapshot) => Ok(Some(Box::new(snapshot))),
+            Err(SnapshotError::Exists { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn draft(&self, record: &RunRecord) -> Result<SnapshotDraft, EngineError> {
+        let plan = &self.prepared.plan;
+        let tables = record.tables.iter().map(|(name, version)| {
+            let model = plan.pipeline.models.get(name);
+            let table = TableDraft {
+                version: *version,
+                grain: model
+                    .map(|model| model.grain.iter().map(|column| column.value.clone()).collect())
+                    .unwrap_or_default(),
+                fingerprint: plan.step(name).map(|step| step.fingerprint.clone()).unwrap_or_default(),
+            };
+            (name.clone(), table)
+        });
+        Ok(SnapshotDraft {
+            name: self.name,
+            supersedes: None,
+            pipeline: plan.pipeline.name.value.clone(),
+            program: env!("CARGO_PKG_VERSION").to_owned(),
+            fingerprint: plan.fingerprint(),
+            variables: self.variables.clone(),
+            changes: Value::Null,
+            run: value(record)?,
+            tables: tables.collect(),
+        })
+    }
+}
+
+fn value(of: &impl serde::Serialize) -> Result<Value, EngineError> {
+    serde_json::to_value(of)
+        .map_err(|error| EngineError::failed(format!("the manifest cannot be written: {error}"), ""))
+}

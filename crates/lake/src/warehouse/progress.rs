@@ -1,0 +1,75 @@
+//! What a run has done so far, for the case that it does not live to tell: written as its steps finish, and removed
+//! once its record is there. Never read as a finished run.
+
+use bytes::Bytes;
+use futures::TryStreamExt;
+use object_store::ObjectStoreExt;
+use object_store::path::Path;
+use serde_json::Value;
+
+use super::error::WarehouseError;
+use super::runs::{FOLDER, check};
+use super::{Warehouse, durable};
+
+const ENDING: &str = ".partial.json";
+
+impl Warehouse {
+    /// Stores what a run has done so far, in place of what was stored before.
+    pub async fn write_progress(&self, run_id: &str, progress: &Value) -> Result<(), WarehouseError> {
+        check(run_id)?;
+        let bytes = Bytes::from(format!("{progress:#}\n"));
+        let path = self.progress_path(run_id);
+        let written = match &self.location().local {
+            Some(local) => {
+                let target = local.join(FOLDER).join(format!("{run_id}{ENDING}"));
+                let replaced = tokio::task::spawn_blocking(move || durable::replace(&target, &bytes)).await;
+                replaced
+                    .unwrap_or_else(|error| Err(error.into()))
+                    .map_err(|error| object_store::Error::Generic { store: "LocalFileSystem", source: Box::new(error) })
+            }
+            None => self.location().store.put(&path, bytes.into()).await.map(|_| ()),
+        };
+        written.map_err(|error| WarehouseError::Storage { path: self.location().show(&path), error })
+    }
+
+    /// Removes it; one that is not there is fine.
+    pub async fn remove_progress(&self, run_id: &str) -> Result<(), WarehouseError> {
+        check(run_id)?;
+        let path = self.progress_path(run_id);
+        match self.location().store.delete(&path).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(WarehouseError::Storage { path: self.location().show(&path), error }),
+        }
+    }
+
+    /// Runs that left their progress and no record, newest first: still at work, or killed. Reads names only.
+    pub async fn unfinished_runs(&self) -> Result<Vec<String>, WarehouseError> {
+        let folder = self.location().prefix.clone().join(FOLDER);
+        let listed: Result<Vec<_>, _> = self.location().store.list(Some(&folder)).try_collect().await;
+        let objects = match listed {
+            Ok(objects) => objects,
+            Err(object_store::Error::NotFound { .. }) if self.location().is_file() => Vec::new(),
+            Err(error) => return Err(WarehouseError::Storage { path: self.location().show(&folder), error }),
+        };
+        let names = objects.iter().filter_map(|object| object.location.filename()?.strip_suffix(ENDING));
+        let mut ids: Vec<String> = names.filter(|id| check(id).is_ok()).map(ToOwned::to_owned).collect();
+        ids.sort_unstable_by(|a, b| b.cmp(a));
+        Ok(ids)
+    }
+
+    /// What a run had done; `None` when nothing is there, or what is there was cut short.
+    pub async fn read_progress(&self, run_id: &str) -> Result<Option<Value>, WarehouseError> {
+        check(run_id)?;
+        let path = self.progress_path(run_id);
+        let read = async { self.location().store.get(&path).await?.bytes().await };
+        match read.await {
+            Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(WarehouseError::Storage { path: self.location().show(&path), error }),
+        }
+    }
+
+    fn progress_path(&self, run_id: &str) -> Path {
+        self.location().prefix.clone().join(FOLDER).join(format!("{run_id}{ENDING}"))
+    }
+}

@@ -1,0 +1,66 @@
+//! The sections of the page, one file each, and who reads them.
+
+mod accounts;
+mod channels;
+mod data;
+mod drivers;
+mod intervals;
+mod issues;
+mod journeys;
+mod landmarks;
+mod lineage;
+mod map;
+mod performance;
+mod ranking;
+mod satisfaction;
+mod short;
+mod targets;
+mod triggers;
+
+use throughline_engine::EngineError;
+
+use crate::block::View;
+use crate::context::Context;
+
+/// The three views, in the order of the page.
+pub(crate) async fn views(context: &Context<'_>) -> Result<Vec<View>, EngineError> {
+    Ok(vec![
+        View {
+            id: "executive",
+            title: "Executive",
+            question: "Which journeys lose customers, and how sure is that?",
+            sections: vec![
+                short::section(context).await?,
+                map::section(context).await?,
+                ranking::section(context),
+                landmarks::section(context).await?,
+                accounts::section(context).await?,
+            ],
+        },
+        View {
+            id: "operations",
+            title: "Operations",
+            question: "How does each journey perform, and who has to act?",
+            sections: vec![
+                satisfaction::section(context).await?,
+                performance::section(context).await?,
+                targets::section(context).await?,
+                channels::section(context).await?,
+                issues::section(context).await?,
+                triggers::section(context).await?,
+            ],
+        },
+        View {
+            id: "analyst",
+            title: "Analyst",
+            question: "What is behind the figures, and what should be minded?",
+            sections: vec![
+                intervals::section(context),
+                drivers::section(context).await?,
+                journeys::section(context).await?,
+                data::section(context),
+                lineage::section(context),
+            ],
+        },
+    ])
+}

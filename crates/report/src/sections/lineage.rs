@@ -1,0 +1,109 @@
+//! Which table is made of which, and what the words on this page mean.
+
+use std::collections::BTreeMap;
+
+use throughline_plan::{Graph, JOURNEY_DEFINITIONS};
+
+use crate::block::{Block, Section};
+use crate::context::Context;
+use crate::numbers::count;
+use crate::table::Table;
+
+/// Columns explained on the page, in the order of reading.
+const WORDS: [&str; 26] = [
+    "landmark",
+    "exposed",
+    "unexposed",
+    "carried_over",
+    "censored",
+    "eligible",
+    "exposed_churn_rate",
+    "odds_ratio",
+    "adjusted_odds_ratio",
+    "excess_churners",
+    "excess_revenue",
+    "attributable_share",
+    "p_value",
+    "q_value",
+    "homogeneity_p_value",
+    "data_rank",
+    "expert_rank",
+    "priority",
+    "agreement",
+    "flags",
+    "completion_rate",
+    "handoffs",
+    "repeat_contacts",
+    "journey_satisfaction",
+    "touchpoint_satisfaction",
+    "quadrant",
+];
+
+pub(crate) fn section(context: &Context<'_>) -> Section {
+    let mut blocks = match Graph::of(context.pipeline) {
+        Ok(graph) => lineage(context, &graph),
+        // The tables stand, whatever has become of the files since.
+        Err(findings) => {
+            vec![Block::missing(format!("There is no lineage, the pipeline's SQL cannot be read: {findings}"))]
+        }
+    };
+    blocks.extend(words(context));
+    Section::new("lineage", "Lineage and words", blocks)
+}
+
+fn lineage(context: &Context<'_>, graph: &Graph) -> Vec<Block> {
+    let pipeline = context.pipeline;
+    let rows: BTreeMap<&str, u64> = context
+        .tables
+        .published()
+        .record
+        .steps
+        .iter()
+        .filter_map(|step| Some((step.step.as_str(), step.rows?)))
+        .collect();
+    let mut table = Table::new("What reads what", &["Relation", "Made of", "#Rows", "What one row is"]);
+    for (name, node) in &graph.nodes {
+        let inputs: Vec<&str> =
+            node.inputs.keys().map(String::as_str).filter(|input| *input != JOURNEY_DEFINITIONS).collect();
+        let description = match (pipeline.models.get(name), pipeline.sources.get(name)) {
+            (Some(model), _) => model.description.clone(),
+            (None, Some(source)) => source.description.clone(),
+            (None, None) => None,
+        };
+        table.push(vec![
+            name.clone(),
+            if inputs.is_empty() { "source".to_owned() } else { inputs.join(", ") },
+            rows.get(name.as_str()).map_or_else(|| "–".to_owned(), |rows| count(*rows)),
+            description.unwrap_or_default(),
+        ]);
+    }
+    vec![
+        Block::text(format!(
+            "Sources first, then each relation after what it is made of, as the pipeline `{}` ({}) says today; rows are those \
+             of the run. A view has no rows of its own.",
+            pipeline.name.value,
+            pipeline.file.path.display()
+        )),
+        Block::Details {
+            id: "lineage-table".to_owned(),
+            summary: "Lineage".to_owned(),
+            note: format!("{} relations", graph.nodes.len()),
+            blocks: vec![Block::Table { table }],
+        },
+    ]
+}
+
+fn words(context: &Context<'_>) -> Option<Block> {
+    let mut table = Table::new("What the words mean", &["Word", "Meaning"]);
+    for word in WORDS {
+        if let Some(meaning) = context.pipeline.dictionary.get(word) {
+            table.push(vec![word.replace('_', " "), meaning.clone()]);
+        }
+    }
+    (!table.rows.is_empty()).then(|| Block::Details {
+        id: "words-table".to_owned(),
+        summary: "What the words mean".to_owned(),
+        note: format!("{} of them", table.rows.len()),
+        blocks: vec![Block::Table { table }],
+    })
+}
