@@ -45,9 +45,12 @@ impl Publications {
         texts
     }
 
-    /// The id of the newest run with a record, whatever came of it: it changes when there may be something new.
-    pub async fn newest_run(&self) -> Result<Option<String>, EngineError> {
-        Ok(self.warehouse.run_ids().await?.into_iter().next())
+    /// A text that changes when there may be something new: the id of the newest run, whatever came of it, and the names
+    /// of the snapshots. Reads names only.
+    pub async fn newest(&self) -> Result<String, EngineError> {
+        let run = self.warehouse.run_ids().await?.into_iter().next().unwrap_or_default();
+        let snapshots = self.warehouse.snapshots().names().await?;
+        Ok(snapshots.iter().fold(run, |text, name| format!("{text} {name}")))
     }
 
     /// The newest complete run.

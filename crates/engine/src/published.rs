@@ -134,7 +134,7 @@ impl Published {
         }
     }
 
-    /// Every table of the run at the run's version, by name.
+    /// Every table of the run at the run's version, by name; of a run, not of a snapshot.
     pub async fn tables(&self) -> Result<Vec<PublishedTable>, EngineError> {
         let opened: Vec<_> = self.record.tables.keys().map(|name| self.published_table(name)).collect();
         futures::stream::iter(opened).buffered(OPENED_AT_ONCE).try_filter_map(futures::future::ok).try_collect().await

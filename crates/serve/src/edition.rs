@@ -84,7 +84,8 @@ impl Edition {
     }
 }
 
-/// `main`, the newest run. Snapshots are further schemas of the same kind.
+/// `main`, the newest run, and each snapshot under a name of its own. A snapshot whose manifest is damaged is left out:
+/// `throughline snapshot verify` says what is wrong with it.
 async fn schemas(published: &Published) -> Result<Vec<Schema>, EngineError> {
     let tables = published.tables().await?.into_iter().map(|table| Table {
         name: table.name,
@@ -93,7 +94,20 @@ async fn schemas(published: &Published) -> Result<Vec<Schema>, EngineError> {
         provider: table.provider,
     });
     let description = format!("The newest complete run, cut at {}", published.record.as_of);
-    Ok(vec![Schema { name: MAIN.into(), description, tables: tables.collect() }])
+    let mut schemas = vec![Schema { name: MAIN.into(), description, tables: tables.collect() }];
+    for listed in published.snapshots().await? {
+        let Ok(snapshot) = listed.snapshot else { continue };
+        let tables = snapshot.manifest().tables.iter().filter_map(|(name, table)| {
+            let provider = snapshot.table(name)?;
+            Some(Table { name: name.clone(), description: table.description.clone(), bytes: table.bytes, provider })
+        });
+        schemas.push(Schema {
+            name: listed.name.sql_schema(),
+            description: format!("Snapshot {}, cut at {}", listed.name, snapshot.manifest().as_of),
+            tables: tables.collect(),
+        });
+    }
+    Ok(schemas)
 }
 
 async fn state(publications: &Publications, schemas: &[Schema], user: &str) -> Result<SessionState, EngineError> {

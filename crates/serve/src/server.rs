@@ -71,7 +71,7 @@ impl Server {
     ) -> Result<Self, ServeError> {
         options.check()?;
         let tls = options.tls.as_ref().map(Tls::read).transpose()?;
-        let newest = publications.newest_run().await?;
+        let newest = publications.newest().await?;
         let Some(published) = publications.latest().await? else {
             let message = format!("nothing is published yet in {}", publications.address());
             return Err(EngineError::refused(message, "make the tables first: throughline run").into());
@@ -172,7 +172,7 @@ async fn refresh(
     publications: Publications,
     shared: Arc<Shared>,
     publish: watch::Sender<Arc<Edition>>,
-    mut newest: Option<String>,
+    mut newest: String,
 ) {
     let mut told_problem = String::new();
     loop {
@@ -180,7 +180,7 @@ async fn refresh(
             () = shared.stopping() => return,
             () = tokio::time::sleep(shared.options.refresh) => {}
         }
-        match newer(&publications, &shared, newest.as_deref()).await {
+        match newer(&publications, &shared, &newest).await {
             Ok((found, edition)) => {
                 if let Some(edition) = edition {
                     told(shared.observer.as_ref(), &edition);
@@ -200,21 +200,19 @@ async fn refresh(
     }
 }
 
-/// The newest run's id and, when it is another one than before, the edition to be served from now on.
+/// What is newest and, when it is something else than before, the edition to be served from now on.
 async fn newer(
     publications: &Publications,
     shared: &Shared,
-    newest: Option<&str>,
-) -> Result<(Option<String>, Option<Edition>), EngineError> {
-    let found = publications.newest_run().await?;
-    if found.as_deref() == newest {
+    newest: &str,
+) -> Result<(String, Option<Edition>), EngineError> {
+    let found = publications.newest().await?;
+    if found == newest {
         return Ok((found, None));
     }
-    match publications.latest().await? {
-        Some(published) if published.record.run_id != *shared.edition().run_id => {
-            let edition = Edition::of(publications, &published, &shared.options.user).await?;
-            Ok((found, Some(edition)))
-        }
-        _ => Ok((found, None)),
-    }
+    let Some(published) = publications.latest().await? else { return Ok((found, None)) };
+    let edition = Edition::of(publications, &published, &shared.options.user).await?;
+    let served = shared.edition();
+    let same = edition.run_id == served.run_id && edition.schemas == served.schemas;
+    Ok((found, (!same).then_some(edition)))
 }

@@ -74,7 +74,7 @@ async fn questions_are_answered_in_every_way_of_the_protocol() {
     assert!(error.is_err());
 
     // The statistics of the pipelines.
-    let told = rows(&client, "SELECT round(odds_ratio(10, 90, 5, 95), 4)").await;
+    let told = rows(&client, "SELECT round(odds_ratio(10, 90, 5, 95)['estimate'], 4)").await;
     assert_eq!(told, ["2.1111"]);
 }
 
