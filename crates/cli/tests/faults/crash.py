@@ -153,7 +153,7 @@ def kill_at_an_instant(trial: Trial, dice: random.Random) -> Outcome:
 def kill_after_a_step(trial: Trial, dice: random.Random) -> Outcome:
     """Right after a step is told, and so just after a commit and just before the next."""
     run = trial.program.start_run(trial.cut)
-    at, seen = dice.randrange(1, 36), 0
+    at, seen = dice.randrange(1, 2 + int(1.4 * len(trial.after))), 0
     for line in run.stderr:
         seen += '"step_finished"' in line
         if seen == at:
@@ -170,7 +170,7 @@ def interrupt(trial: Trial, dice: random.Random) -> Outcome:
 
 def kill_in_a_call(trial: Trial, dice: random.Random, call: str) -> Outcome:
     """The kernel kills the run as it enters a system call, the n-th of a thread."""
-    inject = f"inject={call}:signal=KILL:when={dice.randrange(1, 7)}"
+    inject = f"inject={call}:signal=KILL:when={dice.randrange(1, 4)}"
     strace = ("strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e", inject)
     return trial.program.run(trial.cut, before=strace)
 
