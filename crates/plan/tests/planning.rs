@@ -248,7 +248,7 @@ fn grain_tests_and_contracts_name_columns_that_exist() {
     tests:
       - not_null: [amout]
       - expression: amount
-      - relationships: { customer_id: m.customr_id }
+      - relationships: { customer_id: orders.customr_id }
 ",
         &[("m", "SELECT customer_id, amount FROM orders")],
     );

@@ -86,11 +86,17 @@ fn a_seed_gives_the_same_bytes_and_another_seed_others() {
 #[test]
 fn a_larger_sample_begins_with_the_smaller_one() {
     let folder = tempfile::tempdir().expect("a folder");
-    sample(&folder.path().join("small"), 2 * BLOCK, 5);
-    sample(&folder.path().join("large"), 3 * BLOCK, 5);
-    let [small, large] = ["small", "large"].map(|name| hashes(&folder.path().join(name)));
-    for part in ["calls/part-00000.parquet", "web_events/part-00001.parquet"] {
-        assert_eq!(small[part], large[part]);
+    let (small, large) = (folder.path().join("small"), folder.path().join("large"));
+    sample(&small, 2 * BLOCK, 5);
+    sample(&large, 3 * BLOCK, 5);
+    for (table, month) in [("calls", "2026-05"), ("web_events", "2025-01")] {
+        let whole = |lake: &Path| {
+            let batches = read(lake, table, month);
+            arrow::compute::concat_batches(&batches[0].schema(), &batches).expect("one batch")
+        };
+        let (few, many) = (whole(&small), whole(&large));
+        assert!(few.num_rows() > 0 && few.num_rows() < many.num_rows());
+        assert_eq!(many.slice(0, few.num_rows()), few, "{table} of {month}");
     }
 }
 
@@ -105,7 +111,8 @@ fn customers_are_written_block_by_block() {
     assert_eq!(steps[4].customers, steps[4].of);
     assert!(steps.windows(2).all(|pair| pair[0].rows < pair[1].rows));
     assert_eq!(steps[4].rows, truth.tables.values().map(|table| table.rows).sum::<u64>());
-    assert!(rows(&read(&out, "messages", "part-00003")) > 0, "one file a block in a small sample");
+    assert!(rows(&read(&out, "messages", "2026-05")) > 0, "one file a month");
+    assert!(rows(&read(&out, "customers", "all")) > 0, "one file for what is no event");
 }
 
 #[test]

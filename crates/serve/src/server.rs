@@ -70,6 +70,8 @@ impl Server {
         observer: Arc<dyn Observer>,
     ) -> Result<Self, ServeError> {
         options.check()?;
+        // Two providers are compiled in, and tonic takes the process's; one that is set already stays.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let tls = options.tls.as_ref().map(Tls::read).transpose()?;
         let newest = publications.newest().await?;
         let Some(published) = publications.latest().await? else {

@@ -305,14 +305,14 @@ fn models() {
       |
       = help: keep one of `sql`, `match` and `eligible`
     ");
-    assert_snapshot!(model("sql: sql/touchpoints.sql, materialized: incremental"), @"
-    error[unsupported]: `materialized: incremental` is not supported yet
-     --> pipelines/main.yaml:5:58
+    assert_snapshot!(model("sql: sql/touchpoints.sql, lookback: 3 days"), @"
+    error[bad-value]: `lookback` belongs to an incremental model
+     --> pipelines/main.yaml:5:44
       |
-    5 |   touchpoints: { sql: sql/touchpoints.sql, materialized: incremental }
-      |                                                          ^^^^^^^^^^^ use `table`
+    5 |   touchpoints: { sql: sql/touchpoints.sql, lookback: 3 days }
+      |                                            ^^^^^^^^
       |
-      = help: `table` gives the same rows: it is replaced as a whole by each run
+      = help: write `materialized: incremental`, or leave it out
     ");
     assert_snapshot!(model("sql: sql/touchpoints.sql, materialized: tables"), @"
     error[bad-value]: `materialized` cannot be `tables`
@@ -321,7 +321,7 @@ fn models() {
     5 |   touchpoints: { sql: sql/touchpoints.sql, materialized: tables }
       |                                                          ^^^^^^ did you mean `table`?
       |
-      = help: one of: view, table
+      = help: one of: view, table, incremental
     ");
     assert_snapshot!(model("sql: sql/none.sql"), @"
     error[missing-file]: cannot read `sql/none.sql`: No such file or directory (os error 2)

@@ -37,7 +37,8 @@ async fn questions_are_answered_in_every_way_of_the_protocol() {
     }
     let one = client.query_one("SELECT $1::bigint + 1", &[&41_i64]).await.expect("it is answered");
     assert_eq!(one.get::<_, i64>(0), 42);
-    let times = client.query_one("SELECT min(started_at), CAST(min(started_at) AS DATE) FROM instance", &[]).await;
+    let times =
+        client.query_one("SELECT min(started_at), CAST(min(started_at) AS DATE) AS day FROM instance", &[]).await;
     assert_eq!(times.expect("it is answered").columns()[0].type_(), &Type::TIMESTAMPTZ);
 
     // In SQL, and by a cursor.
@@ -129,10 +130,10 @@ async fn a_newer_run_is_seen_without_a_restart_and_never_half() {
     pinned.batch_execute("BEGIN").await.expect("it begins");
     assert_eq!(rows(&pinned, sql).await, ["2 | 2"]);
 
-    // By then everything that was open has expired.
+    // By then one of the two that were open has expired; the other's journey has no limits.
     workspace.run("run --as-of 2025-02-10 --log-format json").ends_with(0);
     let began = Instant::now();
-    while open().await != 0 {
+    while open().await != 1 {
         let both = rows(&client, sql).await.remove(0);
         let (counted, there) = both.split_once(" | ").expect("two numbers");
         assert_eq!(counted.replace('-', "0"), there, "two tables of one query are of different runs");
@@ -142,7 +143,7 @@ async fn a_newer_run_is_seen_without_a_restart_and_never_half() {
     // A transaction goes on seeing what it began with.
     assert_eq!(rows(&pinned, sql).await, ["2 | 2"]);
     pinned.batch_execute("COMMIT").await.expect("it ends");
-    assert_eq!(rows(&pinned, sql).await, ["- | 0"]);
+    assert_eq!(rows(&pinned, sql).await, ["1 | 1"]);
     // Numbers by which clients look tables up stay the same.
     let number = "SELECT 'instance'::regclass::text";
     assert_eq!(rows(&client, number).await, rows(&pinned, number).await);
