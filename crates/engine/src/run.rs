@@ -213,12 +213,12 @@ async fn forget(record: &RunRecord, attempts: &Attempts, warehouse: &Warehouse) 
         for run_id in &attempts.killed {
             let _ = warehouse.remove_progress(run_id).await;
         }
-        warehouse.remove_unfinished_records(std::time::SystemTime::now() - UNFINISHED_AFTER);
+        // A record is written in a moment: what was begun before this run and is not finished has no writer any more.
+        if let Ok(began) = DateTime::parse_from_rfc3339(&record.started_at) {
+            warehouse.remove_unfinished_records(began.into());
+        }
     }
 }
-
-/// No record takes so long to be written.
-const UNFINISHED_AFTER: Duration = Duration::from_secs(1);
 
 /// Microseconds as RFC 3339 in UTC.
 pub(crate) fn rfc3339(instant: i64) -> String {

@@ -93,7 +93,10 @@ impl Execution {
             match extended {
                 Ok(triggers) => found = triggers,
                 Err(error) => {
-                    record.status = StepStatus::Failed;
+                    record.status = match error {
+                        EngineError::Interrupted => StepStatus::NotRun,
+                        _ => StepStatus::Failed,
+                    };
                     record.held = matches!(error, EngineError::Held { .. });
                     record.help = error.help().map(str::to_owned);
                     record.error = Some(error.to_string());

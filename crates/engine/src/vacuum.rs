@@ -179,7 +179,7 @@ mod tests {
     }
 
     fn kept(records: &[RunRecord], before: &str) -> Vec<u64> {
-        let before = DateTime::parse_from_rfc3339(before).unwrap().to_utc();
+        let before = DateTime::parse_from_rfc3339(before).expect("an instant").to_utc();
         kept_versions(records, before).remove("t").unwrap_or_default().into_iter().collect()
     }
 

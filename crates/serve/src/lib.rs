@@ -4,7 +4,7 @@
 //! told to an [`Observer`]; this crate prints nothing and writes nothing.
 //!
 //! The way of a question: a connection (`postgres`, `flight`) proves who it is, its SQL is planned against one
-//! [edition](edition), the tables of one complete run, and [`queries`] runs the plan within the limits. An edition never
+//! edition, the tables of one complete run, and `queries` runs the plan within the limits. An edition never
 //! changes; a newer run becomes a new one, and queries that run keep theirs.
 //!
 //! Invariants: nothing but a query is ever planned, so nothing can be written, set for others, or opened by a path or a

@@ -49,7 +49,7 @@ struct Held {
 #[derive(Debug)]
 enum Lock {
     Disk(DiskLock),
-    Numbered(NumberedLock),
+    Numbered(Box<NumberedLock>),
 }
 
 impl Warehouse {

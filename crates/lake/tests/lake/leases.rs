@@ -39,8 +39,8 @@ async fn the_second_is_told_who_holds_the_pipeline_until_it_is_given_back() {
     for (_workspace, warehouse) in [on_disk(), in_memory(Unsteady::new(1))] {
         let first = warehouse.lease("p", "run-1", LONG).await.unwrap();
         let told = held(warehouse.lease("p", "run-2", LONG).await);
-        let start = format!("the pipeline `p` is held by run run-1 on host ");
-        assert!(told.starts_with(&start) && told.contains(&format!("(pid {})", std::process::id())), "{told}");
+        let start = "the pipeline `p` is held by run run-1 on host ";
+        assert!(told.starts_with(start) && told.contains(&format!("(pid {})", std::process::id())), "{told}");
         assert!(told.contains(" since 20") && told.contains("last heard of at 20"), "{told}");
         let other = warehouse.lease("q", "run-3", LONG).await.unwrap();
         first.confirm().await.unwrap();

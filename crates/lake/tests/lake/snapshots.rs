@@ -104,7 +104,10 @@ async fn of_two_under_one_name_the_first_stays() {
         let (one, draft) = scratch(&workspace, &all, 1000).await;
         let (two, _) = scratch(&workspace, &all, 2000).await;
         let (first, second) = tokio::join!(all.publish(&one, &draft), all.publish(&two, &draft));
-        let (won, lost) = if first.is_ok() { (first.unwrap(), second) } else { (second.unwrap(), first) };
+        let (won, lost) = match first {
+            Ok(won) => (won, second),
+            lost => (second.unwrap(), lost),
+        };
         let error = lost.unwrap_err();
         assert!(matches!(error, SnapshotError::Exists { .. }), "{error}");
         let there = all.open(name("2026-Q3")).await.unwrap().unwrap();

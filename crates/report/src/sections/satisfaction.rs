@@ -165,7 +165,7 @@ fn picture(journey: &str, label: String, path: &[&Figures], of_all: Option<&Figu
     let ends = |series: usize| {
         let mut of_it = points.iter().filter(|point| point.series == series).map(|point| point.y * 100.0);
         let first = of_it.next()?;
-        Some(match of_it.last() {
+        Some(match of_it.next_back() {
             Some(last) => format!("from {first:.0} to {last:.0}"),
             None => format!("{first:.0}"),
         })

@@ -9,8 +9,10 @@ use crate::numbers::{days, whole};
 use crate::sections::performance::quarters;
 use crate::table::Table;
 
-/// A measure, what it is called, how it is written, and whether less is better.
-const MEASURES: [(&str, &str, fn(f64) -> String, &str); 4] = [
+/// A measure, what it is called, how it is written, and what it is of.
+type Measure = (&'static str, &'static str, fn(f64) -> String, &'static str);
+
+const MEASURES: [Measure; 4] = [
     ("completion_rate", "completion", percent, "instances"),
     ("duration_p50_s", "median time", days, "completed"),
     ("repeat_contact_rate", "repeat contacts", percent, "contacts"),

@@ -29,13 +29,16 @@ use crate::event::{Event, Protocol};
 use crate::failure::{Failure, sqlstate};
 use crate::server::Shared;
 
+/// What ends the query of a connection, by its process and key.
+type Cancels = HashMap<(i32, Vec<u8>), Arc<Notify>>;
+
 /// What all logins share.
 pub(super) struct Logins {
     secret: Option<Arc<Secret>>,
     certificate: Option<Vec<u8>>,
     keys: Arc<RandomPidSecretKeyGenerator>,
     /// Whom a request to cancel means: it comes on a connection of its own and names process and key.
-    cancels: Mutex<HashMap<(i32, Vec<u8>), Arc<Notify>>>,
+    cancels: Mutex<Cancels>,
 }
 
 impl Logins {
@@ -51,7 +54,7 @@ impl Logins {
         Self { secret, certificate, keys: Arc::default(), cancels: Mutex::default() }
     }
 
-    fn cancels(&self) -> MutexGuard<'_, HashMap<(i32, Vec<u8>), Arc<Notify>>> {
+    fn cancels(&self) -> MutexGuard<'_, Cancels> {
         self.cancels.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

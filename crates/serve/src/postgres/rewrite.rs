@@ -42,10 +42,11 @@ impl VisitorMut for Rewriter {
                 *expression = nothing();
             }
             // `array_to_string(c.relacl, ',')`: nobody was given anything.
-            Expr::Function(function) if function.name.to_string().eq_ignore_ascii_case("array_to_string") => {
-                if first_argument(function).is_some_and(is_system_array) {
-                    *expression = nothing();
-                }
+            Expr::Function(function)
+                if function.name.to_string().eq_ignore_ascii_case("array_to_string")
+                    && first_argument(function).is_some_and(is_system_array) =>
+            {
+                *expression = nothing();
             }
             // `unnest(i.indkey)`: columns of an index, of which there are none.
             Expr::Function(function)
@@ -79,10 +80,11 @@ impl VisitorMut for Rewriter {
             // `typreceive <> 0`: whether there is such a function.
             Expr::BinaryOp { left, op: BinaryOperator::Eq | BinaryOperator::NotEq, right } => {
                 let names_function = ends_with(left, |name| FUNCTIONS.contains(&name));
-                if names_function && let Expr::Value(value) = right.as_mut() {
-                    if let Value::Number(number, _) = &value.value {
-                        value.value = Value::SingleQuotedString(number.to_string());
-                    }
+                if names_function
+                    && let Expr::Value(value) = right.as_mut()
+                    && let Value::Number(number, _) = &value.value
+                {
+                    value.value = Value::SingleQuotedString(number.to_string());
                 }
             }
             _ => {}

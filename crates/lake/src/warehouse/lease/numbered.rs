@@ -33,7 +33,7 @@ pub(super) struct NumberedLock {
 }
 
 pub(super) enum Taken {
-    Mine(NumberedLock, Option<LeaseHolder>),
+    Mine(Box<NumberedLock>, Option<LeaseHolder>),
     Theirs(LeaseHolder),
 }
 
@@ -70,7 +70,7 @@ impl NumberedLock {
                 return Ok(Taken::Theirs(holder));
             }
             lock.remove_lower().await;
-            return Ok(Taken::Mine(lock, before));
+            return Ok(Taken::Mine(Box::new(lock), before));
         }
         let holder = match listed(&folder).await.map_err(failed)?.newest {
             Some((number, _)) => read(&folder, number).await.map_err(failed)?,
