@@ -22,7 +22,7 @@ async fn time_is_limited_by_the_endpoint_and_by_the_client() {
         let began = Instant::now();
         let (code, message) = failure(&client, sql).await;
         assert_eq!((code.as_str(), message.as_str()), ("57014", "canceled: the query took longer than 1.5 s"));
-        assert!(began.elapsed() < Duration::from_secs(8), "it took {:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(60), "it took {:?}", began.elapsed());
     }
     client.batch_execute("SET statement_timeout = '100ms'").await.expect("it can be set");
     assert_eq!(failure(&client, ENDLESS).await.1, "canceled: the query took longer than 0.1 s");
@@ -30,8 +30,13 @@ async fn time_is_limited_by_the_endpoint_and_by_the_client() {
     client.batch_execute("SET statement_timeout = '1h'").await.expect("it can be set");
     assert_eq!(failure(&client, ENDLESS).await.1, "canceled: the query took longer than 1.5 s");
     assert_eq!(rows(&client, "SELECT 1").await, ["1"]);
+}
 
-    // And a client can cancel.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_can_cancel() {
+    let workspace = tiny();
+    let endpoint = Endpoint::of(&workspace, &["--query-timeout", "100s"]);
+    let client = client(&endpoint).await;
     let token = client.cancel_token();
     let canceled = tokio::spawn(async move {
         tokio::time::sleep(Duration::from_millis(300)).await;
