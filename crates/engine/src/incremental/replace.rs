@@ -54,7 +54,9 @@ pub(crate) async fn replacement(
     let split = increment.base.as_ref().zip(increment.start).map(|(base, start)| base.split_at(start));
     let (affected, kept) = split.map_or((None, None), |(affected, kept)| (Some(affected), Some(kept)));
     let rows = match &affected {
-        Some(affected) if affected.files() > 0 => making.with_rows_that_stay(rows, affected, carried.as_ref())?,
+        Some(affected) if affected.number_of_files() > 0 => {
+            making.with_rows_that_stay(rows, affected, carried.as_ref())?
+        }
         _ => rows,
     };
     Ok(Replacement { rows: making.settled(rows)?, kept, carried, affected })
@@ -71,7 +73,7 @@ impl Replacement {
     ) -> Result<IncrementRecord, EngineError> {
         let ids = |frame: DataFrame, name: &str| frame.select(vec![named("journey_id").alias(name)])?.distinct();
         let replaced_ids = match (&increment.replaced, &self.affected) {
-            (ReplacedRows::Instances { .. }, Some(affected)) if affected.files() > 0 => {
+            (ReplacedRows::Instances { .. }, Some(affected)) if affected.number_of_files() > 0 => {
                 let before = ids(session.read_table(affected.provider())?, "before")?;
                 let now = ids(session.read_table(staged.provider())?, "now")?;
                 Some(before.join(now, JoinType::LeftAnti, &["before"], &["now"], None)?.count().await? as u64)

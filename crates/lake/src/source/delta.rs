@@ -7,13 +7,13 @@ use datafusion::catalog::view::ViewTable;
 use datafusion::common::{Column, TableReference};
 use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder, cast};
-use object_store::ObjectMeta;
 use throughline_config::Source;
 
 use super::error::SourceError;
 use super::types::{becomes, declared_name, declared_type, read_type, type_name};
 use super::{OpenSource, stamp};
 use crate::stores::Location;
+use crate::warehouse::data_file::DataFile;
 use crate::warehouse::delta_log;
 
 pub(super) async fn open(source: &Source, location: &Location) -> Result<OpenSource, SourceError> {
@@ -30,14 +30,7 @@ pub(super) async fn open(source: &Source, location: &Location) -> Result<OpenSou
         return Err(SourceError::NotDelta { source_name: name(), path: location.to_string() });
     }
     let table = delta_log::load(location, None).await.map_err(failed)?;
-    let log = table.snapshot().map_err(failed)?.log_data();
-    let objects = log.iter().map(|file| ObjectMeta {
-        location: location.prefix.parts().chain(file.object_store_path().parts()).collect(),
-        last_modified: chrono::DateTime::from_timestamp_millis(file.modification_time()).unwrap_or_default(),
-        size: file.size().try_into().unwrap_or(0),
-        e_tag: None,
-        version: None,
-    });
+    let objects = DataFile::all_of(&table, location).map_err(failed)?.into_iter().map(|file| file.object);
     let (files, stamps) =
         objects.map(|object| ((location.show(&object.location), object.size), stamp(&object))).unzip();
     let provider = table.table_provider().await.map_err(unplanned)?;

@@ -13,10 +13,11 @@ use object_store::Error as StoreError;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use super::data_file::DataFile;
 use super::delta_log;
 use super::error::WarehouseError;
 use super::file_statistics::delta_statistics;
-use super::parts::{LEDGER, Part};
+use super::parts::LEDGER;
 use super::stage::WrittenFile;
 use crate::stores::Location;
 
@@ -65,20 +66,12 @@ pub(super) struct Base {
 impl Base {
     /// Reads the newest version; `None` when there is no table yet.
     pub(super) async fn read(table: &str, folder: &Location) -> Result<Option<Self>, WarehouseError> {
-        let exists = delta_log::exists(folder).await;
-        if !exists.map_err(|error| WarehouseError::Storage { path: folder.to_string(), error })? {
-            return Ok(None);
-        }
+        let Some(loaded) = delta_log::newest(table, folder).await? else { return Ok(None) };
         let failed = |error| WarehouseError::Log { table: table.into(), error: Box::new(error) };
-        let loaded = delta_log::load(folder, None).await.map_err(failed)?;
-        let snapshot = loaded.snapshot().map_err(failed)?;
-        let protocol = snapshot.protocol();
-        let (reader, writer) = (protocol.min_reader_version(), protocol.min_writer_version());
-        let partitions = snapshot.metadata().partition_columns();
-        if reader > 1 || writer > 2 || !partitions.is_empty() {
-            let features = format!("reader version {reader}, writer version {writer}, partitions {partitions:?}");
+        if let Some(features) = delta_log::foreign_features(&loaded).map_err(failed)? {
             return Err(WarehouseError::ForeignProtocol { table: table.into(), features });
         }
+        let snapshot = loaded.snapshot().map_err(failed)?;
         let metadata = snapshot.metadata();
         let schema = serde_json::to_value(snapshot.schema().as_ref()).map_err(|error| failed(error.into()))?;
         Ok(Some(Self {
@@ -106,7 +99,7 @@ pub(super) struct Publication<'a> {
     /// Whether the rows that are there stay.
     pub(super) adds: bool,
     /// Files of the base that stay.
-    pub(super) kept: &'a [Part],
+    pub(super) kept: &'a [DataFile],
 }
 
 impl Publication<'_> {
@@ -159,7 +152,7 @@ impl Publication<'_> {
             lines.push(json!({ "protocol": { "minReaderVersion": 1, "minWriterVersion": 2 } }));
         }
         lines.extend(self.metadata(details, now)?);
-        let stays = |file: &&Remove| self.adds || self.kept.iter().any(|part| part.path == file.path);
+        let stays = |file: &&Remove| self.adds || self.kept.iter().any(|kept| kept.path == file.path);
         for file in self.base.iter().flat_map(|base| &base.files).filter(|file| !stays(file)) {
             lines.push(self.action(Action::Remove(Remove { deletion_timestamp: Some(now), ..file.clone() }))?);
         }

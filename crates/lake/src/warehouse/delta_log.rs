@@ -13,6 +13,7 @@ use object_store::{ObjectStoreExt, PutMode, PutOptions};
 use serde_json::Value;
 
 use super::durable;
+use super::error::WarehouseError;
 use crate::stores::Location;
 
 const LOG_FOLDER: &str = "_delta_log";
@@ -49,6 +50,25 @@ pub(crate) async fn load(table: &Location, version: Option<Version>) -> DeltaRes
         None => loaded.load().await?,
     }
     Ok(loaded)
+}
+
+/// The table at its newest version; `None` when there is none yet.
+pub(super) async fn newest(name: &str, table: &Location) -> Result<Option<DeltaTable>, WarehouseError> {
+    let exists = exists(table).await;
+    if !exists.map_err(|error| WarehouseError::Storage { path: table.to_string(), error })? {
+        return Ok(None);
+    }
+    let loaded = load(table, None).await;
+    loaded.map(Some).map_err(|error| WarehouseError::Log { table: name.into(), error: Box::new(error) })
+}
+
+/// Features that another program gave a table and this one does not write, in words.
+pub(super) fn foreign_features(table: &DeltaTable) -> DeltaResult<Option<String>> {
+    let snapshot = table.snapshot()?;
+    let (reader, writer) = (snapshot.protocol().min_reader_version(), snapshot.protocol().min_writer_version());
+    let partitions = snapshot.metadata().partition_columns();
+    let foreign = reader > 1 || writer > 2 || !partitions.is_empty();
+    Ok(foreign.then(|| format!("reader version {reader}, writer version {writer}, partitions {partitions:?}")))
 }
 
 fn entry_name(version: Version) -> String {

@@ -9,6 +9,7 @@
 
 mod checkpoint;
 mod commit;
+pub(crate) mod data_file;
 pub(crate) mod delta_log;
 pub(crate) mod durable;
 mod error;
@@ -25,11 +26,8 @@ mod staged;
 mod vacuum;
 
 use arrow::datatypes::SchemaRef;
-use bytes::Bytes;
 use datafusion::execution::SendableRecordBatchStream;
 use futures::{StreamExt, TryStreamExt};
-use object_store::{ObjectStoreExt, PutMode, PutOptions};
-use uuid::Uuid;
 
 pub use crate::scan::SortColumn;
 pub use checkpoint::{Checkpoint, CheckpointOutcome};
@@ -87,24 +85,6 @@ impl Warehouse {
         &self.location
     }
 
-    /// Checks before a run that the store can be written and honours conditional puts, on which the safety of two runs
-    /// at once rests. A small object under `_runs/` is created, created again, which must fail, and removed.
-    pub async fn verify_writable(&self) -> Result<(), WarehouseError> {
-        let store = &self.location.store;
-        let path = self.location.prefix.clone().join("_runs").join(format!(".probe-{}", Uuid::new_v4()));
-        let failed = |error| WarehouseError::Storage { path: self.location.to_string(), error };
-        let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
-        store.put_opts(&path, Bytes::from_static(b"1").into(), options.clone()).await.map_err(failed)?;
-        let again = store.put_opts(&path, Bytes::from_static(b"2").into(), options).await;
-        // The probe is of no use to anyone; if it stays, nothing reads it.
-        let _ = store.delete(&path).await;
-        match again {
-            Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => Ok(()),
-            Ok(_) => Err(WarehouseError::NoConditionalPut { path: self.location.to_string() }),
-            Err(error) => Err(failed(error)),
-        }
-    }
-
     /// Writes rows into the table's folder without publishing them: one stream a partition, written side by side.
     ///
     /// The version to be replaced is read first, so a version that another run publishes from here on makes the commit
@@ -119,15 +99,8 @@ impl Warehouse {
         spec: TableSpec,
         rows: Vec<SendableRecordBatchStream>,
     ) -> Result<StagedTable, WarehouseError> {
-        let folder = self.folder(&spec.name)?;
-        let stored = storage_schema(&spec.name, &spec.schema)?;
-        let base = commit::Base::read(&spec.name, &folder).await?;
-        let mut staged = StagedTable::new(spec.name, folder, stored, spec.order, spec.description);
-        staged.base = base;
-        staged.mark = leftovers::new_mark(self.run);
-        let layout = stage::Layout::AsTheyCome { order: staged.order.clone() };
-        staged.files = stage::write(&staged.table, &staged.folder, &staged.stored, &layout, staged.mark, rows).await?;
-        Ok(staged)
+        let layout = stage::Layout::AsTheyCome { order: spec.order.clone() };
+        self.stage_laid_out(spec, rows, layout, None).await
     }
 
     /// Like [`Self::stage`], but the commit adds the rows to those that the table has: for logs that only grow.
@@ -161,6 +134,17 @@ impl Warehouse {
         unsettled_from: i64,
         kept: Option<TableParts>,
     ) -> Result<StagedTable, WarehouseError> {
+        let spec = TableSpec { order: Vec::new(), ..spec };
+        self.stage_laid_out(spec, rows, stage::Layout::BySettlement { unsettled_from }, kept).await
+    }
+
+    async fn stage_laid_out(
+        &self,
+        spec: TableSpec,
+        rows: Vec<SendableRecordBatchStream>,
+        layout: stage::Layout,
+        kept: Option<TableParts>,
+    ) -> Result<StagedTable, WarehouseError> {
         let folder = self.folder(&spec.name)?;
         let stored = storage_schema(&spec.name, &spec.schema)?;
         let base = commit::Base::read(&spec.name, &folder).await?;
@@ -170,12 +154,11 @@ impl Warehouse {
         {
             return Err(WarehouseError::Conflict { table: spec.name, version, holder: "another run".into() });
         }
-        let mut staged = StagedTable::new(spec.name, folder, stored, Vec::new(), spec.description);
+        let mut staged = StagedTable::new(spec.name, folder, stored, spec.order, spec.description);
         staged.base = base;
         staged.mark = leftovers::new_mark(self.run);
-        let layout = stage::Layout::BySettlement { unsettled_from };
         staged.files = stage::write(&staged.table, &staged.folder, &staged.stored, &layout, staged.mark, rows).await?;
-        staged.kept = kept.map(|kept| kept.parts).unwrap_or_default();
+        staged.kept = kept.map(|kept| kept.files).unwrap_or_default();
         Ok(staged)
     }
 
@@ -197,14 +180,7 @@ impl Warehouse {
     /// Names of all published tables, in alphabetical order.
     pub async fn table_names(&self) -> Result<Vec<String>, WarehouseError> {
         let failed = |error| WarehouseError::Storage { path: self.location.to_string(), error };
-        let listed = match self.location.store.list_with_delimiter(Some(&self.location.prefix)).await {
-            Ok(listed) => listed,
-            Err(object_store::Error::NotFound { .. }) if self.location.is_file() => return Ok(Vec::new()),
-            Err(error) => return Err(failed(error)),
-        };
-        let folders = listed.common_prefixes.iter().filter_map(|folder| folder.filename()).map(ToOwned::to_owned);
-        let candidates: Vec<String> = folders.filter(|name| is_table_name(name)).collect();
-        let mut names: Vec<String> = futures::stream::iter(candidates)
+        let mut names: Vec<String> = futures::stream::iter(self.table_folders().await?)
             .map(|name| async move {
                 let there = delta_log::exists(&self.location.child(&name)).await?;
                 Ok::<_, object_store::Error>(there.then_some(name))
@@ -216,6 +192,18 @@ impl Warehouse {
             .map_err(failed)?;
         names.sort_unstable();
         Ok(names)
+    }
+
+    /// Names of all folders that are or could become a table's, also those in which nothing is published yet.
+    pub async fn table_folders(&self) -> Result<Vec<String>, WarehouseError> {
+        match self.location.store.list_with_delimiter(Some(&self.location.prefix)).await {
+            Ok(listed) => {
+                let folders = listed.common_prefixes.iter().filter_map(|folder| folder.filename());
+                Ok(folders.filter(|name| is_table_name(name)).map(str::to_owned).collect())
+            }
+            Err(object_store::Error::NotFound { .. }) if self.location.is_file() => Ok(Vec::new()),
+            Err(error) => Err(WarehouseError::Storage { path: self.location.to_string(), error }),
+        }
     }
 
     fn folder(&self, table: &str) -> Result<Location, WarehouseError> {

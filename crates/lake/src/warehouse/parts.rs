@@ -9,12 +9,9 @@ use std::sync::Arc;
 use arrow::datatypes::{Schema, SchemaRef};
 use chrono::{DateTime, Datelike, Months, NaiveDate};
 use datafusion::catalog::TableProvider;
-use datafusion::common::Statistics;
-use datafusion::common::stats::Precision;
-use datafusion_datasource::PartitionedFile;
 use deltalake::kernel::engine::arrow_conversion::TryIntoArrow;
-use object_store::ObjectMeta;
 
+use super::data_file::DataFile;
 use super::delta_log;
 use super::error::WarehouseError;
 use super::schema::read_schema;
@@ -74,16 +71,6 @@ fn month_end(year: i32, month: u32) -> Option<i64> {
     Some(next.and_hms_opt(0, 0, 0)?.and_utc().timestamp_micros())
 }
 
-/// One file of a table's version.
-#[derive(Debug, Clone)]
-pub(super) struct Part {
-    /// Its path inside the table's folder, as the log has it.
-    pub(super) path: String,
-    pub(super) object: ObjectMeta,
-    pub(super) rows: Option<usize>,
-    settled: Settled,
-}
-
 /// The files of one version of a table, and what its ledger says.
 #[derive(Debug, Clone)]
 pub struct TableParts {
@@ -94,79 +81,62 @@ pub struct TableParts {
     /// What the commit that last wrote it kept beside the rows.
     pub ledger: Option<String>,
     pub(super) folder: Location,
-    pub(super) parts: Vec<Part>,
+    pub(super) files: Vec<DataFile>,
 }
 
 impl TableParts {
     /// Reads the newest version; `None` when there is no table yet, or one that another program gave features of its
     /// own.
     pub(super) async fn read(table: &str, folder: &Location) -> Result<Option<Self>, WarehouseError> {
-        let exists = delta_log::exists(folder).await;
-        if !exists.map_err(|error| WarehouseError::Storage { path: folder.to_string(), error })? {
-            return Ok(None);
-        }
+        let Some(loaded) = delta_log::newest(table, folder).await? else { return Ok(None) };
         let failed = |error| WarehouseError::Log { table: table.into(), error: Box::new(error) };
-        let loaded = delta_log::load(folder, None).await.map_err(failed)?;
-        let snapshot = loaded.snapshot().map_err(failed)?;
-        if snapshot.protocol().min_reader_version() > 1 || !snapshot.metadata().partition_columns().is_empty() {
+        if delta_log::foreign_features(&loaded).map_err(failed)?.is_some() {
             return Ok(None);
         }
+        let snapshot = loaded.snapshot().map_err(failed)?;
         let stored: Schema = snapshot.schema().as_ref().try_into_arrow().map_err(|_| WarehouseError::ColumnType {
             table: table.into(),
             column: "*".into(),
             found: "a type that Arrow does not have".into(),
         })?;
-        let log = snapshot.log_data();
-        let parts = log.iter().map(|file| {
-            let location = folder.prefix.parts().chain(file.object_store_path().parts()).collect();
-            let last_modified = DateTime::from_timestamp_millis(file.modification_time()).unwrap_or_default();
-            let size = file.size().try_into().unwrap_or(0);
-            let path = file.path().to_string();
-            Part {
-                settled: Settled::of_file(&path),
-                path,
-                object: ObjectMeta { location, last_modified, size, e_tag: None, version: None },
-                rows: file.num_records(),
-            }
-        });
         Ok(Some(Self {
             version: snapshot.version(),
             schema: read_schema(&stored),
             ledger: snapshot.metadata().configuration().get(LEDGER).cloned(),
             folder: folder.clone(),
-            parts: parts.collect(),
+            files: DataFile::all_of(&loaded, folder).map_err(failed)?,
         }))
     }
 
     /// The same version with only the files that may hold a row settled at `instant` or later, and with only those
     /// that cannot.
     pub fn split_at(&self, instant: i64) -> (Self, Self) {
-        let (reached, kept) = self.parts.iter().cloned().partition(|part| part.settled.reaches(instant));
-        (Self { parts: reached, ..self.clone() }, Self { parts: kept, ..self.clone() })
+        let (reached, kept) =
+            self.files.iter().cloned().partition(|file| Settled::of_file(&file.path).reaches(instant));
+        let with = |files| Self {
+            version: self.version,
+            schema: Arc::clone(&self.schema),
+            ledger: self.ledger.clone(),
+            folder: self.folder.clone(),
+            files,
+        };
+        (with(reached), with(kept))
     }
 
     /// Number of files.
-    pub fn files(&self) -> usize {
-        self.parts.len()
+    pub fn number_of_files(&self) -> usize {
+        self.files.len()
     }
 
     /// Rows, as far as the log says.
     pub fn rows(&self) -> u64 {
-        self.parts.iter().filter_map(|part| part.rows).map(|rows| rows as u64).sum()
+        self.files.iter().filter_map(|file| file.rows).map(|rows| rows as u64).sum()
     }
 
     /// The rows of these files.
     pub fn provider(&self) -> Arc<dyn TableProvider> {
-        let files = self.parts.iter().map(|part| part.partitioned(&self.schema)).collect();
+        let files = self.files.iter().map(|file| file.partitioned(&self.schema)).collect();
         Arc::new(ParquetTable::new(Arc::clone(&self.schema), &self.folder, files))
-    }
-}
-
-impl Part {
-    pub(super) fn partitioned(&self, schema: &Schema) -> PartitionedFile {
-        let num_rows = self.rows.map_or(Precision::Absent, Precision::Exact);
-        let statistics = Statistics { num_rows, ..Statistics::new_unknown(schema) };
-        PartitionedFile::from(self.object.clone()).with_statistics(Arc::new(statistics))
     }
 }
 

@@ -2,7 +2,6 @@
 //! once its record is there. Never read as a finished run.
 
 use bytes::Bytes;
-use futures::TryStreamExt;
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
 use serde_json::Value;
@@ -44,17 +43,7 @@ impl Warehouse {
 
     /// Runs that left their progress and no record, newest first: still at work, or killed. Reads names only.
     pub async fn unfinished_runs(&self) -> Result<Vec<String>, WarehouseError> {
-        let folder = self.location().prefix.clone().join(FOLDER);
-        let listed: Result<Vec<_>, _> = self.location().store.list(Some(&folder)).try_collect().await;
-        let objects = match listed {
-            Ok(objects) => objects,
-            Err(object_store::Error::NotFound { .. }) if self.location().is_file() => Vec::new(),
-            Err(error) => return Err(WarehouseError::Storage { path: self.location().show(&folder), error }),
-        };
-        let names = objects.iter().filter_map(|object| object.location.filename()?.strip_suffix(ENDING));
-        let mut ids: Vec<String> = names.filter(|id| check(id).is_ok()).map(ToOwned::to_owned).collect();
-        ids.sort_unstable_by(|a, b| b.cmp(a));
-        Ok(ids)
+        self.run_ids_with(ENDING).await
     }
 
     /// What a run had done; `None` when nothing is there, or what is there was cut short.

@@ -4,13 +4,10 @@ use std::sync::Arc;
 
 use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::catalog::TableProvider;
-use datafusion::common::Statistics;
-use datafusion::common::stats::Precision;
-use datafusion_datasource::PartitionedFile;
 use deltalake::DeltaTable;
 use deltalake::kernel::engine::arrow_conversion::TryIntoArrow;
-use object_store::ObjectMeta;
 
+use super::data_file::DataFile;
 use super::delta_log;
 use super::error::WarehouseError;
 use super::schema::read_schema;
@@ -62,32 +59,17 @@ pub(super) async fn read(
 
 async fn describe(name: &str, folder: &Location, table: &DeltaTable) -> deltalake::DeltaResult<PublishedTable> {
     let snapshot = table.snapshot()?;
-    let mut rows = Some(0_u64);
-    let mut bytes = 0_u64;
-    let mut files = Vec::new();
-    for file in snapshot.log_data().iter() {
-        let count = file.num_records();
-        rows = rows.zip(count).map(|(rows, count)| rows + count as u64);
-        let size = file.size().try_into().unwrap_or(0);
-        bytes += size;
-        let location = folder.prefix.parts().chain(file.object_store_path().parts()).collect();
-        let last_modified = chrono::DateTime::from_timestamp_millis(file.modification_time()).unwrap_or_default();
-        files.push((ObjectMeta { location, last_modified, size, e_tag: None, version: None }, count));
-    }
+    let files = DataFile::all_of(table, folder)?;
+    let rows = files.iter().map(|file| file.rows.map(|rows| rows as u64)).sum();
+    let bytes = files.iter().map(|file| file.object.size).sum();
     let stored: Schema = snapshot.schema().as_ref().try_into_arrow()?;
     let schema = read_schema(&stored);
     let count = files.len();
     // A table that another program gave deletion vectors, mapped columns or partitions is read by delta-rs itself.
     let plain = snapshot.protocol().min_reader_version() == 1 && snapshot.metadata().partition_columns().is_empty();
     let provider: Arc<dyn TableProvider> = if plain {
-        let files = files.into_iter().map(|(object, rows)| {
-            let statistics = Statistics {
-                num_rows: rows.map_or(Precision::Absent, Precision::Exact),
-                ..Statistics::new_unknown(&schema)
-            };
-            PartitionedFile::from(object).with_statistics(Arc::new(statistics))
-        });
-        Arc::new(ParquetTable::new(Arc::clone(&schema), folder, files.collect()))
+        let files = files.iter().map(|file| file.partitioned(&schema)).collect();
+        Arc::new(ParquetTable::new(Arc::clone(&schema), folder, files))
     } else {
         table.table_provider().await?
     };

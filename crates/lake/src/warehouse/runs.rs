@@ -39,6 +39,11 @@ impl Warehouse {
 
     /// Ids of all runs with a record, newest first. Reads names only.
     pub async fn run_ids(&self) -> Result<Vec<String>, WarehouseError> {
+        self.run_ids_with(".json").await
+    }
+
+    /// Ids of the runs that have a file with this ending, newest first.
+    pub(super) async fn run_ids_with(&self, ending: &str) -> Result<Vec<String>, WarehouseError> {
         let folder = self.location().prefix.clone().join(FOLDER);
         let listed: Result<Vec<_>, _> = self.location().store.list(Some(&folder)).try_collect().await;
         let objects = match listed {
@@ -46,12 +51,8 @@ impl Warehouse {
             Err(object_store::Error::NotFound { .. }) if self.location().is_file() => Vec::new(),
             Err(error) => return Err(WarehouseError::Storage { path: self.location().show(&folder), error }),
         };
-        let mut ids: Vec<String> = objects
-            .iter()
-            .filter_map(|object| object.location.filename()?.strip_suffix(".json"))
-            .filter(|id| check(id).is_ok())
-            .map(ToOwned::to_owned)
-            .collect();
+        let names = objects.iter().filter_map(|object| object.location.filename()?.strip_suffix(ending));
+        let mut ids: Vec<String> = names.filter(|id| check(id).is_ok()).map(ToOwned::to_owned).collect();
         ids.sort_unstable_by(|a, b| b.cmp(a));
         Ok(ids)
     }

@@ -8,8 +8,8 @@ use datafusion_datasource::PartitionedFile;
 use uuid::Uuid;
 
 use super::commit::{Base, CommitDetails, Committed, Publication};
+use super::data_file::DataFile;
 use super::error::WarehouseError;
-use super::parts::Part;
 use super::schema::read_schema;
 use super::stage::{self, WrittenFile};
 use crate::scan::{ParquetTable, SortColumn, file_statistics};
@@ -38,7 +38,7 @@ pub struct StagedTable {
     /// Whether a commit keeps the rows that are there.
     pub(super) adds: bool,
     /// Files of the version that is there which the commit keeps.
-    pub(super) kept: Vec<Part>,
+    pub(super) kept: Vec<DataFile>,
     state: Mutex<State>,
 }
 
@@ -77,7 +77,7 @@ impl StagedTable {
 
     /// Rows that the table has after a commit, as far as this one decides: those staged and those kept.
     pub fn table_rows(&self) -> u64 {
-        self.rows() + self.kept.iter().filter_map(|part| part.rows).map(|rows| rows as u64).sum::<u64>()
+        self.rows() + self.kept.iter().filter_map(|file| file.rows).map(|rows| rows as u64).sum::<u64>()
     }
 
     /// Rows staged.
@@ -110,9 +110,9 @@ impl StagedTable {
         self.provider_with(&self.kept)
     }
 
-    fn provider_with(&self, kept: &[Part]) -> Arc<dyn TableProvider> {
+    fn provider_with(&self, kept: &[DataFile]) -> Arc<dyn TableProvider> {
         let schema = self.schema();
-        let kept = kept.iter().map(|part| part.partitioned(&schema));
+        let kept = kept.iter().map(|file| file.partitioned(&schema));
         let files = self
             .files
             .iter()

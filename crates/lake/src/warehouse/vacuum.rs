@@ -13,9 +13,9 @@ use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStoreExt};
 use serde_json::Value;
 
+use super::Warehouse;
 use super::delta_log;
 use super::error::WarehouseError;
-use super::{Warehouse, is_table_name};
 use crate::stores::Location;
 
 /// Files removed side by side.
@@ -57,19 +57,6 @@ pub struct DeadFile {
 }
 
 impl Warehouse {
-    /// Names of all folders that are or could become a table's, also those in which nothing is published yet.
-    pub async fn table_folders(&self) -> Result<Vec<String>, WarehouseError> {
-        let location = self.location();
-        match location.store.list_with_delimiter(Some(&location.prefix)).await {
-            Ok(listed) => {
-                let folders = listed.common_prefixes.iter().filter_map(|folder| folder.filename());
-                Ok(folders.filter(|name| is_table_name(name)).map(str::to_owned).collect())
-            }
-            Err(object_store::Error::NotFound { .. }) => Ok(Vec::new()),
-            Err(error) => Err(WarehouseError::Storage { path: location.to_string(), error }),
-        }
-    }
-
     /// Removes the files of one table that nobody needs.
     ///
     /// # Errors
@@ -124,18 +111,11 @@ async fn needed_files(
     let failed = |error| WarehouseError::Log { table: table.to_owned(), error: Box::new(error) };
     let unreadable = |error| WarehouseError::Storage { path: folder.to_string(), error };
     let mut needed = BTreeSet::new();
-    if !delta_log::exists(folder).await.map_err(unreadable)? {
-        return Ok(Needed::Files(needed));
+    let Some(newest) = delta_log::newest(table, folder).await? else { return Ok(Needed::Files(needed)) };
+    if let Some(features) = delta_log::foreign_features(&newest).map_err(failed)? {
+        return Ok(Needed::Foreign(format!("it has features of another program ({features})")));
     }
-    let newest = delta_log::load(folder, None).await.map_err(failed)?;
     let snapshot = newest.snapshot().map_err(failed)?;
-    let (reader, writer) = (snapshot.protocol().min_reader_version(), snapshot.protocol().min_writer_version());
-    let partitions = snapshot.metadata().partition_columns();
-    if reader > 1 || writer > 2 || !partitions.is_empty() {
-        return Ok(Needed::Foreign(format!(
-            "it has features of another program (reader version {reader}, writer version {writer}, partitions {partitions:?})"
-        )));
-    }
     needed.extend(snapshot.log_data().iter().map(|file| file.object_store_path().to_string()));
     let newest = snapshot.version();
     for version in vacuum.keep.get(table).into_iter().flatten().filter(|version| **version < newest) {

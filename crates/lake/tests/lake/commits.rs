@@ -119,12 +119,13 @@ async fn a_refused_commit_is_not_committed() {
 #[tokio::test]
 async fn a_store_that_overwrites_is_found_out() {
     let (_workspace, store, warehouse) = faulty();
-    warehouse.verify_writable().await.unwrap();
+    let lasts = std::time::Duration::from_secs(60);
+    warehouse.lease("p", "run-1", lasts).await.unwrap().release().await;
     store.set(Fault::Overwrites);
-    let error = warehouse.verify_writable().await.unwrap_err();
+    let error = warehouse.lease("p", "run-2", lasts).await.err().unwrap();
     assert_eq!(
         error.to_string(),
-        "the object store of `s3://bucket/warehouse` ignores conditional puts, so two runs could overwrite each other"
+        "the object store of `s3://bucket/warehouse/_locks/p` ignores conditional puts, so two runs could overwrite each other"
     );
     assert!(error.help().contains("If-None-Match"), "{}", error.help());
 }
