@@ -13,7 +13,7 @@ mod tally;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, TimeUnit};
+use arrow::datatypes::DataType;
 use datafusion::common::{JoinType, ScalarValue};
 use datafusion::dataframe::DataFrame;
 use datafusion::functions::crypto::expr_fn::md5;
@@ -36,6 +36,7 @@ pub(crate) use churn::Landmark;
 use crate::discover::churn::{Scope, churn_links, latest_landmark, register_exposure, with_defaults};
 use crate::discover::definition::{free_names, journey_definition, yaml};
 use crate::discover::tally::{Tally, Volume};
+use crate::expressions::{at, time_type};
 use crate::failure::EngineError;
 use crate::matching::Matcher;
 use crate::prepare::{PrepareOptions, Prepared, prepare};
@@ -214,8 +215,7 @@ async fn touchpoint_log(
             ));
         }
     };
-    let cut = lit(ScalarValue::TimestampMicrosecond(Some(as_of), Some("UTC".into())));
-    let mut rows = touchpoints.clone().filter(ident("occurred_at").lt(cut))?;
+    let mut rows = touchpoints.clone().filter(ident("occurred_at").lt(at(as_of)))?;
     if !all {
         let chosen = session
             .table(CUSTOMERS)
@@ -226,11 +226,10 @@ async fn touchpoint_log(
             .limit(0, Some(how.customers))?;
         rows = chosen.join(rows, JoinType::RightSemi, &["searched_customer"], &["customer_id"], None)?;
     }
-    let time = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
     let ordered = rows
         .select(vec![
             unit.alias("unit"),
-            cast(ident("occurred_at"), time).alias("occurred_at"),
+            cast(ident("occurred_at"), time_type()).alias("occurred_at"),
             text("channel").alias("channel"),
             text("event").alias("event"),
             text("topic").alias("topic"),
@@ -286,7 +285,6 @@ async fn tally(
     let input: LogicalPlan = session.table(relation).await?.into_unoptimized_plan();
     let knows = input.schema().fields().iter().any(|field| field.name() == "known_at");
     let matched = Matcher.matching(input, MatchRows::Members, definitions, parameters, &state)?;
-    let time = || DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
     let known_at = if knows { "known_at" } else { "occurred_at" };
     let frame = DataFrame::new(state, matched).select(vec![
         ident("journey"),
@@ -297,7 +295,7 @@ async fn tally(
         ident("status"),
         cast(ident("touchpoint_id"), DataType::Utf8).alias("touchpoint"),
         ident("occurred_at"),
-        cast(ident(known_at), time()).alias("known"),
+        cast(ident(known_at), time_type()).alias("known"),
     ])?;
     let physical: Arc<dyn ExecutionPlan> = frame.create_physical_plan().await?;
     let mut partitions: JoinSet<Result<Tally, EngineError>> = JoinSet::new();

@@ -10,11 +10,11 @@ mod shared_keys;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use datafusion::common::{Column, ScalarValue};
+use datafusion::common::ScalarValue;
 use datafusion::dataframe::DataFrame;
 use datafusion::datasource::MemTable;
 use datafusion::logical_expr::{Expr, LogicalPlan, lit, when};
-use datafusion::prelude::SessionContext;
+use datafusion::prelude::{SessionContext, ident};
 use serde::{Deserialize, Serialize};
 use throughline_config::Timestamp;
 use throughline_lake::{ORIGIN_COLUMN, PROBLEM_COLUMN};
@@ -22,6 +22,7 @@ use throughline_plan::BrokenRule;
 
 use self::first_pass::{Suspects, first_pass, suspect_rows};
 use self::shared_keys::{MOST_SHARED_KEYS, SharedKeys, no_key};
+use crate::expressions::at;
 use crate::failure::EngineError;
 use crate::usage::StepUsage;
 
@@ -86,7 +87,7 @@ pub(crate) async fn take_in(
     let columns = visible_columns(&rows);
     let verdicts = Verdicts::new(&rows, rules, as_of);
     let mut judged = vec![verdicts.number()?.alias(VERDICT)];
-    judged.extend(rules.key.iter().map(|column| named(column)));
+    judged.extend(rules.key.iter().map(ident));
     let first = first_pass(rows.clone().select(judged)?, verdicts.cases.len() + 1, session).await?;
     let mut counts = verdicts.counts(&first.verdicts);
     let passed = match verdicts.passing(&counts)? {
@@ -144,7 +145,7 @@ async fn shared_keys(
     if key.is_empty() {
         return Ok(None);
     }
-    let keys = passed.clone().select(key.iter().map(|column| named(column)).collect::<Vec<_>>())?;
+    let keys = passed.clone().select(key.iter().map(ident).collect::<Vec<_>>())?;
     let suspects = match suspects {
         Suspects::None => return Ok(None),
         Suspects::Unknown => return SharedKeys::among(name, keys, key).await,
@@ -186,10 +187,6 @@ fn visible_columns(rows: &DataFrame) -> Vec<Expr> {
         .collect()
 }
 
-fn named(name: &str) -> Expr {
-    Expr::Column(Column::from_name(name))
-}
-
 /// The reasons for which a row is not kept; the first that holds is its verdict.
 struct Verdicts {
     cases: Vec<(Expr, String)>,
@@ -204,23 +201,22 @@ impl Verdicts {
         let mut cases: Vec<(Expr, String)> = Vec::new();
         let mut later = None;
         if has_column(rows, PROBLEM_COLUMN) {
-            cases.push((named(PROBLEM_COLUMN).is_not_null(), UNREADABLE.to_owned()));
+            cases.push((ident(PROBLEM_COLUMN).is_not_null(), UNREADABLE.to_owned()));
         }
         let about_time = |rule: &&BrokenRule| {
             let columns = rule.broken.column_refs();
             rules.time_column.as_ref().is_some_and(|time| columns.iter().any(|column| &column.name == time))
         };
         if let Some(time) = &rules.time_column {
-            cases.push((named(time).is_null(), format!("`{time}` is null")));
+            cases.push((ident(time).is_null(), format!("`{time}` is null")));
             let of_time = rules.broken.iter().filter(about_time);
             cases.extend(of_time.map(|rule| (rule.broken.clone(), rule.reason.clone())));
-            let cut = lit(ScalarValue::TimestampMicrosecond(Some(as_of), Some("UTC".into())));
-            let is_later = named(time).gt_eq(cut);
+            let is_later = ident(time.as_str()).gt_eq(at(as_of));
             cases.push((is_later.clone(), LATER.to_owned()));
             later = Some(is_later);
         }
         for column in &rules.key {
-            cases.push((named(column).is_null(), format!("`{column}` is null")));
+            cases.push((ident(column).is_null(), format!("`{column}` is null")));
         }
         let others = rules.broken.iter().filter(|rule| !about_time(rule));
         cases.extend(others.map(|rule| (rule.broken.clone(), rule.reason.clone())));
@@ -273,13 +269,13 @@ impl Verdicts {
     fn set_aside(&self, rows: &DataFrame, columns: &[Expr]) -> Result<DataFrame, EngineError> {
         let reason = self.reason()?;
         let shown_reason = match has_column(rows, PROBLEM_COLUMN) {
-            true => when(named(PROBLEM_COLUMN).is_not_null(), named(PROBLEM_COLUMN)).otherwise(reason.clone())?,
+            true => when(ident(PROBLEM_COLUMN).is_not_null(), ident(PROBLEM_COLUMN)).otherwise(reason.clone())?,
             false => reason.clone(),
         };
         let mut shown = columns.to_vec();
         shown.push(shown_reason.alias("rejected_reason"));
         if has_column(rows, ORIGIN_COLUMN) {
-            shown.push(named(ORIGIN_COLUMN).alias("rejected_origin"));
+            shown.push(ident(ORIGIN_COLUMN).alias("rejected_origin"));
         }
         let is_rejected = reason.clone().is_not_null().and(reason.not_eq(lit(LATER)));
         Ok(rows.clone().filter(is_rejected)?.select(shown)?)

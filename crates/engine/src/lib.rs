@@ -11,6 +11,7 @@ mod definitions;
 mod discover;
 mod event;
 mod explain;
+mod expressions;
 mod failure;
 mod figures;
 mod firing_key;

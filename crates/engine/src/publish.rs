@@ -6,13 +6,12 @@ use std::time::Instant;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Int64Type, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType};
-use datafusion::common::ScalarValue;
 use datafusion::dataframe::DataFrame;
 use datafusion::datasource::{TableProvider, ViewTable};
 use datafusion::error::DataFusionError;
 use datafusion::execution::TaskContext;
 use datafusion::functions_aggregate::expr_fn::max;
-use datafusion::logical_expr::{Expr, LogicalPlan, cast, lit};
+use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, execute_stream_partitioned};
 use datafusion::prelude::{SessionContext, ident};
@@ -22,6 +21,7 @@ use throughline_lake::{CommitDetails, SortColumn, StagedTable, TableParts, Table
 use throughline_plan::{BrokenRule, PlannedTest, Step, StepKind, planned_tests, relation, row_rule};
 
 use crate::event::{Event, Observer, Silent};
+use crate::expressions::{at, in_types_of};
 use crate::failure::EngineError;
 use crate::gate::Gate;
 use crate::incremental::{Increment, Increments, active_since, replacement};
@@ -234,12 +234,7 @@ impl Execution {
         let rejected = match (intake.rejected, earlier) {
             (Some(rejected), Some(earlier)) => {
                 let rejected = DataFrame::new(self.session.state(), rejected);
-                let columns = rejected
-                    .schema()
-                    .fields()
-                    .iter()
-                    .map(|field| cast(ident(field.name()), field.data_type().clone()).alias(field.name()));
-                let columns: Vec<Expr> = columns.collect();
+                let columns = in_types_of(rejected.schema());
                 Some(rejected.union(earlier.select(columns)?)?.into_unoptimized_plan())
             }
             (Some(rejected), None) => Some(rejected),
@@ -281,17 +276,13 @@ impl Execution {
             return self.test_view(step, record).await;
         }
         let mut frame = self.session.execute_logical_plan(rows).await?;
-        let window = self.windows.get(&step.name).map(|since| {
-            let since = lit(ScalarValue::TimestampMicrosecond(Some(*since), Some("UTC".into())));
-            ident("occurred_at").gt_eq(since).or(ident("occurred_at").is_null())
-        });
+        let occurred_at = || ident("occurred_at");
+        let window = self.windows.get(&step.name);
+        let window = window.map(|since| occurred_at().gt_eq(at(*since)).or(occurred_at().is_null()));
         if let Some(window) = &window {
             frame = frame.filter(window.clone())?;
         }
-        let null = |column: &str| BrokenRule {
-            broken: datafusion::prelude::col(column).is_null(),
-            reason: format!("`{column}` is null"),
-        };
+        let null = |column: &str| BrokenRule { broken: ident(column).is_null(), reason: format!("`{column}` is null") };
         let rules = IntakeRules {
             broken: vec![null("customer_id")],
             time_column: Some("occurred_at".to_owned()),
@@ -354,15 +345,16 @@ impl Execution {
     ) -> Result<bool, EngineError> {
         let plan = &self.prepared.plan;
         self.register(&step.name, staged.provider())?;
-        for test in planned_tests(model, &plan.parameters, &self.session).await?.iter().filter(|test| test.of_new_rows)
-        {
-            record.tests.push(self.test(test).await?);
+        let tests = planned_tests(model, &plan.parameters, &self.session).await?;
+        let (of_new_rows, mut of_all): (Vec<_>, Vec<_>) = tests.into_iter().partition(|test| test.of_new_rows);
+        record.tests.extend(self.judge(&step.name, &of_new_rows).await?);
+        // A table that keeps no rows is what is staged.
+        if staged.keeps_rows() {
+            self.register(&step.name, staged.table_provider())?;
+            of_all = planned_tests(model, &plan.parameters, &self.session).await?;
+            of_all.retain(|test| !test.of_new_rows);
         }
-        self.register(&step.name, staged.table_provider())?;
-        for test in planned_tests(model, &plan.parameters, &self.session).await?.iter().filter(|test| !test.of_new_rows)
-        {
-            record.tests.push(self.test(test).await?);
-        }
+        record.tests.extend(self.judge(&step.name, &of_all).await?);
         Ok(record.tests.iter().all(|test| test.passed || test.severity != "error"))
     }
 

@@ -10,7 +10,6 @@ use std::time::Instant;
 
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::{DataType, Int64Type, Schema, SchemaRef};
-use datafusion::common::ScalarValue;
 use datafusion::dataframe::DataFrame;
 use datafusion::functions::expr_fn::{coalesce, concat_ws};
 use datafusion::logical_expr::{Expr, cast, lit};
@@ -20,6 +19,7 @@ use throughline_lake::{StagedTable, TableSpec};
 use throughline_plan::{TRIGGER_LOG, planned_trigger};
 
 use crate::event::Event;
+use crate::expressions::at;
 use crate::failure::EngineError;
 use crate::firing_key::key_values;
 use crate::publish::Execution;
@@ -159,7 +159,7 @@ impl Execution {
     /// One row for each row that fires, of all triggers side by side.
     async fn firing(&self, triggers: &[(&Trigger, u64)]) -> Result<DataFrame, EngineError> {
         let plan = &self.prepared.plan;
-        let as_of = ScalarValue::TimestampMicrosecond(Some(plan.parameters.as_of()), Some("UTC".into()));
+        let as_of = at(plan.parameters.as_of());
         let mut all: Option<DataFrame> = None;
         for (trigger, version) in triggers {
             let table = self.session.table(trigger.table.value.as_str()).await?;
@@ -172,7 +172,7 @@ impl Execution {
                 text(concat_ws(lit("/"), key.collect())),
                 key_values(&planned.key, table.schema())?,
                 text(planned.message),
-                lit(as_of.clone()),
+                as_of.clone(),
                 text(lit(trigger.table.value.clone())),
                 lit(i64::try_from(*version).unwrap_or(i64::MAX)),
                 text(lit(trigger.condition.value.trim().to_owned())),

@@ -7,16 +7,20 @@
 
 use std::sync::Arc;
 
-use datafusion::common::{Column, Result as DataFusionResult, ScalarValue};
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, Field, Schema};
+use datafusion::common::{JoinType, Result as DataFusionResult, ScalarValue};
 use datafusion::dataframe::DataFrame;
 use datafusion::datasource::MemTable;
+use datafusion::error::DataFusionError;
 use datafusion::logical_expr::{Expr, LogicalPlan, cast, lit};
-use datafusion::prelude::SessionContext;
+use datafusion::prelude::{SessionContext, ident};
 use indexmap::IndexMap;
-use throughline_config::{JourneyDefinition, Located, MatchRows, Timestamp};
+use throughline_config::{Duration, JourneyDefinition, Located, MatchRows, Timestamp};
 use throughline_lake::TableParts;
 use throughline_plan::{BEGINNING, JourneyMatching, Plan};
 
+use crate::expressions::{at, in_types_of};
 use crate::failure::EngineError;
 use crate::matching::Matcher;
 
@@ -44,17 +48,13 @@ pub(super) async fn carried(
     let (recent, _) = members.split_at(open_since(plan, from));
     session.register_table(MEMBERS, recent.provider())?;
     let found = session.sql(&still_open(plan, from, MEMBERS)).await?.collect().await?;
-    let schema = Arc::new(arrow::datatypes::Schema::new(vec![arrow::datatypes::Field::new(
-        "journey_id",
-        arrow::datatypes::DataType::Utf8View,
-        true,
-    )]));
+    let schema = Arc::new(Schema::new(vec![Field::new("journey_id", DataType::Utf8View, true)]));
     let number = found.iter().map(|batch| batch.num_rows() as u64).sum();
     let rows = found.iter().map(|batch| {
-        let ids = arrow::compute::cast(batch.column(0), &arrow::datatypes::DataType::Utf8View)?;
-        arrow::array::RecordBatch::try_new(Arc::clone(&schema), vec![ids])
+        let ids = arrow::compute::cast(batch.column(0), &DataType::Utf8View)?;
+        RecordBatch::try_new(Arc::clone(&schema), vec![ids])
     });
-    let rows = rows.collect::<Result<Vec<_>, _>>().map_err(datafusion::error::DataFusionError::from)?;
+    let rows = rows.collect::<Result<Vec<_>, _>>().map_err(DataFusionError::from)?;
     Ok(Carried { ids: Arc::new(MemTable::try_new(schema, vec![rows])?), number })
 }
 
@@ -106,9 +106,7 @@ pub(super) fn settled_at(plan: &Plan) -> String {
         .journeys
         .values()
         .filter_map(|journey| {
-            let after = |column: &str, limit: throughline_config::Duration| {
-                format!("{column} + INTERVAL '{} microseconds'", limit.0)
-            };
+            let after = |column: &str, limit: Duration| format!("{column} + INTERVAL '{} microseconds'", limit.0);
             let deadline = match (journey.within, journey.idle) {
                 (Some(within), Some(idle)) => {
                     format!("least({}, {})", after("started_at", within), after("last_at", idle))
@@ -136,31 +134,24 @@ pub(super) fn matched_again(
     session: &SessionContext,
 ) -> Result<LogicalPlan, EngineError> {
     let state = session.state();
-    let columns: Vec<(String, arrow::datatypes::DataType)> =
-        touchpoints.schema().fields().iter().map(|field| (field.name().clone(), field.data_type().clone())).collect();
-    let time = |from| lit(ScalarValue::TimestampMicrosecond(Some(from), Some("UTC".into())));
-    let occurred_at = || Expr::Column(Column::from_name("occurred_at"));
+    let columns = in_types_of(touchpoints.schema());
     let select = |frame: DataFrame, carried_for: Expr| -> DataFusionResult<DataFrame> {
-        let own = columns.iter().map(|(name, data_type)| {
-            cast(Expr::Column(Column::from_name(name)), data_type.clone()).alias(name.as_str())
-        });
-        frame.select(own.chain([carried_for.alias(CARRIED_FOR)]).collect::<Vec<_>>())
+        frame.select(columns.iter().cloned().chain([carried_for.alias(CARRIED_FOR)]).collect::<Vec<_>>())
     };
-    let since = DataFrame::new(state.clone(), touchpoints).filter(occurred_at().gt_eq(time(from)))?;
+    let since = DataFrame::new(state.clone(), touchpoints).filter(ident("occurred_at").gt_eq(at(from)))?;
     let mut input = select(since, lit(ScalarValue::Utf8(None)))?;
     if let Some((members, carried)) = members {
-        let ids = session
-            .read_table(Arc::clone(&carried.ids) as _)?
-            .select(vec![Expr::Column(Column::from_name("journey_id")).alias("carried_id")])?;
+        let ids =
+            session.read_table(Arc::clone(&carried.ids) as _)?.select(vec![ident("journey_id").alias("carried_id")])?;
         let (unsettled, _) = members.split_at(from);
-        let going_on = session.read_table(unsettled.provider())?.filter(occurred_at().lt(time(from)))?.join(
+        let going_on = session.read_table(unsettled.provider())?.filter(ident("occurred_at").lt(at(from)))?.join(
             ids,
-            datafusion::common::JoinType::LeftSemi,
+            JoinType::LeftSemi,
             &["journey_id"],
             &["carried_id"],
             None,
         )?;
-        let journey = cast(Expr::Column(Column::from_name("journey")), arrow::datatypes::DataType::Utf8);
+        let journey = cast(ident("journey"), DataType::Utf8);
         input = input.union(select(going_on, journey)?)?;
     }
     let definitions: IndexMap<String, JourneyDefinition> =
@@ -199,6 +190,6 @@ fn names<'a>(journeys: impl Iterator<Item = &'a JourneyDefinition>) -> String {
 }
 
 /// An instant as SQL.
-pub(super) fn instant(instant: Timestamp) -> String {
+fn instant(instant: Timestamp) -> String {
     format!("arrow_cast({instant}, 'Timestamp(Microsecond, Some(\"UTC\"))')")
 }

@@ -5,16 +5,17 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use arrow::array::AsArray;
 use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 use chrono::{DateTime, Datelike, NaiveDate};
-use datafusion::common::{Column, ScalarValue};
+use datafusion::common::ScalarValue;
 use datafusion::functions::expr_fn::least;
 use datafusion::functions_aggregate::expr_fn::{count, min};
 use datafusion::logical_expr::{Expr, cast, lit, when};
-use datafusion::prelude::SessionContext;
+use datafusion::prelude::{SessionContext, ident};
 use throughline_config::{Calendar, Materialization, Source, SourceKind, Timestamp};
 use throughline_lake::{TableParts, open_source_files};
 use throughline_plan::{Graph, Plan, ReplacedRows, Step};
 
 use super::ledger::Ledger;
+use crate::expressions::{at, instant, time_type};
 use crate::failure::EngineError;
 use crate::prepare::Prepared;
 use crate::run::rfc3339;
@@ -299,38 +300,29 @@ impl<'a> Deciding<'a> {
         let Some(opened) = opened else { return Ok(NewFiles { earliest: Some(oldest), ..NewFiles::default() }) };
         let session: SessionContext = self.prepared.session()?;
         let rows = session.read_table(opened.provider)?;
-        let instant = |column: &str| cast(Expr::Column(Column::from_name(column)), microseconds());
         let times = source.active_at.iter().chain(source.time_column.iter().filter(|_| source.active_at.is_empty()));
-        let mut times: Vec<Expr> = times.map(|time| instant(&time.value)).collect();
+        let mut times: Vec<Expr> = times.map(|time| cast(ident(time.as_str()), time_type())).collect();
         let first = if times.len() > 1 { least(times) } else { times.pop().unwrap_or_else(|| lit(ScalarValue::Null)) };
-        let time = |instant: Timestamp| lit(ScalarValue::TimestampMicrosecond(Some(instant), Some("UTC".into())));
-        let rows = rows.select(vec![first.alias("first")])?;
-        let first = || Expr::Column(Column::from_name("first"));
-        let rows = rows.filter(first().lt(time(until)))?;
-        let is_late = || first().lt(time(oldest));
+        let rows = rows.select(vec![first.alias("first")])?.filter(ident("first").lt(at(until)))?;
+        let (first, is_late) = (|| ident("first"), || ident("first").lt(at(oldest)));
+        let never = || lit(instant(None));
         let sums = vec![
-            min(when(is_late(), lit(ScalarValue::TimestampMicrosecond(None, Some("UTC".into())))).otherwise(first())?)
-                .alias("earliest"),
+            min(when(is_late(), never()).otherwise(first())?).alias("earliest"),
             count(when(is_late(), lit(1_i64)).otherwise(lit(ScalarValue::Int64(None)))?).alias("late"),
-            min(when(is_late(), first()).otherwise(lit(ScalarValue::TimestampMicrosecond(None, Some("UTC".into()))))?)
-                .alias("late_since"),
+            min(when(is_late(), first()).otherwise(never())?).alias("late_since"),
         ];
         let found = rows.aggregate(vec![], sums)?.collect().await?;
         let Some(found) = found.first().filter(|batch| batch.num_rows() == 1) else { return Ok(NewFiles::default()) };
-        let instant = |column: usize| {
+        let time = |column: usize| {
             found.column(column).as_primitive_opt::<TimestampMicrosecondType>()?.iter().next().flatten()
         };
         let late = found.column(1).as_primitive_opt::<Int64Type>().and_then(|numbers| numbers.iter().next().flatten());
         Ok(NewFiles {
-            earliest: instant(0),
+            earliest: time(0),
             late: late.and_then(|late| u64::try_from(late).ok()).unwrap_or(0),
-            late_since: instant(2),
+            late_since: time(2),
         })
     }
-}
-
-fn microseconds() -> arrow::datatypes::DataType {
-    arrow::datatypes::DataType::Timestamp(arrow::datatypes::TimeUnit::Microsecond, Some("UTC".into()))
 }
 
 /// How far a model looks back, in microseconds.

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use datafusion::catalog::TableProvider;
-use datafusion::common::{Column, JoinType, ScalarValue};
+use datafusion::common::JoinType;
 use datafusion::dataframe::DataFrame;
 use datafusion::datasource::ViewTable;
-use datafusion::logical_expr::{Expr, LogicalPlan, cast, lit};
-use datafusion::prelude::SessionContext;
+use datafusion::logical_expr::{LogicalPlan, cast};
+use datafusion::prelude::{SessionContext, ident};
 use throughline_config::{MatchRows, Model, Source, Timestamp};
 use throughline_lake::{StagedTable, TableParts};
 use throughline_plan::{BEGINNING, ReplacedRows, Step, relation};
@@ -16,6 +16,7 @@ use super::carry::{Carried, carried, matched_again, open_since, settled_at};
 use super::decide::Increment;
 use super::ledger::IncrementRecord;
 use super::window::{since, touchpoints_of};
+use crate::expressions::{at, in_types_of, time_type};
 use crate::failure::EngineError;
 use crate::matching::Matcher;
 use crate::prepare::Prepared;
@@ -71,7 +72,7 @@ impl Replacement {
         staged: &StagedTable,
         session: &SessionContext,
     ) -> Result<IncrementRecord, EngineError> {
-        let ids = |frame: DataFrame, name: &str| frame.select(vec![named("journey_id").alias(name)])?.distinct();
+        let ids = |frame: DataFrame, name: &str| frame.select(vec![ident("journey_id").alias(name)])?.distinct();
         let replaced_ids = match (&increment.replaced, &self.affected) {
             (ReplacedRows::Instances { .. }, Some(affected)) if affected.number_of_files() > 0 => {
                 let before = ids(session.read_table(affected.provider())?, "before")?;
@@ -111,8 +112,8 @@ impl Making<'_> {
 
     async fn interval(&self, time_column: &str, start: Timestamp) -> Result<LogicalPlan, EngineError> {
         let rows = since(self.whole(self.session, start).await?, &self.sources(), start)?;
-        let time = || named(time_column);
-        let made_again = time().gt_eq(instant(start)).or(time().is_null());
+        let time = || ident(time_column);
+        let made_again = time().gt_eq(at(start)).or(time().is_null());
         Ok(self.frame(rows).filter(made_again)?.into_unoptimized_plan())
     }
 
@@ -164,16 +165,11 @@ impl Making<'_> {
         let (matched, going_on) = self.matched(touchpoints, MatchRows::Instances, members.as_ref(), from).await?;
         let mut instances = self.frame(matched);
         if let (Some(base), Some(going_on)) = (&self.increment.base, &going_on) {
-            let columns = instances
-                .schema()
-                .fields()
-                .iter()
-                .map(|field| cast(named(field.name()), field.data_type().clone()).alias(field.name()));
-            let columns: Vec<Expr> = columns.collect();
+            let columns = in_types_of(instances.schema());
             let (recent, _) = base.split_at(start);
             let unmatched = self.session.read_table(recent.provider())?;
             let unmatched =
-                unmatched.filter(named("started_at").lt(instant(from)).and(named("last_at").gt_eq(instant(start))))?;
+                unmatched.filter(ident("started_at").lt(at(from)).and(ident("last_at").gt_eq(at(start))))?;
             instances = instances.union(self.without(unmatched, going_on)?.select(columns)?)?;
         }
         let session = self.prepared.session()?;
@@ -199,7 +195,7 @@ impl Making<'_> {
     ) -> Result<LogicalPlan, EngineError> {
         let old = self.session.read_table(affected.provider())?;
         let Some(start) = self.increment.start else { return Ok(rows) };
-        let before = |column: &str, at| named(column).lt(instant(at));
+        let before = |column: &str, instant: Timestamp| ident(column).lt(at(instant));
         let stays = match &self.increment.replaced {
             ReplacedRows::Interval { time_column } => old.filter(before(time_column, start))?,
             ReplacedRows::Members => old.filter(before("started_at", start))?,
@@ -213,34 +209,27 @@ impl Making<'_> {
             None => stays,
         };
         let new = self.frame(rows);
-        let columns = new
-            .schema()
-            .fields()
-            .iter()
-            .map(|field| cast(named(field.name()), field.data_type().clone()).alias(field.name()));
-        let columns: Vec<Expr> = columns.collect();
+        let columns = in_types_of(new.schema());
         Ok(new.union(stays.select(columns)?)?.into_unoptimized_plan())
     }
 
     fn without(&self, rows: DataFrame, carried: &Carried) -> Result<DataFrame, EngineError> {
         let ids = self.session.read_table(Arc::clone(&carried.ids) as _)?;
-        let ids = ids.select(vec![named("journey_id").alias("carried_id")])?;
+        let ids = ids.select(vec![ident("journey_id").alias("carried_id")])?;
         Ok(rows.join(ids, JoinType::LeftAnti, &["journey_id"], &["carried_id"], None)?)
     }
 
     /// The rows in the order of the model's columns, and when each is settled.
     fn settled(&self, rows: LogicalPlan) -> Result<LogicalPlan, EngineError> {
         let rows = self.frame(rows);
-        let microseconds =
-            arrow::datatypes::DataType::Timestamp(arrow::datatypes::TimeUnit::Microsecond, Some("UTC".into()));
         let settled = match &self.increment.replaced {
-            ReplacedRows::Interval { time_column } => named(time_column),
+            ReplacedRows::Interval { time_column } => ident(time_column),
             ReplacedRows::Members | ReplacedRows::Instances { .. } => {
                 self.session.parse_sql_expr(&settled_at(&self.prepared.plan), rows.schema())?
             }
         };
-        let columns = self.step.schema.fields().iter().map(|field| named(field.name()).alias(field.name()));
-        let columns = columns.chain([cast(settled, microseconds).alias(SETTLED_AT)]);
+        let columns = self.step.schema.fields().iter().map(|field| ident(field.name()).alias(field.name()));
+        let columns = columns.chain([cast(settled, time_type()).alias(SETTLED_AT)]);
         Ok(rows.select(columns.collect::<Vec<_>>())?.into_unoptimized_plan())
     }
 
@@ -253,12 +242,4 @@ impl Making<'_> {
     fn frame(&self, plan: LogicalPlan) -> DataFrame {
         DataFrame::new(self.session.state(), plan)
     }
-}
-
-fn named(column: &str) -> Expr {
-    Expr::Column(Column::from_name(column))
-}
-
-fn instant(instant: Timestamp) -> Expr {
-    lit(ScalarValue::TimestampMicrosecond(Some(instant), Some("UTC".into())))
 }

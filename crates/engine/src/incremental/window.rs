@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use datafusion::catalog::TableProvider;
 use datafusion::common::tree_node::Transformed;
-use datafusion::common::{Column, Result as DataFusionResult, ScalarValue, TableReference};
+use datafusion::common::{Column, Result as DataFusionResult, TableReference};
 use datafusion::datasource::source_as_provider;
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use throughline_config::{ModelKind, Source, Timestamp};
 use throughline_plan::{Graph, Plan, ReplacedRows, Step, StepKind};
 
 use super::decide::{Increment, Increments};
+use crate::expressions::at;
 
 /// For each source the instant before which no step of the run needs its rows; sources that are read whole are not
 /// there.
@@ -64,8 +65,7 @@ fn through_views<'a>(plan: &'a Plan, relation: &'a str, closed: &str) -> BTreeSe
 /// by every run.
 pub(crate) fn active_since(source: &Source, since: Timestamp, relation: Option<&TableReference>) -> Option<Expr> {
     let column = |name: &str| Expr::Column(Column::new(relation.cloned(), name));
-    let instant = || lit(ScalarValue::TimestampMicrosecond(Some(since), Some("UTC".into())));
-    let active = source.active_at.iter().map(|time| column(&time.value).gt_eq(instant())).reduce(Expr::or)?;
+    let active = source.active_at.iter().map(|time| column(&time.value).gt_eq(at(since))).reduce(Expr::or)?;
     Some(match &source.time_column {
         Some(time) => active.or(column(&time.value).is_null()),
         None => active,

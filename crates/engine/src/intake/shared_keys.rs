@@ -11,9 +11,9 @@ use datafusion::datasource::MemTable;
 use datafusion::error::DataFusionError;
 use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder, lit};
-use datafusion::prelude::SessionContext;
+use datafusion::prelude::{SessionContext, ident};
 
-use super::{contradiction, named};
+use super::contradiction;
 use crate::failure::EngineError;
 
 const COPIES: &str = "__copies";
@@ -42,11 +42,11 @@ pub(super) struct SharedKeys {
 impl SharedKeys {
     /// The keys that several of the `suspect` rows have; `suspect` holds key columns only.
     pub(super) async fn among(name: &str, suspect: DataFrame, key: &[String]) -> Result<Option<Self>, EngineError> {
-        let columns: Vec<Expr> = key.iter().map(|column| named(column)).collect();
+        let columns: Vec<Expr> = key.iter().map(ident).collect();
         let shared = suspect
             .aggregate(columns, vec![count(lit(1_i64)).alias(COPIES)])?
-            .filter(named(COPIES).gt(lit(1_i64)))?
-            .select(key.iter().map(|column| named(column).alias(format!("__key_{column}"))).collect::<Vec<_>>())?
+            .filter(ident(COPIES).gt(lit(1_i64)))?
+            .select(key.iter().map(|column| ident(column).alias(format!("__key_{column}"))).collect::<Vec<_>>())?
             .limit(0, Some(MOST_SHARED_KEYS + 1))?;
         let schema: SchemaRef = Arc::new(shared.schema().as_arrow().clone());
         let batches = shared.collect().await?;
@@ -94,7 +94,7 @@ impl SharedKeys {
             })
             .collect();
         let per_key = datafusion::functions_aggregate::count::count_udaf();
-        let partition: Vec<Expr> = self.key.iter().map(|column| named(column)).collect();
+        let partition: Vec<Expr> = self.key.iter().map(ident).collect();
         let variants_of_key = datafusion::logical_expr::ExprFunctionExt::partition_by(
             Expr::from(datafusion::logical_expr::expr::WindowFunction::new(per_key, vec![lit(1_i64)])),
             partition,
@@ -133,18 +133,18 @@ impl Copies {
     }
 
     fn columns(&self) -> Vec<Expr> {
-        self.names.iter().map(|name| named(name)).collect()
+        self.names.iter().map(ident).collect()
     }
 
     /// One row for each key whose copies are identical.
     pub(super) fn single(&self, session: &SessionContext) -> Result<DataFrame, EngineError> {
         let frame = memory_frame(&self.batch, session)?;
-        Ok(frame.filter(named(VARIANTS).eq(lit(1_i64)))?.select(self.columns())?)
+        Ok(frame.filter(ident(VARIANTS).eq(lit(1_i64)))?.select(self.columns())?)
     }
 
     /// Rows whose copies contradict each other, with the reason. Identical ones among them stand once.
     pub(super) fn contradicting(&self, key: &[String], session: &SessionContext) -> Result<DataFrame, EngineError> {
-        let frame = memory_frame(&self.batch, session)?.filter(named(VARIANTS).gt(lit(1_i64)))?;
+        let frame = memory_frame(&self.batch, session)?.filter(ident(VARIANTS).gt(lit(1_i64)))?;
         let mut shown = self.columns();
         shown.push(lit(contradiction(key)).alias("rejected_reason"));
         Ok(frame.select(shown)?)

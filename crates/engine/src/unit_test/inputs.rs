@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, new_null_array};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::ScalarValue;
 use datafusion::datasource::empty::EmptyTable;
 use datafusion::datasource::{MemTable, ViewTable};
@@ -14,6 +14,7 @@ use throughline_lake::{column_type, declared_columns};
 use throughline_plan::{Graph, JOURNEY_DEFINITIONS, Parameters, named_columns, relation};
 
 use super::values::{inferred, typed};
+use crate::expressions::time_type;
 use crate::failure::EngineError;
 use crate::matching::Matcher;
 
@@ -228,13 +229,13 @@ impl Relations<'_> {
     fn usual_type(&self, relation: &str, column: &str) -> Option<DataType> {
         let source = self.pipeline.sources.get(relation);
         if source.and_then(|source| source.time_column.as_ref()).is_some_and(|time| time.value == column) {
-            return Some(time());
+            return Some(time_type());
         }
         let is_touchpoints = self.graph.readers(relation).any(|reader| self.matches(reader));
         let usual = TOUCHPOINT_COLUMNS.iter().find(|(name, _)| is_touchpoints && *name == column)?;
         Some(match usual.1 {
             Usual::Text => DataType::Utf8View,
-            Usual::Time => time(),
+            Usual::Time => time_type(),
             Usual::Number => DataType::Float64,
             Usual::Truth => DataType::Boolean,
         })
@@ -261,10 +262,6 @@ const TOUCHPOINT_COLUMNS: [(&str, Usual); 9] = [
     ("resolved", Usual::Truth),
     ("cost", Usual::Number),
 ];
-
-fn time() -> DataType {
-    DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
-}
 
 fn array(rows: &[TestRow], field: &Field) -> Result<ArrayRef, Diagnostics> {
     let null = || ScalarValue::try_from(field.data_type());

@@ -1,8 +1,10 @@
 //! Values of a test's rows as values of a column's type, and the type of a column that only its values tell.
 
-use arrow::datatypes::{DataType, TimeUnit};
+use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use throughline_config::{Cell, Diagnostic, Located, instant};
+
+use crate::expressions::{self, time_type};
 
 /// Floats that differ by less than this share of the larger one are equal: sums in another order are.
 const FLOAT_TOLERANCE: f64 = 1e-9;
@@ -17,7 +19,7 @@ pub(super) fn typed(column: &Located<String>, cell: &Cell, data_type: &DataType)
         data_type if data_type.is_integer() => text.parse().ok().map(|number| ScalarValue::Int64(Some(number))),
         data_type if data_type.is_floating() => text.parse().ok().map(|number| ScalarValue::Float64(Some(number))),
         DataType::Timestamp(..) | DataType::Date32 | DataType::Date64 => {
-            instant(text).map(|micros| ScalarValue::TimestampMicrosecond(Some(micros), Some("UTC".into())))
+            instant(text).map(|micros| expressions::instant(Some(micros)))
         }
         // A column that is null wherever it comes from.
         DataType::Null => None,
@@ -90,7 +92,7 @@ fn type_of(text: &str, quoted: bool) -> DataType {
         "true" | "false" => DataType::Boolean,
         _ if text.parse::<i64>().is_ok() => DataType::Int64,
         _ if text.parse::<f64>().is_ok_and(f64::is_finite) => DataType::Float64,
-        _ if instant(text).is_some() => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+        _ if instant(text).is_some() => time_type(),
         _ => DataType::Utf8View,
     }
 }

@@ -80,6 +80,11 @@ impl StagedTable {
         self.rows() + self.kept.iter().filter_map(|file| file.rows).map(|rows| rows as u64).sum::<u64>()
     }
 
+    /// Whether a commit keeps rows of the version that is there beside those staged.
+    pub fn keeps_rows(&self) -> bool {
+        !self.kept.is_empty()
+    }
+
     /// Rows staged.
     pub fn rows(&self) -> u64 {
         self.files.iter().map(WrittenFile::rows).sum()
