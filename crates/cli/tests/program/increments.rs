@@ -279,6 +279,27 @@ fn rows_later_than_the_lookback_are_told_until_a_run_takes_them_in() {
 }
 
 #[test]
+fn each_model_has_its_own_lookback() {
+    let workspace = workspace();
+    workspace.edit(
+        "pipelines/grown.yaml",
+        "daily.sql, materialized: incremental, lookback: 10 days",
+        "daily.sql, materialized: incremental, lookback: 3 days",
+    );
+    deliver(&workspace, &arrivals(&mut Random(14)), 0.0, 30.0);
+    run(&workspace, "grown", 30.0, &[]).ends_with(0);
+    workspace.put(
+        "data/contacts/late.json",
+        r#"{"contact_id":"late","customer":"k1","order_id":"o1","at":"2024-01-26T06:00:00Z","channel":"web","event":"a","score":null}"#,
+    );
+    let told = run(&workspace, "grown", 31.0, &[]).ends_with(0);
+    assert!(told.stderr.contains("1 row of `contacts` came later than the lookback"), "{told}");
+    let counted = |sql: &str| workspace.run_with(&["query", sql, "--format", "csv"], &[("WAREHOUSE", "grown")]).stdout;
+    let late = counted("SELECT count(*) FROM member WHERE touchpoint_id = 'late'");
+    assert_ne!(late.lines().nth(1), Some("0"), "within the lookback of the members");
+}
+
+#[test]
 fn a_history_that_begins_in_the_middle_is_a_gap_that_the_next_run_fills() {
     let workspace = workspace();
     deliver(&workspace, &arrivals(&mut Random(13)), 0.0, 40.0);

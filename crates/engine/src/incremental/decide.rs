@@ -95,8 +95,8 @@ struct Deciding<'a> {
     prepared: &'a Prepared,
     options: IntervalOptions,
     decided: Increments,
-    /// What was found in a source's new files, by source and the lookback's beginning.
-    new_files: HashMap<(String, Vec<u64>, Timestamp), NewFiles>,
+    /// What was found in a source's new files, by source, files, the end of what is finished and the lookback's beginning.
+    new_files: HashMap<(String, Vec<u64>, Timestamp, Timestamp), NewFiles>,
 }
 
 /// The rows of new files before the instant up to which the history is finished.
@@ -270,7 +270,7 @@ impl<'a> Deciding<'a> {
             return Ok(None);
         }
         new.sort_unstable();
-        let asked = (source.name.value.clone(), new, before.until);
+        let asked = (source.name.value.clone(), new, before.until, oldest);
         let mut found = match self.new_files.get(&asked) {
             Some(found) => *found,
             None => {
