@@ -9,7 +9,7 @@ use datafusion::functions_aggregate::expr_fn::sum;
 use datafusion::logical_expr::{lit, when};
 use serde::Serialize;
 use throughline_config::{Model, ModelKind, TestKind};
-use throughline_plan::{PlannedTest, Selection, SqlText, Step, StepKind, planned_tests};
+use throughline_plan::{PlannedTest, Selection, SqlText, Step, planned_tests};
 
 use crate::failure::EngineError;
 use crate::prepare::Prepared;
@@ -40,8 +40,7 @@ pub async fn test_published(
 ) -> Result<Vec<ModelTests>, EngineError> {
     let plan = &prepared.plan;
     let selected = selection.models(&plan.pipeline, &plan.graph)?;
-    let is_table = |name: &str| plan.step(name).is_some_and(|step| step.kind == StepKind::Table);
-    let missing: Vec<&str> = selected.iter().map(String::as_str).filter(|name| is_table(name)).collect();
+    let missing: Vec<&str> = selected.iter().map(String::as_str).filter(|name| plan.is_table(name)).collect();
     let missing: Vec<&str> = missing.into_iter().filter(|name| !published.record.tables.contains_key(*name)).collect();
     if !missing.is_empty() {
         return Err(EngineError::refused(
@@ -59,13 +58,13 @@ pub async fn test_published(
         looked_at.insert(model.name.value.clone());
         looked_at.extend(read_by_tests(model)?);
     }
-    looked_at.retain(|name| !is_table(name));
+    looked_at.retain(|name| !plan.is_table(name));
     let session = with_unpublished(prepared, &looked_at, session).await?;
     let execution = Execution::looking(prepared, session);
     let mut tested = Vec::new();
     for model in models().filter(|model| selected.contains(&model.name.value)) {
         let tests = planned_tests(model, &plan.parameters, &execution.session).await?;
-        let kind = if is_table(&model.name) { "table" } else { "view" };
+        let kind = if plan.is_table(&model.name) { "table" } else { "view" };
         let tests = execution.judge(&model.name, &tests).await?;
         tested.push(ModelTests { model: model.name.value.clone(), kind, tests });
     }
@@ -73,7 +72,7 @@ pub async fn test_published(
 }
 
 /// Relations besides the model itself that its tests read.
-fn read_by_tests(model: &Model) -> Result<Vec<String>, EngineError> {
+pub(crate) fn read_by_tests(model: &Model) -> Result<Vec<String>, EngineError> {
     let mut read = Vec::new();
     for test in &model.tests {
         match &test.kind {

@@ -26,7 +26,7 @@ use indexmap::IndexMap;
 use throughline_config::{JourneyDefinition, MatchRows, ModelKind, Pipeline, Timestamp, Variable};
 use throughline_journeys::discovery::{Candidate, DiscoveryOptions, Found, TouchpointLog, discover as search};
 use throughline_journeys::match_counts;
-use throughline_plan::{Graph, JourneyMatching, Parameters, Plan, StepKind};
+use throughline_plan::{Graph, JourneyMatching, Parameters, Plan};
 use tokio::task::JoinSet;
 
 pub use result::{ChurnLink, Coverage, Discovery, EverydayTopics, FoundJourney, FoundVariant, LandmarkDays, Likeness};
@@ -169,9 +169,9 @@ async fn registered(prepared: &Arc<Prepared>, names: &[&str]) -> Result<SessionC
     let session = prepared.session()?;
     let published = Published::latest(&prepared.warehouse, &plan.pipeline.name).await?;
     let wanted: BTreeSet<String> = names.iter().map(|name| (*name).to_owned()).collect();
-    let is_table = |name: &str| plan.step(name).is_some_and(|step| step.kind == StepKind::Table);
-    for table in
-        Graph::closure(names.iter().copied(), |step| plan.graph.inputs(step)).into_iter().filter(|name| is_table(name))
+    for table in Graph::closure(names.iter().copied(), |step| plan.graph.inputs(step))
+        .into_iter()
+        .filter(|name| plan.is_table(name))
     {
         let there = match &published {
             Some(published) => published.register_table(table, &session).await?,

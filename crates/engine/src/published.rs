@@ -324,7 +324,7 @@ async fn computed(
     let plan = &prepared.plan;
     let wanted = BTreeSet::from([name.to_owned()]);
     let tables = Graph::closure([name], |step| plan.graph.inputs(step));
-    for table in tables.into_iter().filter(|input| plan.step(input).is_some_and(|step| step.kind == StepKind::Table)) {
+    for table in tables.into_iter().filter(|input| plan.is_table(input)) {
         if let Some(published) = published {
             published.register_table(table, &session).await?;
         }

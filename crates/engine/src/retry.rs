@@ -7,10 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use datafusion::prelude::SessionContext;
-use throughline_config::TestKind;
 use throughline_lake::Warehouse;
-use throughline_plan::{Graph, Plan, SqlText, Step, StepKind, digest};
+use throughline_plan::{Plan, Step, digest};
 
+use crate::data_tests::read_by_tests;
 use crate::failure::EngineError;
 use crate::incremental::IntervalOptions;
 use crate::prepare::Prepared;
@@ -92,12 +92,12 @@ impl Ingredients {
                 let start = interval.start.map_or_else(|| "everything".to_owned(), rfc3339);
                 fixed.insert("asked for".to_owned(), start);
             }
-            let read = through_views(plan, [step.name.as_str()]);
+            let read = plan.through_views([step.name.as_str()], None);
             for source in read.iter().filter_map(|name| prepared.sources.get(*name).map(|source| (name, source))) {
                 let stamps: Vec<String> = source.1.stamps.iter().map(u64::to_string).collect();
                 fixed.insert(format!("source {}", source.0), digest(stamps.iter().map(String::as_str)));
             }
-            let tables = read.iter().filter(|name| **name != step.name && is_table(plan, name));
+            let tables = read.iter().filter(|name| **name != step.name && plan.is_table(name));
             ingredients.tables.insert(step.name.clone(), tables.map(|name| (*name).to_owned()).collect());
             ingredients.fixed.insert(step.name.clone(), fixed);
         }
@@ -141,7 +141,7 @@ impl Reuse {
     ) -> Result<Self, EngineError> {
         let mut reuse = Self::default();
         let (tables, others): (Vec<&&Step>, Vec<&&Step>) =
-            steps.iter().partition(|step| is_table(plan, step.name.as_str()));
+            steps.iter().partition(|step| plan.is_table(step.name.as_str()));
         let made: BTreeSet<&str> = tables.iter().map(|step| step.name.as_str()).collect();
         for step in &tables {
             let anew = ingredients.tables(&step.name).find(|table| reuse.again.contains_key(*table));
@@ -155,7 +155,7 @@ impl Reuse {
             };
             reuse.decide(&last.run_id, &step.name, found);
         }
-        let needed = needed(plan, reuse.again.keys().map(String::as_str).filter(|name| made.contains(name)));
+        let needed = needed(plan, reuse.again.keys().map(String::as_str).filter(|name| made.contains(name)))?;
         for step in &others {
             let found = if needed.contains(step.name.as_str()) {
                 Err("it is read again".to_owned())
@@ -218,7 +218,7 @@ impl Reuse {
 
     /// What is taken over and what is not, for people.
     pub(crate) fn told(&self, last: &str, plan: &Plan) -> String {
-        let tables = |name: &&String| is_table(plan, name);
+        let tables = |name: &&String| plan.is_table(name);
         let again: Vec<String> =
             self.again.iter().filter(|(name, _)| tables(name)).map(|(name, why)| format!("{name} ({why})")).collect();
         let taken = self.taken.keys().filter(tables).count();
@@ -281,37 +281,15 @@ fn definition(plan: &Plan, step: &Step) -> String {
     digest([step.fingerprint.as_str(), &text])
 }
 
-fn is_table(plan: &Plan, name: &str) -> bool {
-    plan.step(name).is_some_and(|step| !matches!(step.kind, StepKind::Source | StepKind::Seed | StepKind::View))
-}
-
-/// What is read by `from` directly or by way of views, `from` included; tables end the way.
-fn through_views<'a>(plan: &'a Plan, from: impl IntoIterator<Item = &'a str>) -> BTreeSet<&'a str> {
-    let from: BTreeSet<&str> = from.into_iter().collect();
-    let start = from.clone();
-    Graph::closure(from, |name| {
-        let ends = is_table(plan, name) && !start.contains(name);
-        plan.graph.inputs(name).filter(move |_| !ends)
-    })
-}
-
 /// Sources and views that these tables need, for their rows or for their tests.
-fn needed<'a>(plan: &'a Plan, tables: impl Iterator<Item = &'a str>) -> BTreeSet<String> {
+fn needed<'a>(plan: &'a Plan, tables: impl Iterator<Item = &'a str>) -> Result<BTreeSet<String>, EngineError> {
     let mut from: BTreeSet<String> = BTreeSet::new();
     for name in tables {
         from.insert(name.to_owned());
-        let tests = plan.pipeline.models.get(name).map(|model| model.tests.as_slice()).unwrap_or_default();
-        for test in tests {
-            match &test.kind {
-                TestKind::Relationship { references, .. } => {
-                    from.extend(references.value.split_once('.').map(|(relation, _)| relation.to_owned()));
-                }
-                TestKind::Sql(file) => {
-                    from.extend(SqlText::parse(file).into_iter().flat_map(|sql| sql.references.into_keys()));
-                }
-                _ => {}
-            }
+        if let Some(model) = plan.pipeline.models.get(name) {
+            from.extend(read_by_tests(model)?);
         }
     }
-    through_views(plan, from.iter().map(String::as_str)).into_iter().map(ToOwned::to_owned).collect()
+    let needed = plan.through_views(from.iter().map(String::as_str), None);
+    Ok(needed.into_iter().map(ToOwned::to_owned).collect())
 }

@@ -8,7 +8,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use datafusion::prelude::SessionContext;
 use throughline_config::Timestamp;
 use throughline_lake::Warehouse;
-use throughline_plan::{Graph, Plan, Selection, Step, StepKind};
+use throughline_plan::{Graph, Plan, Selection, Step};
 use tokio::task::JoinSet;
 
 use crate::event::{Event, Observer};
@@ -273,10 +273,7 @@ fn refuse_older_cut(plan: &Plan, published: Option<&Published>, full_refresh: bo
 pub fn needed_steps<'a>(plan: &'a Plan, selected: &BTreeSet<String>) -> Vec<&'a Step> {
     let models = plan.steps.iter().map(|step| step.name.as_str()).filter(|name| selected.contains(*name));
     let needed = Graph::closure(models, |name| {
-        plan.graph.inputs(name).filter(|input| {
-            let is_table = plan.step(input).is_some_and(|step| step.kind == StepKind::Table);
-            !is_table || selected.contains(*input)
-        })
+        plan.graph.inputs(name).filter(|input| !plan.is_table(input) || selected.contains(*input))
     });
     plan.steps.iter().filter(|step| needed.contains(step.name.as_str())).collect()
 }

@@ -86,6 +86,25 @@ impl Plan {
         digest(self.steps.iter().flat_map(|step| [step.name.as_str(), step.fingerprint.as_str()]))
     }
 
+    /// Whether a step of this name makes a table.
+    pub fn is_table(&self, name: &str) -> bool {
+        self.step(name).is_some_and(|step| step.kind == StepKind::Table)
+    }
+
+    /// What `from` read, directly or by way of views, `from` included. Tables end the way, and so does `closed`.
+    pub fn through_views<'a>(
+        &'a self,
+        from: impl IntoIterator<Item = &'a str>,
+        closed: Option<&str>,
+    ) -> BTreeSet<&'a str> {
+        let from: BTreeSet<&str> = from.into_iter().collect();
+        let start = from.clone();
+        Graph::closure(from, |name| {
+            let ends = !start.contains(name) && (self.is_table(name) || closed == Some(name));
+            self.graph.inputs(name).filter(move |_| !ends)
+        })
+    }
+
     /// The comment of a column: the model's own, else the pipeline's dictionary.
     pub fn column_comment(&self, model: &str, column: &str) -> Option<&str> {
         let own = self.pipeline.models.get(model).and_then(|model| model.columns.get(column));

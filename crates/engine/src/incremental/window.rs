@@ -1,6 +1,6 @@
 //! Reading of a source only what an incremental run needs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use datafusion::catalog::TableProvider;
@@ -9,7 +9,7 @@ use datafusion::common::{Column, Result as DataFusionResult, TableReference};
 use datafusion::datasource::source_as_provider;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use throughline_config::{ModelKind, Source, Timestamp};
-use throughline_plan::{Graph, Plan, ReplacedRows, Step, StepKind};
+use throughline_plan::{Plan, ReplacedRows, Step};
 
 use super::decide::{Increment, Increments};
 use crate::expressions::at;
@@ -18,7 +18,7 @@ use crate::expressions::at;
 /// there.
 pub(crate) fn source_windows(plan: &Plan, steps: &[&Step], increments: &Increments) -> BTreeMap<String, Timestamp> {
     let mut windows: BTreeMap<String, Option<Timestamp>> = BTreeMap::new();
-    for step in steps.iter().filter(|step| step.kind == StepKind::Table) {
+    for step in steps.iter().filter(|step| plan.is_table(&step.name)) {
         let increment = increments.get(&step.name);
         for (relation, since) in read_since(plan, &step.name, increment) {
             let merged = match windows.get(&relation) {
@@ -38,8 +38,8 @@ fn read_since(plan: &Plan, step: &str, increment: Option<&Increment>) -> Vec<(St
         // Touchpoints are matched again from a later instant on than rows are made again; what the SQL reads besides
         // may look at any time.
         Some((ReplacedRows::Instances { view, .. }, increment)) => {
-            let matched = through_views(plan, view, "");
-            let besides = through_views(plan, step, view);
+            let matched = plan.through_views([view.as_str()], None);
+            let besides = plan.through_views([step], Some(view));
             let relations = matched.union(&besides);
             relations
                 .map(|name| {
@@ -48,17 +48,8 @@ fn read_since(plan: &Plan, step: &str, increment: Option<&Increment>) -> Vec<(St
                 })
                 .collect()
         }
-        _ => through_views(plan, step, "").into_iter().map(|name| (name.to_owned(), since)).collect(),
+        _ => plan.through_views([step], None).into_iter().map(|name| (name.to_owned(), since)).collect(),
     }
-}
-
-/// What `relation` reads, views read through, tables and `closed` not.
-fn through_views<'a>(plan: &'a Plan, relation: &'a str, closed: &str) -> BTreeSet<&'a str> {
-    let is_table = |name: &str| plan.step(name).is_some_and(|step| step.kind == StepKind::Table);
-    Graph::closure([relation], |name| {
-        let further = name == relation || (name != closed && !is_table(name));
-        plan.graph.inputs(name).filter(move |_| further)
-    })
 }
 
 /// Whether a row of a source says something at `since` or later. Rows without a time pass: they are set aside, and told
