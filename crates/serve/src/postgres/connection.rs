@@ -19,8 +19,9 @@ use futures::SinkExt;
 use tokio::io::{AsyncReadExt, Interest};
 use tokio::net::TcpStream;
 
+use super::extended::{Extended, Parsed};
 use super::frame;
-use super::handler::{Extended, Handler, Parsed};
+use super::handler::Handler;
 use super::login::{Login, Logins};
 use super::session::Session;
 use crate::event::{Event, Protocol};

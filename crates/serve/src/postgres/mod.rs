@@ -2,6 +2,7 @@
 
 mod connection;
 mod cursor;
+mod extended;
 mod frame;
 mod handler;
 mod login;
