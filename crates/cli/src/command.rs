@@ -22,7 +22,7 @@ pub(crate) mod vacuum;
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use throughline_engine::{IntervalOptions, PrepareOptions, Prepared, SessionOptions, prepare};
 
-use crate::arguments::WorkspaceArguments;
+use crate::arguments::{IntervalArguments, WorkspaceArguments};
 use crate::exit::{Exit, print_findings};
 
 /// The options that all commands share.
@@ -54,9 +54,9 @@ pub(crate) async fn prepared(workspace: &WorkspaceArguments) -> Result<Prepared,
 }
 
 /// What is to be made again, as `--full-refresh` and `--start` say.
-pub(crate) fn interval(full_refresh: bool, start: Option<&str>) -> Result<IntervalOptions, Exit> {
-    let start = start.map(|text| instant("--start", text)).transpose()?;
-    Ok(IntervalOptions { full_refresh, start })
+pub(crate) fn interval(arguments: &IntervalArguments) -> Result<IntervalOptions, Exit> {
+    let start = arguments.start.as_deref().map(|text| instant("--start", text)).transpose()?;
+    Ok(IntervalOptions { full_refresh: arguments.full_refresh, start })
 }
 
 /// Microseconds of an instant or a day (UTC).

@@ -46,7 +46,7 @@ fn carry_out(arguments: Arguments) -> std::process::ExitCode {
         let mut interruptions = Interruptions::new();
         tokio::select! {
             outcome = dispatch(arguments) => outcome,
-            () = interruptions.next(), if !ends_by_itself => Err(Exit::interrupted()),
+            _ = interruptions.next(), if !ends_by_itself => Err(Exit::interrupted()),
         }
     });
     // Work on blocking threads (a scan, a compressor) must not hold the process after an interrupt.

@@ -10,15 +10,26 @@ mod rows;
 mod serving;
 mod summary;
 
+use std::sync::Arc;
+
+use throughline_engine::Observer;
+
+use crate::arguments::LogFormat;
 pub(crate) use frame::write_frame;
-pub(crate) use json_lines::JsonLines;
 pub(crate) use numbers::{bytes, count, seconds};
-pub(crate) use progress::Progress;
 pub(crate) use prose::{put, text_width, wrapped};
 pub(crate) use ranking::print_ranking;
 pub(crate) use rows::framed;
 pub(crate) use serving::{ServingJson, ServingWords};
 pub(crate) use summary::{print_summary, right_align};
+
+/// Who tells what happens in a run.
+pub(crate) fn run_observer(format: LogFormat) -> Arc<dyn Observer> {
+    match format {
+        LogFormat::Text => Arc::new(progress::Progress::new()),
+        LogFormat::Json => Arc::new(json_lines::JsonLines::new()),
+    }
+}
 
 /// A line on standard error.
 #[allow(clippy::print_stderr, reason = "the one place for words that are neither data nor failures")]

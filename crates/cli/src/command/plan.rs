@@ -26,7 +26,7 @@ pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &PlanArgument
     let mut table = framed();
     table.set_header(["", "step", "kind", "reads", "why"]);
     let steps = throughline_engine::needed_steps(plan, &selected);
-    let interval = interval(arguments.full_refresh, arguments.start.as_deref())?;
+    let interval = interval(&arguments.interval)?;
     let increments = increments(&prepared, &steps, interval).await?;
     for (index, step) in steps.into_iter().enumerate() {
         let kind = match step.kind {

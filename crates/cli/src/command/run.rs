@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use throughline_engine::{Observer, Published, RunOptions, RunStatus, Stop, run as run_plan};
+use throughline_engine::{Published, RunOptions, RunStatus, Stop, run as run_plan};
 use throughline_plan::Selection;
 
 use crate::arguments::{LogFormat, RunArguments, SelectionArguments, WorkspaceArguments};
@@ -11,7 +11,7 @@ use crate::command::{interval, prepared};
 use crate::exit::Exit;
 use crate::openlineage;
 use crate::signal::Interruptions;
-use crate::terminal::{JsonLines, Progress, print_ranking, print_summary, say};
+use crate::terminal::{print_ranking, print_summary, run_observer, say};
 
 /// Runs the plan, tells how it goes, and ends with the ranked journeys where the pipeline has them.
 pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &RunArguments) -> Result<(), Exit> {
@@ -20,10 +20,10 @@ pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &RunArguments
         Some(end) => &WorkspaceArguments { as_of: Some(end.clone()), ..workspace.clone() },
         None => workspace,
     };
-    let interval = interval(arguments.full_refresh, arguments.start.as_deref())?;
+    let interval = interval(&arguments.interval)?;
     let prepared = tokio::select! {
         prepared = prepared(until) => Arc::new(prepared?),
-        () = interruptions.next() => return Err(Exit::interrupted()),
+        _ = interruptions.next() => return Err(Exit::interrupted()),
     };
     let stop = Stop::default();
     let options = RunOptions {
@@ -35,10 +35,7 @@ pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &RunArguments
         lease: Some(Duration::from_secs(arguments.lease_seconds)),
         stop: stop.clone(),
     };
-    let observer: Arc<dyn Observer> = match arguments.log_format {
-        LogFormat::Text => Arc::new(Progress::new()),
-        LogFormat::Json => Arc::new(JsonLines::new()),
-    };
+    let observer = run_observer(arguments.log_format);
     let (observer, told) = openlineage::with_lineage(observer, arguments.openlineage.as_deref(), &prepared).await?;
     let record = tokio::select! {
         record = run_plan(&prepared, &options, &observer) => record?,

@@ -10,6 +10,7 @@ use throughline_serve::{Limits, Observer, Password, ServeError, ServeOptions, Se
 use crate::arguments::{LogFormat, ServeArguments, WorkspaceArguments};
 use crate::command::options;
 use crate::exit::Exit;
+use crate::signal::{Asked, Interruptions};
 use crate::terminal::{ServingJson, ServingWords};
 
 /// Where the password is, if not in a file.
@@ -23,7 +24,7 @@ const GRACE: Duration = Duration::from_secs(5);
 
 /// Serves until a signal says to stop.
 pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &ServeArguments) -> Result<(), Exit> {
-    let mut signals = Signals::listen()?;
+    let mut interruptions = Interruptions::new();
     let mut prepare = options(workspace)?;
     prepare.session.memory_limit.get_or_insert(MEMORY);
     let serve = ServeOptions {
@@ -52,19 +53,19 @@ pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &ServeArgumen
     let publications = Publications::of(prepare)?;
     let server = tokio::select! {
         server = Server::start(publications, serve, observer) => server?,
-        interrupted = signals.next() => return ended(interrupted),
+        asked = interruptions.next() => return ended(asked),
     };
-    let interrupted = signals.next().await;
+    let asked = interruptions.next().await;
     tokio::select! {
         () = server.stop() => {}
         // Asked twice, it does not wait for anybody.
-        _ = signals.next() => {}
+        _ = interruptions.next() => {}
     }
-    ended(interrupted)
+    ended(asked)
 }
 
-fn ended(interrupted: bool) -> Result<(), Exit> {
-    if interrupted { Err(Exit::stopped()) } else { Ok(()) }
+fn ended(asked: Asked) -> Result<(), Exit> {
+    if asked == Asked::Interrupt { Err(Exit::stopped()) } else { Ok(()) }
 }
 
 /// The password from the file, or else from the environment; `None` when there is neither.
@@ -93,47 +94,5 @@ impl From<ServeError> for Exit {
             ServeError::Refused { message, help } => Self::refused(message, help),
             ServeError::Engine(error) => error.into(),
         }
-    }
-}
-
-/// Ctrl-C, and where there is such a thing the signal with which service managers stop a program.
-struct Signals {
-    #[cfg(unix)]
-    terminate: tokio::signal::unix::Signal,
-    #[cfg(unix)]
-    interrupt: tokio::signal::unix::Signal,
-}
-
-impl Signals {
-    #[cfg(unix)]
-    fn listen() -> Result<Self, Exit> {
-        use tokio::signal::unix::{SignalKind, signal};
-        let failed = |error| Exit::failed(format!("signals cannot be heard: {error}"), "");
-        Ok(Self {
-            terminate: signal(SignalKind::terminate()).map_err(failed)?,
-            interrupt: signal(SignalKind::interrupt()).map_err(failed)?,
-        })
-    }
-
-    #[cfg(not(unix))]
-    fn listen() -> Result<Self, Exit> {
-        Ok(Self {})
-    }
-
-    /// Waits for one; true for an interrupt.
-    #[cfg(unix)]
-    async fn next(&mut self) -> bool {
-        tokio::select! {
-            _ = self.terminate.recv() => false,
-            _ = self.interrupt.recv() => true,
-        }
-    }
-
-    #[cfg(not(unix))]
-    async fn next(&mut self) -> bool {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-        true
     }
 }

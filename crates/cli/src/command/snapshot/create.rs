@@ -1,24 +1,19 @@
 //! `throughline snapshot create 2026-Q3`.
 
-use std::sync::Arc;
-
 use throughline_engine::{
-    Observer, Published, RunRecord, RunStatus, SnapshotOptions, SnapshotOutcome, Stop, create_snapshot, landmarks,
+    Published, RunRecord, RunStatus, SnapshotOptions, SnapshotOutcome, Stop, create_snapshot, landmarks,
 };
 
 use super::{diff, show};
-use crate::arguments::{LogFormat, SnapshotCreateArguments, WorkspaceArguments};
+use crate::arguments::{SnapshotCreateArguments, WorkspaceArguments};
 use crate::command::{options, run::interrupted_twice};
 use crate::exit::Exit;
 use crate::signal::Interruptions;
-use crate::terminal::{JsonLines, Progress, bytes, count, say};
+use crate::terminal::{bytes, count, run_observer, say};
 
 /// Makes the snapshot and tells what came of it.
 pub(super) async fn run(workspace: &WorkspaceArguments, arguments: &SnapshotCreateArguments) -> Result<(), Exit> {
-    let observer: Arc<dyn Observer> = match arguments.log_format {
-        LogFormat::Text => Arc::new(Progress::new()),
-        LogFormat::Json => Arc::new(JsonLines::new()),
-    };
+    let observer = run_observer(arguments.log_format);
     let stop = Stop::default();
     let how = SnapshotOptions { revise: arguments.revise, threads: usize::from(arguments.threads), stop: stop.clone() };
     let mut interruptions = Interruptions::new();
