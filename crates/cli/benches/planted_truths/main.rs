@@ -7,6 +7,8 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "tables are what was asked for")]
 
 mod calibration;
+#[path = "../shared/command_line.rs"]
+mod command_line;
 mod company;
 mod proportion;
 mod table;
@@ -14,33 +16,22 @@ mod truths;
 
 use std::process::ExitCode;
 
+use command_line::CommandLine;
+
 const USAGE: &str = "truths --customers N [--seed N] | calibration --seeds N [--customers N]";
 
 fn main() -> ExitCode {
-    // `cargo bench` adds `--bench` to what follows `--`.
-    let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
-    let number = |name: &str, default: u64| match words.iter().position(|word| word == name) {
-        Some(at) => {
-            words.get(at + 1).and_then(|text| text.parse().ok()).ok_or_else(|| format!("{name} needs a number"))
-        }
-        None => Ok(default),
-    };
-    let outcome = match words.first().map(String::as_str) {
-        Some("truths") => number("--customers", 20_000)
-            .and_then(|customers| number("--seed", 42).map(|seed| (customers, seed)))
-            .and_then(|(customers, seed)| truths::print(customers, seed)),
-        Some("calibration") => number("--seeds", 100)
-            .and_then(|seeds| number("--customers", 2_000).map(|customers| (seeds, customers)))
-            .and_then(|(seeds, customers)| calibration::print(seeds, customers)),
-        // `cargo bench` without a name runs every benchmark; this one has to be asked for.
-        None => Ok(()),
-        Some(_) => Err(format!("usage: {USAGE}")),
-    };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(message) => {
-            eprintln!("error: {message}");
-            ExitCode::FAILURE
-        }
-    }
+    command_line::carry_out(USAGE, |part, asked| match part {
+        "truths" => Some(truths(asked)),
+        "calibration" => Some(calibration(asked)),
+        _ => None,
+    })
+}
+
+fn truths(asked: &CommandLine) -> Result<(), String> {
+    truths::print(asked.number("--customers", 20_000)?, asked.number("--seed", 42)?)
+}
+
+fn calibration(asked: &CommandLine) -> Result<(), String> {
+    calibration::print(asked.number("--seeds", 100)?, asked.number("--customers", 2_000)?)
 }

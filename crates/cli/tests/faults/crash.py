@@ -7,7 +7,6 @@ program that reads the versions of the newest complete run, and one that reads e
 run is repeated, every other time with --retry, and all tables are held against those of a run that nobody disturbed.
 """
 
-import argparse
 import random
 import shutil
 import signal
@@ -18,7 +17,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from program import EARLIER, LATER, REPOSITORY, Hangs, Outcome, Program, end, events, sample, small_workspace, workspace
+from program import EARLIER, LATER, Hangs, Outcome, Program, end, events, options, sample, small_workspace, workspace
 from tables import (
     LOG,
     Folder,
@@ -288,21 +287,14 @@ def full_disks(laboratory: Laboratory, times: int, tally: Tally) -> None:
 
 
 def main() -> int:
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--throughline", type=Path, required=True, help="the program")
-    arguments.add_argument("--work", type=Path, required=True, help="a folder to work in; what is there is removed")
-    arguments.add_argument("--repository", type=Path, default=REPOSITORY, help="whose pipeline is run")
-    arguments.add_argument("--kills", type=int, default=220, help="runs killed or interrupted")
-    arguments.add_argument("--pairs", type=int, default=100, help="pairs of racing runs")
-    arguments.add_argument("--disks", type=int, default=8, help="runs on a disk that is full")
-    arguments.add_argument("--customers", type=int, default=100, help="size of the sample")
-    arguments.add_argument("--seed", type=int, default=1)
-    options = arguments.parse_args()
-    binary, work = options.throughline.resolve(), options.work.resolve()
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True)
-    repository = options.repository.resolve()
-    sample(binary, work / "lake", options.customers)
+    given = options(
+        __doc__,
+        ("--kills", 220, "runs killed or interrupted"),
+        ("--pairs", 100, "pairs of racing runs"),
+        ("--disks", 8, "runs on a disk that is full"),
+    )
+    binary, work, repository = given.throughline, given.work, given.repository
+    sample(binary, work / "lake", given.customers)
     small = small_workspace(repository, work / "small workspace")
     whole = workspace(repository, work / "whole pipeline")
     tally, began = Tally(), time.monotonic()
@@ -311,11 +303,11 @@ def main() -> int:
         (small, small / "data" / "lake", lambda number: number - share(number)),
         (whole, work / "lake", share),
     ):
-        laboratory = Laboratory(binary, project, work / f"{project.name}, warehouses", lake, options.seed)
-        faults(laboratory, of(options.kills), tally)
-        races(laboratory, of(options.pairs), tally)
-        full_disks(laboratory, of(options.disks), tally)
-        tally.print(f"Faults on the local disk so far (seed {options.seed}, {time.monotonic() - began:.0f} s)")
+        laboratory = Laboratory(binary, project, work / f"{project.name}, warehouses", lake, given.seed)
+        faults(laboratory, of(given.kills), tally)
+        races(laboratory, of(given.pairs), tally)
+        full_disks(laboratory, of(given.disks), tally)
+        tally.print(f"Faults on the local disk so far (seed {given.seed}, {time.monotonic() - began:.0f} s)")
     print(f"{len(tally.findings)} findings", flush=True)
     return 1 if tally.findings else 0
 

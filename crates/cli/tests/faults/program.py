@@ -1,5 +1,6 @@
 """The program as these suites run it: the repository's pipeline on a small sample, in a warehouse of one's own."""
 
+import argparse
 import json
 import os
 import shutil
@@ -13,6 +14,30 @@ REPOSITORY = Path(__file__).resolve().parents[4]
 WORKSPACE = ("pipelines", "sql", "data/seeds")
 EARLIER, LATER = "2026-04-01", "2026-10-01"  # two cuts whose tables differ
 PATIENCE = 300  # seconds after which a run counts as hanging
+
+
+def options(of: str, *numbers: tuple[str, int, str], words: tuple[tuple[str, str, str], ...] = ()) -> argparse.Namespace:
+    """A suite's options: those that all suites have, and its own numbers and words (name, default, help).
+
+    The folder to work in is there and empty; paths are whole.
+    """
+    arguments = argparse.ArgumentParser(description=of, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--throughline", type=Path, required=True, help="the program")
+    arguments.add_argument("--work", type=Path, required=True, help="a folder to work in; what is there is removed")
+    arguments.add_argument("--repository", type=Path, default=REPOSITORY, help="whose pipeline is run")
+    for name, default, what in words:
+        arguments.add_argument(name, default=default, help=what)
+    for name, default, what in numbers:
+        arguments.add_argument(name, type=int, default=default, help=what)
+    arguments.add_argument("--customers", type=int, default=100, help="size of the sample")
+    arguments.add_argument("--seed", type=int, default=1)
+    given = arguments.parse_args()
+    given.throughline, given.work, given.repository = (
+        path.resolve() for path in (given.throughline, given.work, given.repository)
+    )
+    shutil.rmtree(given.work, ignore_errors=True)
+    given.work.mkdir(parents=True)
+    return given
 
 
 @dataclass

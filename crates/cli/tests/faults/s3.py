@@ -7,10 +7,8 @@ a person gets to read when credentials, bucket, rights, endpoint or store are wr
 runs through a proxy that resets, delays, refuses and cuts, after each of which readers look and the run is repeated.
 """
 
-import argparse
 import json
 import random
-import shutil
 import signal
 import sys
 import time
@@ -21,9 +19,8 @@ import pyarrow as pa
 import fault_proxy as fp
 from fault_proxy import FaultProxy, Rule
 from object_stores import BUCKET, READER, READER_SECRET, SECRET, STORES, Store
-from program import EARLIER, LATER, REPOSITORY, Hangs, Outcome, Program, end, sample, small_workspace, workspace
+from program import EARLIER, LATER, Hangs, Outcome, Program, end, options, sample, small_workspace, workspace
 from tables import (
-    LOG,
     Bucket,
     Folder,
     doubled_firings,
@@ -315,36 +312,29 @@ class Local:
 
 
 def main() -> int:
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--throughline", type=Path, required=True, help="the program")
-    arguments.add_argument("--work", type=Path, required=True, help="a folder to work in; what is there is removed")
-    arguments.add_argument("--repository", type=Path, default=REPOSITORY, help="whose pipeline is run")
-    arguments.add_argument("--stores", default="moto,seaweedfs", help="which of moto, seaweedfs")
-    arguments.add_argument("--seeds", type=int, default=65, help="runs with faults, for each store")
-    arguments.add_argument("--kills", type=int, default=20, help="runs killed or interrupted, for each store")
-    arguments.add_argument("--customers", type=int, default=100, help="size of the sample")
-    arguments.add_argument("--seed", type=int, default=1)
-    options = arguments.parse_args()
-    binary, work = options.throughline.resolve(), options.work.resolve()
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True)
-    repository = options.repository.resolve()
-    sample(binary, work / "lake", options.customers)
+    given = options(
+        __doc__,
+        ("--seeds", 65, "runs with faults, for each store"),
+        ("--kills", 20, "runs killed or interrupted, for each store"),
+        words=(("--stores", "moto,seaweedfs", "which of moto, seaweedfs"),),
+    )
+    binary, work, repository = given.throughline, given.work, given.repository
+    sample(binary, work / "lake", given.customers)
     project = small_workspace(repository, work / "small")
     small = Local("small", binary, project, project / "data" / "lake", work / "small-warehouse")
     project = workspace(repository, work / "whole")
     whole = Local("whole", binary, project, work / "lake", work / "whole-warehouse")
     findings = 0
-    for name in options.stores.split(","):
+    for name in given.stores.split(","):
         store = STORES[name](work)
         try:
             print(f"\n{name}", flush=True)
-            suite = Suite(binary, store, small, whole, options.seed)
+            suite = Suite(binary, store, small, whole, given.seed)
             suite.plain()
             suite.wrong_settings()
             suite.leases()
-            suite.faults(options.seeds)
-            suite.kills(options.kills)
+            suite.faults(given.seeds)
+            suite.kills(given.kills)
             suite.tally.print(f"Faults between the program and {name} ({suite.touched} requests touched)")
             findings += len(suite.tally.findings)
             suite.proxy.close()
