@@ -17,8 +17,9 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::{SQLOptions, SessionContext};
 use futures::{Stream, StreamExt};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::Instant as Deadline;
+use tokio_util::sync::CancellationToken;
 
 use crate::event::{Event, Observer, Protocol, QueryReport};
 use crate::failure::{Failure, Hidden, sqlstate};
@@ -50,7 +51,7 @@ pub(crate) struct Asked {
     /// A shorter time than the endpoint's own.
     pub(crate) timeout: Option<Duration>,
     /// Told when the client wants no more of what runs now.
-    pub(crate) cancel: Arc<Notify>,
+    pub(crate) cancel: CancellationToken,
 }
 
 impl Queries {
@@ -80,10 +81,9 @@ impl Queries {
         let started = Instant::now();
         let limit = asked.timeout.map_or(self.limits.query_timeout, |own| own.min(self.limits.query_timeout));
         let deadline = Deadline::now() + limit;
-        let cancel = Arc::clone(&asked.cancel);
         let began = tokio::select! {
             biased;
-            () = cancel.notified() => Err(canceled()),
+            () = asked.cancel.cancelled() => Err(canceled()),
             () = tokio::time::sleep_until(deadline) => Err(too_long(limit)),
             began = self.begin(&session, &plan) => began,
         };
@@ -213,7 +213,7 @@ impl Run {
         let outcome = tokio::select! {
             biased;
             () = sender.closed() => Err(Failure::new(sqlstate::CANCELED, "the client is gone")),
-            () = self.asked.cancel.notified() => Err(canceled()),
+            () = self.asked.cancel.cancelled() => Err(canceled()),
             () = tokio::time::sleep_until(self.deadline) => Err(too_long(self.limit)),
             outcome = self.hand_on(stream, &sender, &mut rows) => outcome,
         };

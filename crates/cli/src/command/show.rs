@@ -1,7 +1,7 @@
 //! `throughline show MODEL`.
 
 use datafusion::dataframe::DataFrame;
-use throughline_engine::{EngineError, Published};
+use throughline_engine::{EngineError, PrepareOptions, Published};
 
 use crate::arguments::{OutputArguments, OutputFormat, RowLimit, ShowArguments, WorkspaceArguments};
 use crate::command::options;
@@ -13,7 +13,7 @@ const RANKED: [&str; 2] = ["fct_key_journeys", "mart_planning"];
 
 /// Shows rows of a published table, or its columns with `--limit 0`; those about the ranking end with it.
 pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &ShowArguments) -> Result<(), Exit> {
-    let options = options(workspace)?;
+    let options = in_stored_order(options(workspace)?);
     let snapshot = match &arguments.snapshot {
         Some(snapshot) => Some(Published::open_snapshot(options.clone(), snapshot).await?),
         None => None,
@@ -36,6 +36,12 @@ pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &ShowArgument
         say(&format!("\nThe ranking cannot be shown: {error}"));
     }
     Ok(())
+}
+
+/// Reads one file after the other, so that the same table shows the same rows in the same order each time.
+pub(crate) fn in_stored_order(mut options: PrepareOptions) -> PrepareOptions {
+    options.session.partitions.get_or_insert(1);
+    options
 }
 
 /// Prints rows, or the columns where none are wanted.

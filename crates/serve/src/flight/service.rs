@@ -33,7 +33,7 @@ use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
 use futures::{Stream, StreamExt, TryStreamExt};
-use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 use tonic::transport::server::TlsConnectInfo;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -87,7 +87,7 @@ impl Service {
             run_id: Arc::clone(&edition.run_id),
             timeout: None,
             // Clients cancel by dropping the rows.
-            cancel: Arc::new(Notify::new()),
+            cancel: CancellationToken::new(),
         }
     }
 

@@ -35,6 +35,8 @@ const AFTER_REFUSAL: Duration = Duration::from_millis(500);
 /// The longest message before and after the login.
 const LONGEST_OF_LOGIN: usize = 10_000;
 const LONGEST: usize = 1024 * 1024;
+/// Why a connection ended whose client closed it while its query ran.
+const GONE: &str = "the client is gone";
 /// Bytes read at a time.
 const CHUNK: usize = 8 * 1024;
 
@@ -51,11 +53,7 @@ pub(super) async fn run(
     let Ok((socket, watched)) = twice(socket) else { return };
     let login = Arc::new(Login::new(connection, peer, full, Arc::clone(shared), Arc::clone(&logins)));
     let mut logged_in = false;
-    let reason = tokio::select! {
-        reason = converse(socket, &mut logged_in, shared, &logins, login, handler) => reason,
-        // Whatever runs for a client that is gone is dropped, and with it the query.
-        () = gone(&watched) => "the client is gone".to_owned(),
-    };
+    let reason = converse(socket, &watched, &mut logged_in, shared, &logins, login, handler).await;
     if logged_in {
         shared.observer.event(&Event::Disconnected { connection, protocol: Protocol::Postgres, reason: &reason });
     } else if !reason.is_empty() {
@@ -88,6 +86,7 @@ async fn gone(socket: &TcpStream) {
 /// login.
 async fn converse(
     socket: TcpStream,
+    watched: &TcpStream,
     logged_in: &mut bool,
     shared: &Arc<Shared>,
     logins: &Arc<Logins>,
@@ -203,7 +202,14 @@ async fn converse(
                     nothing.clone(),
                     nothing,
                 );
-                let Err(problem) = answered.await else { continue };
+                // Only now is it watched: a request to cancel comes from a client that closes right behind it.
+                let answered = tokio::select! {
+                    biased;
+                    answered = answered => answered,
+                    // Whatever runs for a client that is gone is dropped, and with it the query.
+                    () = gone(watched) => return GONE.into(),
+                };
+                let Err(problem) = answered else { continue };
                 if let PgWireError::IoError(problem) = problem {
                     return format!("it broke: {problem}");
                 }

@@ -20,17 +20,16 @@ use datafusion_postgres::pgwire::messages::cancel::CancelRequest;
 use datafusion_postgres::pgwire::messages::startup::{SecretKey, Startup};
 use datafusion_postgres::pgwire::messages::{PgWireBackendMessage, PgWireFrontendMessage};
 use futures::Sink;
-use tokio::sync::Notify;
 use uuid::Uuid;
 
-use super::session::Session;
+use super::session::{Cancel, Session};
 use super::settings::Settings;
 use crate::event::{Event, Protocol};
 use crate::failure::{Failure, sqlstate};
 use crate::server::Shared;
 
 /// What ends the query of a connection, by its process and key.
-type Cancels = HashMap<(i32, Vec<u8>), Arc<Notify>>;
+type Cancels = HashMap<(i32, Vec<u8>), Arc<Cancel>>;
 
 /// What all logins share.
 pub(super) struct Logins {
@@ -62,7 +61,7 @@ impl Logins {
     pub(super) fn cancel(&self, request: &CancelRequest) {
         let key = (request.pid, request.secret_key.to_bytes().to_vec());
         if let Some(cancel) = self.cancels().get(&key) {
-            cancel.notify_waiters();
+            cancel.request();
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use datafusion::sql::sqlparser::ast::Statement;
-use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use super::cursor::Cursor;
 use super::settings::Settings;
@@ -21,7 +21,7 @@ const MOST_KEPT: usize = 1000;
 pub(super) struct Session {
     pub(super) connection: u64,
     pub(super) user: String,
-    pub(super) cancel: Arc<Notify>,
+    pub(super) cancel: Arc<Cancel>,
     kept: Mutex<Kept>,
 }
 
@@ -37,9 +37,33 @@ struct Kept {
     named: BTreeSet<(char, String)>,
 }
 
+/// Ends what a connection runs or keeps half-read. A request that comes while a query is planned ends it when it starts;
+/// one that comes when nothing runs does nothing to the next.
+#[derive(Default)]
+pub(super) struct Cancel(Mutex<CancellationToken>);
+
+impl Cancel {
+    fn token(&self) -> MutexGuard<'_, CancellationToken> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn request(&self) {
+        self.token().cancel();
+    }
+
+    /// What the next query listens to: what the others do, unless that was used.
+    fn of_next(&self) -> CancellationToken {
+        let mut token = self.token();
+        if token.is_cancelled() {
+            *token = CancellationToken::new();
+        }
+        token.clone()
+    }
+}
+
 impl Session {
     pub(super) fn new(connection: u64, user: &str) -> Self {
-        Self { connection, user: user.to_owned(), cancel: Arc::new(Notify::new()), kept: Mutex::default() }
+        Self { connection, user: user.to_owned(), cancel: Arc::default(), kept: Mutex::default() }
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
@@ -78,7 +102,7 @@ impl Session {
             sql: sql.into(),
             run_id: Arc::clone(&edition.run_id),
             timeout: self.kept().settings.statement_timeout(),
-            cancel: Arc::clone(&self.cancel),
+            cancel: self.cancel.of_next(),
         }
     }
 

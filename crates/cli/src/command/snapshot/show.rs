@@ -5,13 +5,14 @@ use throughline_lake::Snapshot;
 
 use super::diff::in_one_line;
 use crate::arguments::{OutputFormat, SnapshotShowArguments, WorkspaceArguments};
-use crate::command::{options, show::rows};
+use crate::command::options;
+use crate::command::show::{in_stored_order, rows};
 use crate::exit::Exit;
 use crate::terminal::{bytes, count, framed, put, right_align, text_width, wrapped};
 
 /// Shows what a snapshot holds and was made from, or the rows of one table.
 pub(super) async fn run(workspace: &WorkspaceArguments, arguments: &SnapshotShowArguments) -> Result<(), Exit> {
-    let options = options(workspace)?;
+    let options = in_stored_order(options(workspace)?);
     let published = Published::open_snapshot(options.clone(), &arguments.name).await?;
     if let Some(table) = &arguments.table {
         return rows(published.table(table).await?, arguments.limit, &arguments.output).await;
