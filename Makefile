@@ -1,6 +1,6 @@
 # `make` alone lists what there is. A target works with only a Rust toolchain unless its line says what else it needs.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-retail test check check-schemas bench bench-parts bench-serve charts clients report-pictures \
+.PHONY: help demo demo-retail test check check-schemas bench bench-daily bench-parts bench-serve charts clients report-pictures \
 	fmt truths calibration crash test-s3
 
 # `--workspace` everywhere: it makes the demo, the tests and the lints share what was compiled.
@@ -96,16 +96,20 @@ report-pictures: ## Renders the report in Chromium and checks it: sizes, contras
 fmt: ## Formats the code
 	cargo fmt --all
 
-# The program on the sample, as a person would use it: what is planted beside what is found.
-PLANTED := cargo bench --locked --workspace --profile dev --bench planted_truths --
+# The program on the sample, as a person would use it.
+WHOLE_PROGRAM := cargo bench --locked --workspace --profile dev --bench whole_program --
 
 truths: ## Every planted truth beside what the tables say (CUSTOMERS=20000 SEED=42)
 	$(BUILD)
-	$(PLANTED) truths --customers $(CUSTOMERS) --seed $(SEED)
+	$(WHOLE_PROGRAM) truths --customers $(CUSTOMERS) --seed $(SEED)
 
 calibration: ## Coverage of 95 % intervals and false discoveries over many samples (SEEDS=100)
 	$(BUILD)
-	$(PLANTED) calibration --seeds $(SEEDS)
+	$(WHOLE_PROGRAM) calibration --seeds $(SEEDS)
+
+bench-daily: ## What a daily run costs beside a full rebuild, in time and bytes read (CUSTOMERS=20000)
+	$(BUILD)
+	$(WHOLE_PROGRAM) daily --customers $(CUSTOMERS)
 
 # What servers and other programs these need, they install among the build products.
 FAULTS := crates/cli/tests/faults

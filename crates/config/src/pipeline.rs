@@ -237,7 +237,8 @@ pub struct Model {
     pub kind: ModelKind,
     /// Whether it is stored.
     pub materialized: Materialization,
-    /// The instant each row belongs to. An incremental model is made again from an instant of this column on.
+    /// The instant each row belongs to. An incremental model is made again from an instant of this column on; of a view
+    /// that one reads, an incremental run tests the rows from there on.
     pub time_column: Option<Located<String>>,
     /// Columns that identify a row; tested as not null and unique.
     pub grain: Vec<Located<String>>,

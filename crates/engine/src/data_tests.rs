@@ -7,10 +7,12 @@ use arrow::array::AsArray;
 use arrow::datatypes::Int64Type;
 use datafusion::functions_aggregate::expr_fn::sum;
 use datafusion::logical_expr::{lit, when};
+use datafusion::prelude::ident;
 use serde::Serialize;
-use throughline_config::{Model, ModelKind, TestKind};
+use throughline_config::{Model, ModelKind, TestKind, Timestamp};
 use throughline_plan::{PlannedTest, Selection, SqlText, Step, planned_tests};
 
+use crate::expressions::at;
 use crate::failure::EngineError;
 use crate::prepare::Prepared;
 use crate::publish::{Execution, test_record};
@@ -92,17 +94,43 @@ impl Execution {
     pub(crate) async fn test_view(&self, step: &Step, record: &mut StepRecord) -> Result<(), EngineError> {
         let plan = &self.prepared.plan;
         let Some(model) = plan.pipeline.models.get(&step.name).filter(|_| self.publishes) else { return Ok(()) };
+        // The rest was tested by the runs before.
+        let whole = match self.tested_since(model) {
+            Some((time, since)) => {
+                let rows = self.session.table(step.name.as_str()).await?;
+                let recent = rows.clone().filter(ident(time).gt_eq(at(since)).or(ident(time).is_null()))?;
+                self.register(&step.name, recent.into_view())?;
+                Some(rows.into_view())
+            }
+            None => None,
+        };
         let mut tests = planned_tests(model, &plan.parameters, &self.session).await?;
         if self.has_grain_by_construction(model) {
             let grain = model.grain.first().map(|column| &column.place);
             tests.retain(|test| Some(&test.place) != grain);
         }
         record.tests.extend(self.judge(&step.name, &tests).await?);
+        if let Some(whole) = whole {
+            self.register(&step.name, whole)?;
+        }
         if record.tests.iter().any(|test| !test.passed && test.severity == "error") {
             self.session.deregister_table(step.name.as_str())?;
             record.status = StepStatus::TestsFailed;
         }
         Ok(())
+    }
+
+    /// The view's time, and from when on its rows may differ from those that the last run tested: from where on the
+    /// incremental models that read it are made again. `None` where it is not known.
+    fn tested_since<'a>(&self, model: &'a Model) -> Option<(&'a str, Timestamp)> {
+        let plan = &self.prepared.plan;
+        let time = model.time_column.as_ref()?;
+        let reads = |step: &&Step| {
+            self.increments.get(&step.name).is_some()
+                && plan.through_views([step.name.as_str()], None).contains(model.name.value.as_str())
+        };
+        let starts = plan.steps.iter().filter(reads).map(|step| self.increments.get(&step.name)?.start);
+        Some((time.value.as_str(), starts.collect::<Option<Vec<_>>>()?.into_iter().min()?))
     }
 
     /// The matcher's rows have the grain it gives them, and the touchpoints it reads are held against their key on the

@@ -16,6 +16,7 @@ mod failure;
 mod figures;
 mod firing_key;
 mod gate;
+mod hold;
 mod incremental;
 mod intake;
 mod matching;

@@ -24,7 +24,8 @@ use crate::event::{Event, Observer, Silent};
 use crate::expressions::{at, in_types_of};
 use crate::failure::EngineError;
 use crate::gate::Gate;
-use crate::incremental::{Increment, Increments, active_since, replacement};
+use crate::hold::Holding;
+use crate::incremental::{Increment, Increments, Shared, active_since, replacement};
 use crate::intake::{Intake, IntakeRules, all_differ, take_in};
 use crate::matching::{Matcher, conservation};
 use crate::prepare::Prepared;
@@ -48,6 +49,8 @@ pub(crate) struct Execution {
     pub(crate) increments: Increments,
     /// For each relation that is not read whole the instant from which on it is.
     pub(crate) windows: BTreeMap<String, Timestamp>,
+    /// Relations kept in memory, in a run that does not read all sources whole.
+    pub(crate) holding: Option<Holding>,
     /// The tables of the last complete run, with their versions.
     pub(crate) published: BTreeMap<String, u64>,
 }
@@ -65,6 +68,7 @@ impl Execution {
             gate: Gate::default(),
             increments: Increments::default(),
             windows: BTreeMap::new(),
+            holding: None,
             published: BTreeMap::new(),
         }
     }
@@ -168,6 +172,7 @@ impl Execution {
         for rule in &source.contract {
             rules.broken.extend(row_rule(rule, rows.schema(), &plan.parameters, &self.session.state())?);
         }
+        let rows = self.held(rows, record).await?;
         let intake = take_in(&step.name, rows, &rules, plan.parameters.as_of(), &self.session).await?;
         let not_read = window.map(|(active, _)| Expr::IsNotTrue(Box::new(active)));
         self.admit(step, intake, not_read, record).await?;
@@ -175,6 +180,14 @@ impl Execution {
             Some(freshness) => self.hold_fresh(&step.name, freshness, record).await,
             None => Ok(()),
         }
+    }
+
+    /// A relation that an incremental run reads more than once.
+    async fn held(&self, rows: DataFrame, record: &mut StepRecord) -> Result<DataFrame, EngineError> {
+        let Some(holding) = &self.holding else { return Ok(rows) };
+        let (rows, usage) = holding.held(rows, &self.session).await?;
+        record.usage.add_usage(usage);
+        Ok(rows)
     }
 
     /// Compares the newest kept row's time with `as_of`: too old is a warning or an error, as the source says. Each limit
@@ -288,6 +301,7 @@ impl Execution {
             time_column: Some("occurred_at".to_owned()),
             key: vec!["touchpoint_id".to_owned()],
         };
+        let frame = self.held(frame, record).await?;
         let as_of = self.prepared.plan.parameters.as_of();
         let intake = take_in(&step.name, frame, &rules, as_of, &self.session).await?;
         self.admit(step, intake, window.map(|window| Expr::IsNotTrue(Box::new(window))), record).await?;
@@ -304,7 +318,10 @@ impl Execution {
         let mut replaces = None;
         match self.increments.get(&step.name) {
             Some(increment) => {
-                let made = replacement(&self.prepared, step, model, increment, &self.session).await?;
+                let shared =
+                    Shared { prepared: &self.prepared, increments: &self.increments, holding: self.holding.as_ref() };
+                let made = replacement(&shared, step, model, increment, &self.session).await?;
+                record.usage.add_usage(made.usage);
                 rows = made.rows.clone();
                 replaces = Some((increment, made));
             }
@@ -367,7 +384,7 @@ impl Execution {
         Ok(relation(model, sql, &plan.pipeline, &plan.parameters, &self.session, &Matcher).await?)
     }
 
-    fn register(&self, name: &str, table: Arc<dyn TableProvider>) -> Result<(), EngineError> {
+    pub(crate) fn register(&self, name: &str, table: Arc<dyn TableProvider>) -> Result<(), EngineError> {
         self.session.deregister_table(name)?;
         self.session.register_table(name, table)?;
         Ok(())
@@ -400,7 +417,7 @@ impl Execution {
         let warehouse = &self.warehouse;
         let staging = async {
             match replaces {
-                Some((increment, kept)) => warehouse.stage_parts(spec, streams, increment.unsettled_from, kept).await,
+                Some((increment, kept)) => warehouse.stage_parts(spec, streams, increment.layout, kept).await,
                 None => warehouse.stage(spec, streams).await,
             }
         };

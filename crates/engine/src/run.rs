@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use crate::event::{Event, Observer};
 use crate::failure::EngineError;
 use crate::gate::{Gate, hold};
+use crate::hold::Holding;
 use crate::incremental::{Increments, IntervalOptions, increments, source_windows};
 use crate::prepare::Prepared;
 use crate::progress::RunProgress;
@@ -86,6 +87,7 @@ pub async fn run(
         publishes: true,
         gate,
         increments,
+        holding: (!windows.is_empty()).then(|| Holding::new(&beginning.session, prepared.session_options.memory_limit)),
         windows,
         published: beginning.published.as_ref().map(|last| last.record.tables.clone()).unwrap_or_default(),
     });

@@ -20,6 +20,23 @@ pub(crate) fn day_text(time: Time) -> String {
     DateTime::from_timestamp_micros(time).map_or_else(|| time.to_string(), |at| at.date_naive().to_string())
 }
 
+/// What one file of a table of events holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Delivery {
+    Month(i32, u32),
+    Day(NaiveDate),
+}
+
+impl Delivery {
+    /// The file's name without its ending: `2026-05` or `2026-09-30`.
+    pub(crate) fn name(self) -> String {
+        match self {
+            Self::Month(year, month) => format!("{year}-{month:02}"),
+            Self::Day(day) => day.to_string(),
+        }
+    }
+}
+
 /// The span a sample covers.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Span {
@@ -34,10 +51,13 @@ impl Span {
         Some(Span { start: midnight(start), end: midnight(end) })
     }
 
-    /// Year and month of an instant; what lies outside the span counts to its first or last month.
-    pub(crate) fn month(self, time: Time) -> (i32, u32) {
-        let at = DateTime::from_timestamp_micros(time.clamp(self.start, self.end - 1)).unwrap_or_default();
-        (at.year(), at.month())
+    /// The delivery that holds an instant: its day in the last two months, and before them its month, as in a lake whose
+    /// daily files are put together once they are old. What lies outside the span counts to its first or last delivery.
+    pub(crate) fn delivery(self, time: Time) -> Delivery {
+        let at = |time| DateTime::from_timestamp_micros(time).unwrap_or_default();
+        let (end, day) = (at(self.end), at(time.clamp(self.start, self.end - 1)).date_naive());
+        let by_day_from = end.checked_sub_months(Months::new(2)).unwrap_or(end).date_naive();
+        if day < by_day_from { Delivery::Month(day.year(), day.month()) } else { Delivery::Day(day) }
     }
 
     /// Calendar quarters that touch the span, cut to it.

@@ -6,7 +6,7 @@ use std::path::Path;
 use chrono::Datelike;
 
 use crate::block::{self, BLOCK, BlockTruth, Tallies};
-use crate::calendar::{Quarter, Span, day_text};
+use crate::calendar::{Delivery, Quarter, Span, day_text};
 use crate::catalogue::JOURNEYS;
 use crate::defects::{TableTruth, deliver};
 use crate::dice::Dice;
@@ -137,13 +137,10 @@ impl Lake {
     ) -> Result<(), SampleError> {
         let delivered = deliver(rows, customers, dice, ids);
         if let Some(writer) = self.writers.get_mut(R::TABLE) {
-            let month = |row: &R| R::EVENTS.then(|| self.span.month(row.time()));
-            // Rows come in the order of their times, so those of a month stand together.
-            for rows in delivered.on_time.chunk_by(|one, next| month(one) == month(next)) {
-                let name = match rows.first().and_then(month) {
-                    Some((year, month)) => format!("{year}-{month:02}"),
-                    None => "all".to_owned(),
-                };
+            let delivery = |row: &R| R::EVENTS.then(|| self.span.delivery(row.time()));
+            // Rows come in the order of their times, so those of a delivery stand together.
+            for rows in delivered.on_time.chunk_by(|one, next| delivery(one) == delivery(next)) {
+                let name = rows.first().and_then(delivery).map_or_else(|| "all".to_owned(), Delivery::name);
                 writer.write(&name, &R::batch(rows)?)?;
             }
             writer.write("late-00000", &R::batch(&delivered.late)?)?;

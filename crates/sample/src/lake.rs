@@ -85,8 +85,8 @@ fn rename(from: &Path, to: &Path) -> Result<(), SampleError> {
     fs::rename(from, to).map_err(|source| SampleError::Io { path: from.to_owned(), source })
 }
 
-/// Writes one table: `2026-05.parquet` and so on for what happened in a month, or `all.parquet` where rows are no
-/// events, and `late-00000.parquet` for what arrives late.
+/// Writes one table: `2026-05.parquet` for what happened in a month, `2026-09-30.parquet` on a day of the last two
+/// months, or `all.parquet` where rows are no events; and `late-00000.parquet` for what arrives late.
 pub(crate) struct TableWriter {
     folder: PathBuf,
     open: BTreeMap<String, ArrowWriter<File>>,

@@ -112,6 +112,7 @@ fn customers_are_written_block_by_block() {
     assert!(steps.windows(2).all(|pair| pair[0].rows < pair[1].rows));
     assert_eq!(steps[4].rows, truth.tables.values().map(|table| table.rows).sum::<u64>());
     assert!(rows(&read(&out, "messages", "2026-05")) > 0, "one file a month");
+    assert!(rows(&read(&out, "messages", "2026-09-30")) > 0, "one file a day");
     assert!(rows(&read(&out, "customers", "all")) > 0, "one file for what is no event");
 }
 

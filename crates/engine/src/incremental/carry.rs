@@ -11,7 +11,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::common::{JoinType, Result as DataFusionResult, ScalarValue};
 use datafusion::dataframe::DataFrame;
-use datafusion::datasource::MemTable;
+use datafusion::datasource::{MemTable, TableProvider};
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::{Expr, LogicalPlan, cast, lit};
 use datafusion::prelude::{SessionContext, ident};
@@ -36,17 +36,24 @@ pub(super) struct Carried {
 }
 
 /// The instances that were open at `from`, found in the members that are published: of each journey and key the last
-/// one that began before, unless it was settled before. `session` is the caller's own.
+/// one that began before, unless it was settled before. `unsettled` are the members in files that may hold one settled at
+/// `from` or later, `settled` the other files. `session` is the caller's own.
 pub(super) async fn carried(
-    members: &TableParts,
+    unsettled: &Arc<dyn TableProvider>,
+    settled: &TableParts,
     plan: &Plan,
     from: Timestamp,
     session: &SessionContext,
 ) -> Result<Carried, EngineError> {
     const MEMBERS: &str = "__members";
     // One that began after an open one may be settled already; files of longer ago hold neither.
-    let (recent, _) = members.split_at(open_since(plan, from));
-    session.register_table(MEMBERS, recent.provider())?;
+    let (recent, _) = settled.split_at(open_since(plan, from));
+    let mut members = session.read_table(Arc::clone(unsettled))?;
+    if recent.number_of_files() > 0 {
+        let columns = in_types_of(members.schema());
+        members = members.union(session.read_table(recent.provider())?.select(columns)?)?;
+    }
+    session.register_table(MEMBERS, members.into_view())?;
     let found = session.sql(&still_open(plan, from, MEMBERS)).await?.collect().await?;
     let schema = Arc::new(Schema::new(vec![Field::new("journey_id", DataType::Utf8View, true)]));
     let number = found.iter().map(|batch| batch.num_rows() as u64).sum();
@@ -124,10 +131,11 @@ pub(super) fn settled_at(plan: &Plan) -> String {
     )
 }
 
-/// Matches from `from` on: the touchpoints since then, after the members of the instances carried over.
+/// Matches from `from` on: the touchpoints since then, after the members of the instances carried over, which are among
+/// `members`.
 pub(super) fn matched_again(
     touchpoints: LogicalPlan,
-    members: Option<(&TableParts, &Carried)>,
+    members: Option<(Arc<dyn TableProvider>, &Carried)>,
     rows: MatchRows,
     from: Timestamp,
     plan: &Plan,
@@ -140,11 +148,10 @@ pub(super) fn matched_again(
     };
     let since = DataFrame::new(state.clone(), touchpoints).filter(ident("occurred_at").gt_eq(at(from)))?;
     let mut input = select(since, lit(ScalarValue::Utf8(None)))?;
-    if let Some((members, carried)) = members {
+    if let Some((unsettled, carried)) = members {
         let ids =
             session.read_table(Arc::clone(&carried.ids) as _)?.select(vec![ident("journey_id").alias("carried_id")])?;
-        let (unsettled, _) = members.split_at(from);
-        let going_on = session.read_table(unsettled.provider())?.filter(ident("occurred_at").lt(at(from)))?.join(
+        let going_on = session.read_table(unsettled)?.filter(ident("occurred_at").lt(at(from)))?.join(
             ids,
             JoinType::LeftSemi,
             &["journey_id"],

@@ -11,7 +11,7 @@ use datafusion::functions_aggregate::expr_fn::{count, min};
 use datafusion::logical_expr::{Expr, cast, lit, when};
 use datafusion::prelude::{SessionContext, ident};
 use throughline_config::{Calendar, Materialization, Source, SourceKind, Timestamp};
-use throughline_lake::{TableParts, open_source_files};
+use throughline_lake::{PartLayout, TableParts, open_source_files};
 use throughline_plan::{Graph, Plan, ReplacedRows, Step};
 
 use super::ledger::Ledger;
@@ -44,8 +44,8 @@ pub struct Increment {
     pub late: Vec<LateRows>,
     /// For a model of instances, from where on touchpoints are matched again.
     pub(super) matched_from: Option<Timestamp>,
-    /// Rows settled from here on may have to be replaced by the next run.
-    pub(crate) unsettled_from: Timestamp,
+    /// Which rows go into which files.
+    pub(crate) layout: PartLayout,
     /// The version that is there, where its rows are kept.
     pub(super) base: Option<TableParts>,
     pub(super) ledger: Ledger,
@@ -122,10 +122,10 @@ impl<'a> Deciding<'a> {
             why: String::new(),
             late: Vec::new(),
             matched_from: None,
-            unsettled_from: floor(
-                as_of.saturating_sub(look.lookback + look.own_reach + look.upstream_reach),
-                look.interval,
-            ),
+            layout: PartLayout {
+                by_week_from: as_of.saturating_sub(look.lookback + look.own_reach + look.upstream_reach),
+                unsettled_from: as_of,
+            },
             base: None,
             ledger: self.ledger(&closure),
             replaced: replaced.clone(),

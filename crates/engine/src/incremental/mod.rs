@@ -16,5 +16,5 @@ mod window;
 
 pub use decide::{Increment, Increments, IntervalOptions, LateRows, increments};
 pub use ledger::IncrementRecord;
-pub(crate) use replace::replacement;
+pub(crate) use replace::{Shared, replacement};
 pub(crate) use window::{active_since, source_windows};

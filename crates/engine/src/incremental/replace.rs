@@ -13,14 +13,16 @@ use throughline_lake::{StagedTable, TableParts};
 use throughline_plan::{BEGINNING, ReplacedRows, Step, relation};
 
 use super::carry::{Carried, carried, matched_again, open_since, settled_at};
-use super::decide::Increment;
+use super::decide::{Increment, Increments};
 use super::ledger::IncrementRecord;
 use super::window::{since, touchpoints_of};
 use crate::expressions::{at, in_types_of, time_type};
 use crate::failure::EngineError;
+use crate::hold::Holding;
 use crate::matching::Matcher;
 use crate::prepare::Prepared;
 use crate::run::rfc3339;
+use crate::usage::StepUsage;
 
 /// The hidden last column of staged rows: from when on nothing changes them.
 const SETTLED_AT: &str = "__settled_at";
@@ -33,34 +35,47 @@ pub(crate) struct Replacement {
     pub(crate) kept: Option<TableParts>,
     /// Instances carried over.
     carried: Option<Carried>,
-    /// The files whose rows are replaced or written anew.
-    affected: Option<TableParts>,
+    /// The rows of the files that are replaced: of those that are made again and those that are written anew.
+    affected: Option<Arc<dyn TableProvider>>,
+    /// What reading rows that are looked at more than once has cost.
+    pub(crate) usage: StepUsage,
+}
+
+/// What the incremental steps of a run share.
+pub(crate) struct Shared<'a> {
+    pub(crate) prepared: &'a Prepared,
+    pub(crate) increments: &'a Increments,
+    pub(crate) holding: Option<&'a Holding>,
 }
 
 /// Plans the rows of an incremental step. `session` has its inputs under their names.
 pub(crate) async fn replacement(
-    prepared: &Prepared,
+    shared: &Shared<'_>,
     step: &Step,
     model: &Model,
     increment: &Increment,
     session: &SessionContext,
 ) -> Result<Replacement, EngineError> {
-    let making = Making { prepared, step, model, increment, session };
+    let mut making = Making { shared, step, model, increment, session, usage: StepUsage::default() };
     let (rows, carried) = match (&increment.replaced, increment.start) {
         (_, None) => (making.whole(session, BEGINNING).await?, None),
         (ReplacedRows::Interval { time_column }, Some(start)) => (making.interval(time_column, start).await?, None),
         (ReplacedRows::Members, Some(start)) => making.members(start).await?,
         (ReplacedRows::Instances { view, members }, Some(start)) => making.instances(view, members, start).await?,
     };
-    let split = increment.base.as_ref().zip(increment.start).map(|(base, start)| base.split_at(start));
-    let (affected, kept) = split.map_or((None, None), |(affected, kept)| (Some(affected), Some(kept)));
-    let rows = match &affected {
-        Some(affected) if affected.number_of_files() > 0 => {
-            making.with_rows_that_stay(rows, affected, carried.as_ref())?
+    let (mut affected, mut kept) = (None, None);
+    if let (Some(base), Some(start)) = (&increment.base, increment.start) {
+        let (replaced, stays) = base.split_at(start);
+        if replaced.number_of_files() > 0 {
+            affected = Some(making.parts(&step.name, &replaced, start).await?);
         }
-        _ => rows,
+        kept = Some(stays);
+    }
+    let rows = match &affected {
+        Some(affected) => making.with_rows_that_stay(rows, affected, carried.as_ref())?,
+        None => rows,
     };
-    Ok(Replacement { rows: making.settled(rows)?, kept, carried, affected })
+    Ok(Replacement { rows: making.settled(rows)?, kept, carried, affected, usage: making.usage })
 }
 
 impl Replacement {
@@ -74,8 +89,8 @@ impl Replacement {
     ) -> Result<IncrementRecord, EngineError> {
         let ids = |frame: DataFrame, name: &str| frame.select(vec![ident("journey_id").alias(name)])?.distinct();
         let replaced_ids = match (&increment.replaced, &self.affected) {
-            (ReplacedRows::Instances { .. }, Some(affected)) if affected.number_of_files() > 0 => {
-                let before = ids(session.read_table(affected.provider())?, "before")?;
+            (ReplacedRows::Instances { .. }, Some(affected)) => {
+                let before = ids(session.read_table(Arc::clone(affected))?, "before")?;
                 let now = ids(session.read_table(staged.provider())?, "now")?;
                 Some(before.join(now, JoinType::LeftAnti, &["before"], &["now"], None)?.count().await? as u64)
             }
@@ -94,17 +109,31 @@ impl Replacement {
 }
 
 struct Making<'a> {
-    prepared: &'a Prepared,
+    shared: &'a Shared<'a>,
     step: &'a Step,
     model: &'a Model,
     increment: &'a Increment,
     session: &'a SessionContext,
+    usage: StepUsage,
 }
 
 impl Making<'_> {
+    /// The rows of files that may hold one settled at `since` or later.
+    async fn parts(
+        &mut self,
+        table: &str,
+        recent: &TableParts,
+        since: Timestamp,
+    ) -> Result<Arc<dyn TableProvider>, EngineError> {
+        let Some(holding) = self.shared.holding else { return Ok(recent.provider()) };
+        let (rows, usage) = holding.parts(table, recent, since, self.session).await?;
+        self.usage.add_usage(usage);
+        Ok(rows)
+    }
+
     /// The model's rows with `$interval_start` bound to an instant.
     async fn whole(&self, session: &SessionContext, start: Timestamp) -> Result<LogicalPlan, EngineError> {
-        let plan = &self.prepared.plan;
+        let plan = &self.shared.prepared.plan;
         let parameters = plan.parameters.with_interval(start);
         let sql = self.step.sql.as_deref();
         Ok(relation(self.model, sql, &plan.pipeline, &parameters, session, &Matcher).await?)
@@ -117,62 +146,71 @@ impl Making<'_> {
         Ok(self.frame(rows).filter(made_again)?.into_unoptimized_plan())
     }
 
-    async fn members(&self, start: Timestamp) -> Result<(LogicalPlan, Option<Carried>), EngineError> {
-        let plan = &self.prepared.plan;
+    async fn members(&mut self, start: Timestamp) -> Result<(LogicalPlan, Option<Carried>), EngineError> {
+        let plan = &self.shared.prepared.plan;
         let Some(touchpoints) = touchpoints_of(plan, &self.step.name) else {
             return Err(EngineError::failed(format!("`{}` matches nothing", self.step.name), ""));
         };
-        self.matched(touchpoints, MatchRows::Members, self.increment.base.as_ref(), start).await
+        let members = self.increment.base.as_ref().map(|base| (self.step.name.as_str(), base));
+        self.matched(touchpoints, MatchRows::Members, members, start).await
     }
 
     async fn matched(
-        &self,
+        &mut self,
         touchpoints: &str,
         rows: MatchRows,
-        members: Option<&TableParts>,
+        members: Option<(&str, &TableParts)>,
         from: Timestamp,
     ) -> Result<(LogicalPlan, Option<Carried>), EngineError> {
-        let plan = &self.prepared.plan;
+        let prepared = self.shared.prepared;
         let touchpoints = self.session.table(touchpoints).await?.into_unoptimized_plan();
         let touchpoints = since(touchpoints, &self.sources(), from)?;
-        let going_on = match members {
-            Some(members) => Some(carried(members, plan, from, &self.prepared.session()?).await?),
-            None => None,
+        let Some((table, members)) = members else {
+            let matched = matched_again(touchpoints, None, rows, from, &prepared.plan, self.session)?;
+            return Ok((matched, None));
         };
-        let members = members.zip(going_on.as_ref());
-        let matched = matched_again(touchpoints, members, rows, from, plan, self.session)?;
-        Ok((matched, going_on))
+        let (unsettled, settled) = members.split_at(from);
+        let unsettled = self.parts(table, &unsettled, from).await?;
+        let going_on = carried(&unsettled, &settled, &prepared.plan, from, &prepared.session()?).await?;
+        let before = Some((unsettled, &going_on));
+        let matched = matched_again(touchpoints, before, rows, from, &prepared.plan, self.session)?;
+        Ok((matched, Some(going_on)))
     }
 
     /// The model's SQL over the instances that are matched again and those that only what is joined to them can have
     /// changed: the rest of what the view would hold is not made.
     async fn instances(
-        &self,
+        &mut self,
         view: &str,
         members: &str,
         start: Timestamp,
     ) -> Result<(LogicalPlan, Option<Carried>), EngineError> {
-        let plan = &self.prepared.plan;
+        let prepared = self.shared.prepared;
+        let plan = &prepared.plan;
         let from = self.increment.matched_from.unwrap_or(start);
         let Some(touchpoints) = touchpoints_of(plan, view) else {
             return Err(EngineError::failed(format!("`{view}` matches nothing"), ""));
         };
-        // Where the history begins in the middle, nothing is carried over.
-        let members = match &self.increment.base {
-            Some(_) => self.prepared.warehouse.table_parts(members).await?,
-            None => None,
+        // Where the history begins in the middle, nothing is carried over. What was a member before `from` is the same
+        // before and after the members' own step, whose look at them is shared.
+        let published = match (&self.increment.base, self.shared.increments.get(members)) {
+            (None, _) => None,
+            (Some(_), Some(Increment { base: Some(base), .. })) => Some(base.clone()),
+            (Some(_), _) => prepared.warehouse.table_parts(members).await?,
         };
-        let (matched, going_on) = self.matched(touchpoints, MatchRows::Instances, members.as_ref(), from).await?;
+        let published = published.as_ref().map(|parts| (members, parts));
+        let (matched, going_on) = self.matched(touchpoints, MatchRows::Instances, published, from).await?;
         let mut instances = self.frame(matched);
         if let (Some(base), Some(going_on)) = (&self.increment.base, &going_on) {
             let columns = in_types_of(instances.schema());
             let (recent, _) = base.split_at(start);
-            let unmatched = self.session.read_table(recent.provider())?;
+            let recent = self.parts(&self.step.name, &recent, start).await?;
+            let unmatched = self.session.read_table(recent)?;
             let unmatched =
                 unmatched.filter(ident("started_at").lt(at(from)).and(ident("last_at").gt_eq(at(start))))?;
             instances = instances.union(self.without(unmatched, going_on)?.select(columns)?)?;
         }
-        let session = self.prepared.session()?;
+        let session = prepared.session()?;
         for input in &self.step.inputs {
             let provider: Arc<dyn TableProvider> = match input.as_str() == view {
                 true => Arc::new(ViewTable::new(instances.clone().into_unoptimized_plan(), None)),
@@ -190,10 +228,10 @@ impl Making<'_> {
     fn with_rows_that_stay(
         &self,
         rows: LogicalPlan,
-        affected: &TableParts,
+        affected: &Arc<dyn TableProvider>,
         carried: Option<&Carried>,
     ) -> Result<LogicalPlan, EngineError> {
-        let old = self.session.read_table(affected.provider())?;
+        let old = self.session.read_table(Arc::clone(affected))?;
         let Some(start) = self.increment.start else { return Ok(rows) };
         let before = |column: &str, instant: Timestamp| ident(column).lt(at(instant));
         let stays = match &self.increment.replaced {
@@ -225,7 +263,7 @@ impl Making<'_> {
         let settled = match &self.increment.replaced {
             ReplacedRows::Interval { time_column } => ident(time_column),
             ReplacedRows::Members | ReplacedRows::Instances { .. } => {
-                self.session.parse_sql_expr(&settled_at(&self.prepared.plan), rows.schema())?
+                self.session.parse_sql_expr(&settled_at(&self.shared.prepared.plan), rows.schema())?
             }
         };
         let columns = self.step.schema.fields().iter().map(|field| ident(field.name()).alias(field.name()));
@@ -234,8 +272,8 @@ impl Making<'_> {
     }
 
     fn sources(&self) -> Vec<(&Source, Arc<dyn TableProvider>)> {
-        let open = &self.prepared.sources;
-        let sources = self.prepared.plan.pipeline.sources.values();
+        let open = &self.shared.prepared.sources;
+        let sources = self.shared.prepared.plan.pipeline.sources.values();
         sources.filter_map(|source| Some((source, Arc::clone(&open.get(&source.name.value)?.provider)))).collect()
     }
 

@@ -35,7 +35,7 @@ pub use commit::{CommitDetails, Committed};
 pub(crate) use delta_log::create;
 pub use error::WarehouseError;
 pub use lease::{Lease, LeaseHolder};
-pub use parts::TableParts;
+pub use parts::{PartLayout, TableParts};
 pub use published::PublishedTable;
 pub(crate) use schema::read_schema;
 pub use schema::storage_schema;
@@ -119,9 +119,8 @@ impl Warehouse {
     }
 
     /// Like [`Self::stage`] for a table whose rows are laid out by when they are settled ([`TableParts`]): the last
-    /// column of each stream, which `spec` does not have, is that instant, null for a row that is not settled. Rows
-    /// settled at `unsettled_from` or later may still have to be replaced. The files of `kept` stay in the table, all
-    /// others of its version are replaced by the commit.
+    /// column of each stream, which `spec` does not have, is that instant, null for a row that is not settled. The files
+    /// of `kept` stay in the table, all others of its version are replaced by the commit.
     ///
     /// # Errors
     ///
@@ -131,11 +130,11 @@ impl Warehouse {
         &self,
         spec: TableSpec,
         rows: Vec<SendableRecordBatchStream>,
-        unsettled_from: i64,
+        layout: PartLayout,
         kept: Option<TableParts>,
     ) -> Result<StagedTable, WarehouseError> {
         let spec = TableSpec { order: Vec::new(), ..spec };
-        self.stage_laid_out(spec, rows, stage::Layout::BySettlement { unsettled_from }, kept).await
+        self.stage_laid_out(spec, rows, stage::Layout::BySettlement(layout), kept).await
     }
 
     async fn stage_laid_out(

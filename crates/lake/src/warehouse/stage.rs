@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use super::durable;
 use super::error::WarehouseError;
-use super::parts::Settled;
+use super::parts::{PartLayout, Settled};
 use super::schema::stored_batch;
 use crate::scan::SortColumn;
 use crate::stores::Location;
@@ -35,17 +35,16 @@ const ROW_GROUP_BYTES: usize = 128 * 1024 * 1024;
 /// Bytes after which the next file begins, where no order has to be kept.
 const FILE_BYTES: usize = 128 * 1024 * 1024;
 
-/// Encoded bytes that a file of a month holds back before they become a row group: one is open for each month.
-const MONTH_GROUP_BYTES: usize = 8 * 1024 * 1024;
+/// Encoded bytes that a file by settlement holds back before they become a row group: dozens are open at a time.
+const PART_GROUP_BYTES: usize = 8 * 1024 * 1024;
 
 /// Which rows go into which files.
 #[derive(Debug, Clone)]
 pub(super) enum Layout {
     /// A stream's rows follow each other; with an order, in one file.
     AsTheyCome { order: Vec<SortColumn> },
-    /// By the month in the streams' last column; rows with a null there or an instant from `unsettled_from` on are in
-    /// files of their own.
-    BySettlement { unsettled_from: i64 },
+    /// By the instant in the streams' last column.
+    BySettlement(PartLayout),
 }
 
 /// A data file that was written.
@@ -190,10 +189,10 @@ struct PartitionWriter<'a> {
 
 impl PartitionWriter<'_> {
     async fn write(&mut self, batch: &RecordBatch) -> DataFusionResult<()> {
-        let Layout::BySettlement { unsettled_from } = self.writing.layout else {
+        let Layout::BySettlement(parts) = self.writing.layout else {
             return self.write_into(None, batch).await;
         };
-        for (settled, rows) in by_settlement(batch, unsettled_from)? {
+        for (settled, rows) in by_settlement(batch, parts)? {
             let rows = match rows.len() == batch.num_rows() {
                 true => batch.clone(),
                 false => take_record_batch(batch, &UInt64Array::from(rows))?,
@@ -213,12 +212,12 @@ impl PartitionWriter<'_> {
             }
         };
         file.writer.write(&rows).await?;
-        if settled.is_some() && file.writer.in_progress_size() >= MONTH_GROUP_BYTES {
+        if settled.is_some() && file.writer.in_progress_size() >= PART_GROUP_BYTES {
             file.writer.flush().await?;
         }
         let may_split = match &self.writing.layout {
             Layout::AsTheyCome { order } => order.is_empty(),
-            Layout::BySettlement { .. } => true,
+            Layout::BySettlement(_) => true,
         };
         if may_split
             && file.bytes() >= FILE_BYTES
@@ -244,18 +243,15 @@ impl PartitionWriter<'_> {
 }
 
 /// The rows of a batch by the file they belong into.
-fn by_settlement(batch: &RecordBatch, unsettled_from: i64) -> DataFusionResult<BTreeMap<Settled, Vec<u64>>> {
+fn by_settlement(batch: &RecordBatch, parts: PartLayout) -> DataFusionResult<BTreeMap<Settled, Vec<u64>>> {
     let instants = batch.columns().last().and_then(|last| last.as_primitive_opt::<TimestampMicrosecondType>());
     let Some(instants) = instants else {
         return Err(DataFusionError::Internal("rows without the instant at which they are settled".to_owned()));
     };
     let mut rows: BTreeMap<Settled, Vec<u64>> = BTreeMap::new();
     for row in 0..instants.len() {
-        let settled = match instants.is_valid(row) {
-            true if instants.value(row) < unsettled_from => Settled::at(instants.value(row)),
-            _ => Settled::No,
-        };
-        rows.entry(settled).or_default().push(row as u64);
+        let settled_at = instants.is_valid(row).then(|| instants.value(row));
+        rows.entry(parts.part(settled_at)).or_default().push(row as u64);
     }
     Ok(rows)
 }
@@ -281,7 +277,7 @@ impl OpenFile {
 fn properties(stored: &SchemaRef, layout: &Layout) -> WriterProperties {
     let order: &[SortColumn] = match layout {
         Layout::AsTheyCome { order } => order,
-        Layout::BySettlement { .. } => &[],
+        Layout::BySettlement(_) => &[],
     };
     // Column indices in a footer count leaves, so an order behind a nested column is not written there.
     let flat = stored.fields().iter().all(|field| !field.data_type().is_nested());

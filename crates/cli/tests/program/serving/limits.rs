@@ -55,7 +55,7 @@ async fn a_client_can_cancel() {
 #[tokio::test(flavor = "multi_thread")]
 async fn memory_and_texts_are_limited() {
     let workspace = tiny();
-    let endpoint = Endpoint::of(&workspace, &["--memory-limit", "32MiB", "--query-timeout", "20s"]);
+    let endpoint = Endpoint::of(&workspace, &["--memory-limit", "32MiB", "--query-timeout", "100s"]);
     let client = client(&endpoint).await;
     let sql = "SELECT count(*) FROM (SELECT array_agg(n) AS a FROM generate_series(1, 30000000) AS s(n) GROUP BY n % 10) WHERE cardinality(a) > 1";
     let (code, message) = failure(&client, sql).await;

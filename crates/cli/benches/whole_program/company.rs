@@ -7,7 +7,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// The day after the sample's last one.
-const AS_OF: &str = "2026-10-01";
+pub(crate) const AS_OF: &str = "2026-10-01";
 
 /// A company whose tables are published.
 pub(crate) struct Company {
@@ -21,6 +21,18 @@ pub(crate) struct Company {
 impl Company {
     /// Samples a company and runs the pipeline on it, or as much of it as `select` asks for.
     pub(crate) fn new(customers: u64, seed: u64, effects: bool, select: Option<&str>) -> Result<Self, String> {
+        let mut company = Company::sampled(customers, seed, effects)?;
+        let mut run = vec!["run", "--as-of", AS_OF, "--log-format", "json"];
+        run.extend(select.iter().flat_map(|select| ["--select", select]));
+        company.throughline(&run)?;
+        let runs = company.path("warehouse/_runs");
+        let record = std::fs::read_dir(&runs).map_err(|error| error.to_string())?.filter_map(Result::ok).next();
+        company.record = json(&record.ok_or("the run left no record")?.path())?;
+        Ok(company)
+    }
+
+    /// Samples a company.
+    pub(crate) fn sampled(customers: u64, seed: u64, effects: bool) -> Result<Self, String> {
         let folder = tempfile::Builder::new().prefix("company").tempdir().map_err(|error| error.to_string())?;
         let mut company = Company { folder, truth: Value::Null, record: Value::Null };
         let lake = company.path("lake");
@@ -30,13 +42,7 @@ impl Company {
             sample.push("--no-effects");
         }
         company.throughline(&sample)?;
-        let mut run = vec!["run", "--as-of", AS_OF, "--log-format", "json"];
-        run.extend(select.iter().flat_map(|select| ["--select", select]));
-        company.throughline(&run)?;
         company.truth = json(&lake.join("_truth.json"))?;
-        let runs = company.path("warehouse/_runs");
-        let record = std::fs::read_dir(&runs).map_err(|error| error.to_string())?.filter_map(Result::ok).next();
-        company.record = json(&record.ok_or("the run left no record")?.path())?;
         Ok(company)
     }
 
@@ -57,16 +63,21 @@ impl Company {
         steps.iter().find(|step| step["step"] == name).unwrap_or(&Value::Null)
     }
 
-    fn path(&self, inside: &str) -> PathBuf {
+    pub(crate) fn path(&self, inside: &str) -> PathBuf {
         self.folder.path().join(inside)
     }
 
-    fn throughline(&self, arguments: &[&str]) -> Result<String, String> {
+    /// A command of the program on the company's lake and one of its warehouses.
+    pub(crate) fn command(&self, warehouse: &str, arguments: &[&str]) -> Command {
         let repository = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
         let mut command = Command::new(env!("CARGO_BIN_EXE_throughline"));
         command.args(["--project", repository]).args(arguments);
-        command.env("LAKE", self.path("lake")).env("WAREHOUSE", self.path("warehouse"));
-        let output = command.output().map_err(|error| error.to_string())?;
+        command.env("LAKE", self.path("lake")).env("WAREHOUSE", self.path(warehouse));
+        command
+    }
+
+    fn throughline(&self, arguments: &[&str]) -> Result<String, String> {
+        let output = self.command("warehouse", arguments).output().map_err(|error| error.to_string())?;
         if output.status.success() {
             return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
         }
@@ -76,7 +87,7 @@ impl Company {
     }
 }
 
-fn json(path: &Path) -> Result<Value, String> {
+pub(crate) fn json(path: &Path) -> Result<Value, String> {
     let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
     serde_json::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))
 }

@@ -1,4 +1,5 @@
-//! Holds the whole program against what is planted in the sample: `make truths` and `make calibration`.
+//! The whole program on samples: against what is planted in them (`make truths`, `make calibration`), and what a daily
+//! run costs (`make bench-daily`).
 //!
 //! The program is used as a person would: `sample`, `run`, `query`, and the record of the run. Nothing here knows how
 //! a figure is computed.
@@ -10,6 +11,7 @@ mod calibration;
 #[path = "../shared/command_line.rs"]
 mod command_line;
 mod company;
+mod daily;
 mod proportion;
 mod table;
 mod truths;
@@ -18,12 +20,13 @@ use std::process::ExitCode;
 
 use command_line::CommandLine;
 
-const USAGE: &str = "truths --customers N [--seed N] | calibration --seeds N [--customers N]";
+const USAGE: &str = "truths --customers N [--seed N] | calibration --seeds N [--customers N] | daily --customers N [--runs N]";
 
 fn main() -> ExitCode {
     command_line::carry_out(USAGE, |part, asked| match part {
         "truths" => Some(truths(asked)),
         "calibration" => Some(calibration(asked)),
+        "daily" => Some(daily(asked)),
         _ => None,
     })
 }
@@ -34,4 +37,8 @@ fn truths(asked: &CommandLine) -> Result<(), String> {
 
 fn calibration(asked: &CommandLine) -> Result<(), String> {
     calibration::print(asked.number("--seeds", 100)?, asked.number("--customers", 2_000)?)
+}
+
+fn daily(asked: &CommandLine) -> Result<(), String> {
+    daily::print(asked.number("--customers", 20_000)?, asked.number("--runs", 3)?)
 }
