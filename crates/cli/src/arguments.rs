@@ -16,10 +16,11 @@ pub(crate) use read::{
     DiscoverArguments, DiscoveryFormat, ExplainArguments, ExplanationFormat, LineageArguments, LineageFormat,
     OutputArguments, OutputFormat, QueryArguments, ReportArguments, RowLimit, ShowArguments,
 };
+use run::{CHECK_EXAMPLES, PLAN_EXAMPLES, RUN_NOTES, TEST_EXAMPLES};
 pub(crate) use run::{
-    IntervalArguments, PlanArguments, RunArguments, RunsArguments, RunsFormat, TestArguments, TestFormat,
+    CheckArguments, IntervalArguments, PlanArguments, RunArguments, RunsArguments, RunsFormat, TestArguments,
+    TestFormat,
 };
-use run::{PLAN_EXAMPLES, RUN_NOTES, TEST_EXAMPLES};
 use serve::SERVE_EXAMPLES;
 pub(crate) use serve::ServeArguments;
 use snapshot::SNAPSHOT_EXAMPLES;
@@ -102,7 +103,8 @@ pub(crate) enum Command {
     /// Writes a synthetic pay-TV company's lake, with known truths planted in it.
     Sample(SampleArguments),
     /// Parses, plans and type-checks everything; reads schemas, no rows.
-    Check,
+    #[command(after_help = CHECK_EXAMPLES)]
+    Check(CheckArguments),
     /// Says what a run would do, in which order and why.
     #[command(after_help = PLAN_EXAMPLES)]
     Plan(PlanArguments),

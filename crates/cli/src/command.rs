@@ -43,6 +43,7 @@ pub(crate) fn options(workspace: &WorkspaceArguments) -> Result<PrepareOptions, 
             partitions: workspace.partitions.map(usize::from),
             spill_folder: workspace.spill_folder.clone(),
         },
+        offline: false,
     })
 }
 

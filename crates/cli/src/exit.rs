@@ -52,9 +52,15 @@ impl Exit {
 
     /// 130: interrupted.
     pub(crate) fn interrupted() -> Self {
-        let message = "interrupted; published tables are as they were, or new as a whole".to_owned();
-        let help = "run again to finish; `run --retry` goes on after the last good step".to_owned();
-        Self { code: 130, message: Message::Words { message, help } }
+        Self::interrupted_before(
+            "published tables are as they were, or new as a whole",
+            "run again to finish; `run --retry` goes on after the last good step",
+        )
+    }
+
+    /// 130: interrupted before something was done.
+    pub(crate) fn interrupted_before(state: &str, help: &str) -> Self {
+        Self { code: 130, message: Message::Words { message: format!("interrupted; {state}"), help: help.into() } }
     }
 
     /// 130 without a word: what runs until it is interrupted was interrupted.

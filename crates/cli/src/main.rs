@@ -62,7 +62,7 @@ async fn dispatch(arguments: Arguments) -> Result<(), Exit> {
     match command {
         Command::Init(init) => command::init::run(&init),
         Command::Sample(sample) => command::sample::run(&sample),
-        Command::Check => command::check::run(&workspace).await,
+        Command::Check(check) => command::check::run(&workspace, &check).await,
         Command::Plan(plan) => command::plan::run(&workspace, &plan).await,
         Command::Run(run) => command::run::run(&workspace, &run).await,
         Command::Test(test) => command::test::run(&workspace, &test).await,

@@ -56,6 +56,18 @@ impl Gate {
         self.is_stopped() || self.lost.load(Ordering::Relaxed)
     }
 
+    /// Makes sure that the run still holds its pipeline: asked before each commit, and before the record of a run whose
+    /// steps are all done, because that record makes their tables the ones that are read.
+    pub(crate) async fn confirm(&self) -> Result<(), EngineError> {
+        let Some(lease) = &self.lease else {
+            return Err(EngineError::failed("this command only looks, it publishes nothing", ""));
+        };
+        lease.confirm().await.map_err(|error| {
+            self.lost.fetch_or(error.is_held(), Ordering::Relaxed);
+            error.into()
+        })
+    }
+
     /// Gives the pipeline back.
     pub(crate) async fn release(self) {
         if let Some(lease) = self.lease {
@@ -75,13 +87,9 @@ impl Execution {
         if self.gate.is_stopped() {
             return Err(EngineError::interrupted());
         }
-        let Some(lease) = &self.gate.lease else {
-            return Err(EngineError::failed("this command only looks, it publishes nothing", ""));
-        };
-        if let Err(error) = lease.confirm().await {
-            self.gate.lost.fetch_or(error.is_held(), Ordering::Relaxed);
+        if let Err(error) = self.gate.confirm().await {
             let _ = staged.discard().await;
-            return Err(error.into());
+            return Err(error);
         }
         match staged.commit(details).await {
             Ok(committed) => {
@@ -133,17 +141,35 @@ impl Execution {
     }
 }
 
-/// Takes the pipeline for a run.
+/// Begins the name of a lease that is a snapshot's and no pipeline's, whose names have no `-`.
+const SNAPSHOT: &str = "snapshot-";
+
+/// Holder of a lease that is held by a vacuum.
+pub(crate) const VACUUM: &str = "vacuum";
+
+/// The name of a snapshot's lease, which is its holder's too.
+pub(crate) fn snapshot_lease(name: &str) -> String {
+    format!("{SNAPSHOT}{name}")
+}
+
+/// Takes a pipeline, or what is named like one, for a run.
 pub(crate) async fn hold(
     warehouse: &Warehouse,
-    pipeline: &str,
+    name: &str,
     run_id: &str,
     lasts: Duration,
 ) -> Result<Lease, EngineError> {
-    warehouse.lease(pipeline, run_id, lasts).await.map_err(|error| match error {
-        WarehouseError::Held { .. } => {
-            EngineError::Held { message: format!("{error}; nothing ran"), help: error.help() }
+    warehouse.lease(name, run_id, lasts).await.map_err(|error| match &error {
+        WarehouseError::Held { pipeline, holder, .. } => {
+            let message = match (pipeline.strip_prefix(SNAPSHOT), holder.run_id.as_str()) {
+                (Some(snapshot), by) if by != VACUUM => format!(
+                    "the snapshot {snapshot} is being made on host {} (pid {}) since {}",
+                    holder.host, holder.pid, holder.since
+                ),
+                _ => error.to_string(),
+            };
+            EngineError::Held { message: format!("{message}; nothing ran"), help: error.help() }
         }
-        error => error.into(),
+        _ => error.into(),
     })
 }

@@ -9,10 +9,10 @@ use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::prelude::SessionContext;
 use futures::StreamExt;
 use throughline_config::{
-    Diagnostic, Diagnostics, LoadOptions, MatchRows, ModelKind, Pipeline, Source, Timestamp, load_pipeline,
+    Diagnostic, Diagnostics, LoadOptions, MatchRows, ModelKind, Pipeline, Source, SourceKind, Timestamp, load_pipeline,
 };
 use throughline_journeys::{Arrangement, arrangement};
-use throughline_lake::{OpenSource, SourceError, Stores, Warehouse, open_source};
+use throughline_lake::{OpenSource, SourceError, Stores, Warehouse, declared_source, open_source};
 use throughline_plan::{JOURNEY_DEFINITIONS, Lineage, Parameters, Plan, lineage, plan, relation};
 
 use crate::definitions::journey_definitions;
@@ -38,6 +38,8 @@ pub struct PrepareOptions {
     pub as_of: Timestamp,
     /// Memory and parallelism.
     pub session: SessionOptions,
+    /// Open no source: each has the columns that it declares, and no row. Seeds are files of the workspace and opened.
+    pub offline: bool,
 }
 
 /// A pipeline ready to run.
@@ -102,7 +104,7 @@ impl Prepared {
     }
 }
 
-/// Loads, opens, plans and type-checks. Reads files' schemas, no rows.
+/// Loads, opens, plans and type-checks. Reads files' schemas, no rows; offline not even these.
 pub async fn prepare(options: PrepareOptions) -> Result<Prepared, EngineError> {
     let load = LoadOptions {
         project: options.project,
@@ -115,7 +117,7 @@ pub async fn prepare(options: PrepareOptions) -> Result<Prepared, EngineError> {
     let runtime = new_runtime(&options.session)?;
     let stores = Arc::new(Stores::new(pipeline.project.clone(), Arc::clone(&runtime)));
     let warehouse = open_warehouse(&pipeline, &stores)?;
-    let sources = open_sources(&pipeline, &stores, &mut warnings).await?;
+    let sources = open_sources(&pipeline, &stores, options.offline, &mut warnings).await?;
     let session = session_with_definitions(&options.session, &runtime, &pipeline)?;
     for (name, source) in &sources {
         session.register_table(name.as_str(), Arc::clone(&source.provider))?;
@@ -158,10 +160,14 @@ pub(crate) fn session_with_definitions(
 async fn open_sources(
     pipeline: &Pipeline,
     stores: &Stores,
+    offline: bool,
     warnings: &mut Diagnostics,
 ) -> Result<BTreeMap<String, OpenSource>, EngineError> {
     let opened: Vec<(&Source, Result<OpenSource, SourceError>)> = futures::stream::iter(pipeline.sources.values())
-        .map(|source| async move { (source, open_source(source, stores).await) })
+        .map(|source| async move {
+            let declared = offline && source.kind == SourceKind::Source;
+            (source, if declared { declared_source(source, stores) } else { open_source(source, stores).await })
+        })
         .buffered(OPENED_AT_ONCE)
         .collect()
         .await;

@@ -46,7 +46,7 @@ pub struct RunOptions {
 }
 
 /// How long a run may be silent before another one takes over.
-const LEASE: Duration = Duration::from_secs(60);
+pub(crate) const LEASE: Duration = Duration::from_secs(60);
 
 /// Runs `prepared` and stores the record of the run.
 ///
@@ -191,6 +191,15 @@ async fn carry_out(
         record.triggers = found;
     }
     record.status = status(&steps, execution.gate.is_stopped());
+    let mut lost = None;
+    if record.status == RunStatus::Done
+        && let Err(error) = execution.gate.confirm().await
+    {
+        // Without an answer the record stays unwritten, as when the store does not take it: the run looks killed.
+        let EngineError::Held { message, help } = error else { return Err(error) };
+        record.status = RunStatus::Held;
+        lost = Some(EngineError::Held { message, help });
+    }
     if record.status == RunStatus::Interrupted {
         let rejected = names.iter().map(|name| format!("{name}__rejected"));
         let log = std::iter::once(throughline_plan::TRIGGER_LOG.to_owned());
@@ -204,7 +213,7 @@ async fn carry_out(
     store(&record, warehouse).await?;
     forget(&record, attempts, warehouse).await;
     observer.event(&Event::RunFinished { record: &record });
-    Ok(record)
+    lost.map_or(Ok(record), Err)
 }
 
 /// Removes the progress of this run, whose record is there; and of killed ones, when there is nothing left to take over

@@ -11,11 +11,11 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::{StreamExt, TryStreamExt};
 use throughline_config::Pipeline;
-use throughline_lake::{Checkpoint, CheckpointOutcome, LeftBehind, Vacuum, VacuumedTable, Warehouse};
+use throughline_lake::{Checkpoint, CheckpointOutcome, Lease, LeftBehind, Vacuum, VacuumedTable, Warehouse};
 use throughline_plan::TRIGGER_LOG;
 
 use crate::failure::EngineError;
-use crate::gate::hold;
+use crate::gate::{VACUUM, hold};
 use crate::prepare::PrepareOptions;
 use crate::published::{located, read_record};
 use crate::run_record::{RunRecord, RunStatus};
@@ -37,7 +37,8 @@ pub struct VacuumOptions {
     pub retention: TimeDelta,
     /// Say what would be done, and do nothing.
     pub dry_run: bool,
-    /// Take the pipeline as a run does, so that no run of it is under way: for retentions that a run may outlast.
+    /// Take every pipeline of the warehouse as a run does, so that no run and no snapshot is under way: for retentions
+    /// that these may outlast.
     pub alone: bool,
 }
 
@@ -59,17 +60,34 @@ pub struct VacuumReport {
 /// Removes what nobody needs.
 ///
 /// # Errors
-/// The run records cannot be read, so that nobody knows what has to stay; or the pipeline is to be held and a run holds
-/// it. A table that cannot be read is reported and the others are done.
+/// The run records cannot be read, so that nobody knows what has to stay; or the pipelines are to be held and a run
+/// holds one. A table that cannot be read is reported and the others are done.
 pub async fn vacuum(options: &PrepareOptions, how: VacuumOptions) -> Result<VacuumReport, EngineError> {
     let (pipeline, warehouse, _) = located(options)?;
     if !how.alone || how.dry_run {
         return carry_out(&pipeline, &warehouse, how).await;
     }
-    let lease = hold(&warehouse, &pipeline.name.value, "vacuum", HELD_FOR).await?;
-    let outcome = carry_out(&pipeline, &warehouse, how).await;
-    lease.release().await;
+    let mut held = Vec::new();
+    let outcome = match hold_all(&pipeline, &warehouse, &mut held).await {
+        Ok(()) => carry_out(&pipeline, &warehouse, how).await,
+        Err(error) => Err(error),
+    };
+    for lease in held {
+        lease.release().await;
+    }
     outcome
+}
+
+/// Takes this pipeline and whatever else was ever held in the warehouse: other pipelines, whose tables are looked at too
+/// and whose staged files are as young as ours; and snapshots in the making. Whoever begins later writes files that are
+/// younger than the vacuum.
+async fn hold_all(pipeline: &Pipeline, warehouse: &Warehouse, held: &mut Vec<Lease>) -> Result<(), EngineError> {
+    let own = pipeline.name.value.clone();
+    let names: BTreeSet<String> = warehouse.lease_names().await?.into_iter().chain([own]).collect();
+    for name in names {
+        held.push(hold(warehouse, &name, VACUUM, HELD_FOR).await?);
+    }
+    Ok(())
 }
 
 async fn carry_out(

@@ -23,8 +23,8 @@ pub use snapshot::{
     SnapshotError, SnapshotName, Snapshots, Superseded, TableDraft, TableManifest, Verification,
 };
 pub use source::{
-    ORIGIN_COLUMN, OpenSource, PROBLEM_COLUMN, SourceError, column_type, declared_columns, open_source,
-    open_source_files,
+    ORIGIN_COLUMN, OpenSource, PROBLEM_COLUMN, SourceError, column_type, declared_columns, declared_source,
+    open_source, open_source_files,
 };
 pub use stores::{Location, StoreError, Stores, plain_words};
 pub use warehouse::{

@@ -9,6 +9,19 @@ Examples:
   throughline plan                                       all of it
   throughline plan --select +fct_journey                 one table and everything it is made of";
 
+pub(super) const CHECK_EXAMPLES: &str = "\
+Examples:
+  throughline check              before a run: also that the files have the columns that are declared or read
+  throughline check --offline    in CI, without a lake and without credentials: `columns:` of the sources are taken at
+                                 their word, so every source has to declare them";
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArguments {
+    /// Opens no source: takes its columns from its `columns:`. Whether files have them is not looked at.
+    #[arg(long)]
+    pub(crate) offline: bool,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct PlanArguments {
     #[command(flatten)]

@@ -116,9 +116,9 @@ pub(crate) struct VacuumArguments {
     /// How long files stay that only older versions name, or none yet: `168h`, `14d`.
     #[arg(long, default_value = "168h", value_name = "TIME", value_parser = hours_or_days)]
     pub(crate) retention: chrono::TimeDelta,
-    /// Accepts less than 168 h. Readers that began longer ago than the retention lose files under their hands and fail;
-    /// so do snapshots in the making, and runs of other pipelines in the same warehouse. A run of this pipeline must not
-    /// be under way. The published tables stay whole.
+    /// Accepts less than 168 h. Readers that began longer ago than the retention lose files under their hands and fail.
+    /// No run of any pipeline in the warehouse and no snapshot in the making may be under way: exit code 4 names it. The
+    /// published tables stay whole.
     #[arg(long)]
     pub(crate) force: bool,
 }

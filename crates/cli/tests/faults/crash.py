@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """Kills, interrupts and races runs, and looks at what readers see in between and what a rerun makes of it.
 
-Most runs are of the small workspace that `init` writes, some of the repository's pipeline on a small sample. Half of the time it replaces a complete set of tables by that
-of another cut, else it is the first in its warehouse. After each fault three readers look: `throughline query`, another
+Most runs are of the small workspace that `init` writes, some of the repository's pipeline on a small sample, whose
+incremental tables are made again from the earlier cut on where the later follows it. Most of the time a run replaces a
+complete set of tables by that of another cut, else it is the first in its warehouse. After each fault three readers look: `throughline query`, another
 program that reads the versions of the newest complete run, and one that reads each table at its newest version. Then the
 run is repeated, every other time with --retry, and all tables are held against those of a run that nobody disturbed.
 """
 
+import os
 import random
 import shutil
 import signal
@@ -21,6 +23,7 @@ from program import EARLIER, LATER, Hangs, Outcome, Program, end, events, option
 from tables import (
     LOG,
     Folder,
+    complete,
     doubled_firings,
     heads,
     leftovers,
@@ -57,10 +60,16 @@ class Laboratory:
         if same(self.expected[EARLIER], self.expected[LATER]):
             sys.exit("the two cuts have the same rows, so nothing would be seen")
         self.log = published(warehouse).get(LOG)
+        # The tables of which the later cut makes only a part again.
+        steps = complete(warehouse)["steps"]
+        self.incremental = [step["step"] for step in steps if (step.get("increment") or {}).get("from")]
         shutil.copytree(work / "undisturbed", work / "standing")
         self.standing = LATER
         self.number = 0
-        print(f"{project.name}, undisturbed: {self.seconds:.1f} s, {size_of_fault_free(self.expected[LATER])}", flush=True)
+        # Where there are incremental tables, more runs follow others.
+        self.fresh = 0.15 if self.incremental else 0.4
+        size = size_of_fault_free(self.expected[LATER])
+        print(f"{project.name}, undisturbed: {self.seconds:.1f} s, {size}, incremental: {self.incremental}", flush=True)
 
     def at(self, name: str) -> tuple[Program, Folder]:
         folder = self.work / name
@@ -96,6 +105,17 @@ class Trial:
         self.cut = EARLIER if fresh or laboratory.standing == LATER else LATER
         self.before = {} if fresh else laboratory.expected[laboratory.standing]
         self.after = laboratory.expected[self.cut]
+        self.increments = bool(laboratory.incremental) and not fresh and self.cut == LATER
+
+    def told(self, fault: str) -> str:
+        """The fault, apart for runs that make only a part of incremental tables again."""
+        return f"{fault}, increments" if self.increments else fault
+
+    def next_entry(self, table: str) -> Path:
+        """The log entry that the next commit to a table creates."""
+        log = self.warehouse.path / table / "_delta_log"
+        newest = max((int(entry.stem) for entry in log.glob("*.json") if entry.stem.isdigit()), default=-1)
+        return log / f"{newest + 1:020}.json"
 
     def readers(self, tally: Tally, fault: str) -> str:
         """What readers see; anything but the old or the new set is a finding."""
@@ -174,6 +194,34 @@ def kill_in_a_call(trial: Trial, dice: random.Random, call: str) -> Outcome:
     return trial.program.run(trial.cut, before=strace)
 
 
+def kill_before_an_incremental_commit(trial: Trial, dice: random.Random) -> Outcome:
+    """The kernel kills the run as it enters the call that makes the log entry of an incremental table: its rows are
+    staged and tested, and no reader knows them."""
+    entry = trial.next_entry(dice.choice(trial.laboratory.incremental))
+    strace = ("strace", "-f", "-qq", "-o", "/dev/null", "-P", str(entry), "-e", "trace=linkat")
+    return trial.program.run(trial.cut, before=(*strace, "-e", "inject=linkat:signal=KILL"))
+
+
+def kill_after_an_incremental_commit(trial: Trial, dice: random.Random) -> Outcome:
+    """As soon as the log entry of an incremental table is seen: before anything is told of it."""
+    entry = trial.next_entry(dice.choice(trial.laboratory.incremental))
+    run = trial.program.start_run(trial.cut)
+    while not entry.exists() and run.poll() is None:
+        time.sleep(0.0002)
+    return end(run, signal.SIGKILL)
+
+
+def kill_while_an_increment_is_staged(trial: Trial, dice: random.Random) -> Outcome:
+    """As soon as an incremental table gets its first new file."""
+    folder = trial.warehouse.path / dice.choice(trial.laboratory.incremental)
+    files = lambda: set(os.listdir(folder)) if folder.exists() else set()
+    there, run = files(), trial.program.start_run(trial.cut)
+    while files() == there and run.poll() is None:
+        time.sleep(0.0002)
+    time.sleep(dice.choice([0, 0, 0.003, 0.01]))
+    return end(run, signal.SIGKILL)
+
+
 def ended(outcome: Outcome) -> str:
     names = {0: "done", 130: "130", 4: "exit 4", 1: "exit 1", -9: "killed", 137: "killed", -15: "killed by 15"}
     return names.get(outcome.code, f"exit {outcome.code}")
@@ -195,10 +243,17 @@ def faults(laboratory: Laboratory, kills: int, tally: Tally) -> None:
     if traced:
         for call in ("linkat", "fsync", "rename"):
             kinds.append((f"SIGKILL in {call}", lambda trial, dice, call=call: kill_in_a_call(trial, dice, call), 1))
+    if laboratory.incremental:
+        kinds.append(("SIGKILL while an incremental table is staged", kill_while_an_increment_is_staged, 4))
+        kinds.append(("SIGKILL after an incremental table's commit", kill_after_an_incremental_commit, 4))
+        if traced:
+            kinds.append(("SIGKILL in an incremental table's commit", kill_before_an_incremental_commit, 6))
     names = [kind for kind in kinds for _ in range(kind[2])]
+    dice.shuffle(names)
     for number in range(kills):
         fault, apply, _ = names[number % len(names)]
-        trial = Trial(laboratory, fresh=dice.random() < 0.4)
+        trial = Trial(laboratory, fresh=dice.random() < laboratory.fresh)
+        fault = trial.told(fault)
         try:
             outcome = apply(trial, dice)
             if apply is interrupt and outcome.code not in (0, 130):
@@ -223,8 +278,8 @@ def races(laboratory: Laboratory, pairs: int, tally: Tally) -> None:
     kinds = ["both at once", "both at once", "the second later", "one is killed", "the lock file is removed between"]
     for number in range(pairs):
         kind = kinds[number % len(kinds)]
-        fault = f"race: {kind}"
-        trial = Trial(laboratory, fresh=dice.random() < 0.4)
+        trial = Trial(laboratory, fresh=dice.random() < laboratory.fresh)
+        fault = trial.told(f"race: {kind}")
         try:
             first = trial.program.start_run(trial.cut)
             lock = trial.warehouse.path / "_locks" / "key_journeys.json"
@@ -292,13 +347,14 @@ def main() -> int:
         ("--kills", 220, "runs killed or interrupted"),
         ("--pairs", 100, "pairs of racing runs"),
         ("--disks", 8, "runs on a disk that is full"),
+        ("--whole", 5, "one in so many of each is of the whole pipeline"),
     )
     binary, work, repository = given.throughline, given.work, given.repository
     sample(binary, work / "lake", given.customers)
     small = small_workspace(repository, work / "small workspace")
     whole = workspace(repository, work / "whole pipeline")
     tally, began = Tally(), time.monotonic()
-    share = lambda number: number // 10
+    share = lambda number: -(-number // given.whole)
     for project, lake, of in (
         (small, small / "data" / "lake", lambda number: number - share(number)),
         (whole, work / "lake", share),

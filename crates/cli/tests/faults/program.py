@@ -68,7 +68,13 @@ class Program:
         """Starts it, with standard error piped."""
         command = [*before, str(self.binary), "--project", str(self.project), *arguments]
         return subprocess.Popen(
-            command, env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+            command,
+            env=self.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            # A stopped process is waked when the group it is in loses its terminal.
+            start_new_session=True,
         )
 
     def call(self, *arguments: str, before: tuple[str, ...] = ()) -> Outcome:

@@ -155,15 +155,17 @@ class Suite:
     # Leases
 
     def leases(self) -> None:
+        # Of the whole pipeline: runs of the small workspace may be over before the other begins.
         prefix = self.fresh()
-        program, warehouse = self.at(prefix)
+        program, warehouse = self.at(prefix, local=self.whole)
         first = program.start_run(EARLIER)
         second = program.start_run(EARLIER)
         outcomes = sorted([end(first), end(second)], key=lambda outcome: outcome.code)
         codes = [outcome.code for outcome in outcomes]
         named = "(pid " in outcomes[1].stderr and " on host " in outcomes[1].stderr
         self.must(codes == [0, 4] and named, f"of two runs at once one is done, the other names the holder: {codes}", outcomes[1])
-        self.must(self.holds(warehouse, EARLIER), "and nothing is doubled")
+        equal = same(comparable(published(warehouse)), self.whole.expected[EARLIER])
+        self.must(equal and not doubled_firings(warehouse), "and nothing is doubled")
 
         prefix = self.fresh()
         program, warehouse = self.at(prefix)
@@ -183,22 +185,46 @@ class Suite:
         done = program.run(EARLIER, "--lease-seconds", "4")
         self.must(done.code == 0, "and followed when it was not heard of for as long as a lease lasts", done)
 
-        # A holder that sleeps beyond its lease is followed, and publishes nothing when it wakes.
-        prefix = self.fresh()
-        program, warehouse = self.at(prefix)
-        sleeper = program.start_run(EARLIER, "--lease-seconds", "2")
-        while not (names := locks(warehouse)) and sleeper.poll() is None:
-            time.sleep(0.02)
-        time.sleep(0.3)
-        sleeper.send_signal(signal.SIGSTOP)
-        newest = f"_locks/key_journeys/{max(names)}"
-        time.sleep(4)
-        done = program.run(EARLIER, "--lease-seconds", "2")
-        self.must(done.code == 0, "a holder that sleeps beyond its lease is followed", done)
-        sleeper.send_signal(signal.SIGCONT)
-        woken = end(sleeper)
-        self.must(woken.code == 4, "and stops with 4 when it wakes", woken)
-        self.must(self.holds(warehouse, EARLIER) and not doubled_firings(warehouse), "having published nothing more")
+    def sleepers(self, times: int) -> None:
+        """Holders that sleep beyond their lease are followed, and publish nothing when they wake.
+
+        A sleeper is stopped after one of its first steps. Its events tell that it was not done by then, and the entries
+        of the tables' logs who made them and when.
+        """
+        fault = "asleep beyond its lease"
+        for number in range(times):
+            prefix, steps = self.fresh(), self.dice.randrange(1, 12)
+            program, warehouse = self.at(prefix, local=self.whole)
+            sleeper = program.start_run(EARLIER, "--lease-seconds", "2")
+            told, seen = "", 0
+            for line in sleeper.stderr:
+                told += line
+                seen += '"step_finished"' in line
+                if seen == steps:
+                    break
+            sleeper.send_signal(signal.SIGSTOP)
+            awake = sleeper.poll() is None and '"run_finished"' not in told
+            asleep_at = newest_commit(warehouse)
+            time.sleep(4)
+            done = program.run(EARLIER, "--lease-seconds", "2")
+            followed_at = newest_commit(warehouse)
+            sleeper.send_signal(signal.SIGCONT)
+            woken = end(sleeper)
+            place = f"{self.store.name}, {fault}, after {steps} steps"
+            if not awake or done.code or woken.code != 4:
+                self.tally.find(f"{place}: still at work {awake}, the follower ended with {done.code}, the sleeper with "
+                                f"{woken.code}: {done.stderr[-400:]} {woken.stderr[-800:]}")  # fmt: skip
+            if newest_commit(warehouse) != followed_at or followed_at == asleep_at:
+                self.tally.find(f"{place}: the sleeper published after it was followed")
+            lost, doubled = lost_and_doubled(self.whole.expected[EARLIER], comparable(published(warehouse)))
+            doubled += doubled_firings(warehouse)
+            again = program.run(EARLIER)
+            left = leftovers(warehouse)
+            more = lost_and_doubled(self.whole.expected[EARLIER], comparable(published(warehouse)))
+            if lost or doubled or left or again.code or any(more):
+                self.tally.find(f"{place}: {lost} rows lost, {doubled} doubled, left over {left[:5]}, then {again.code}, {more}")
+            word = "equal" if not (again.code or any(more)) else "DIFFERENT"
+            self.tally.add(fault, {4: "exit 4"}.get(woken.code, str(woken.code)), "new", word, lost, doubled, len(left))
 
     # With faults
 
@@ -285,6 +311,16 @@ def locks(warehouse: Bucket) -> list[str]:
     return [name for name in names if name.endswith(".json")]
 
 
+def newest_commit(warehouse: Bucket) -> list[str]:
+    """The newest entry of each table's log."""
+    entries: dict[str, str] = {}
+    for name in warehouse.names():
+        table, _, entry = name.partition("/_delta_log/")
+        if entry.endswith(".json"):
+            entries[table] = max(entry, entries.get(table, ""))
+    return sorted(f"{table} {entry}" for table, entry in entries.items())
+
+
 def comparable(tables: dict[str, pa.Table]) -> dict[str, pa.Table]:
     """Without the log of triggers, and where a row was read from without the place of the lake."""
     found = {}
@@ -316,6 +352,7 @@ def main() -> int:
         __doc__,
         ("--seeds", 65, "runs with faults, for each store"),
         ("--kills", 20, "runs killed or interrupted, for each store"),
+        ("--sleepers", 6, "runs put to sleep beyond their lease, for each store"),
         words=(("--stores", "moto,seaweedfs", "which of moto, seaweedfs"),),
     )
     binary, work, repository = given.throughline, given.work, given.repository
@@ -333,6 +370,7 @@ def main() -> int:
             suite.plain()
             suite.wrong_settings()
             suite.leases()
+            suite.sleepers(given.sleepers)
             suite.faults(given.seeds)
             suite.kills(given.kills)
             suite.tally.print(f"Faults between the program and {name} ({suite.touched} requests touched)")

@@ -1,8 +1,14 @@
 //! Runs that are killed or interrupted leave the last complete run in place, and the next run finishes.
 
+use std::collections::HashMap;
 use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
+
+use throughline_engine::{EngineError, Event, Observer, PrepareOptions, RunOptions, SessionOptions, prepare, run};
 
 use crate::workspace::Workspace;
 
@@ -132,6 +138,56 @@ fn an_interrupted_run_says_so_and_ends_with_130() {
     let elsewhere: Vec<&str> = SECOND.split(' ').collect();
     workspace.run_with(&elsewhere, &[("WAREHOUSE", "undisturbed")]).ends_with(0);
     assert_eq!(workspace.fingerprints("data/warehouse"), workspace.fingerprints("undisturbed"));
+}
+
+/// Removes the lock as soon as the last step of a run is done: whoever removes it ends the lease.
+struct TakesTheLockAway {
+    lock: PathBuf,
+    steps: AtomicUsize,
+}
+
+impl Observer for TakesTheLockAway {
+    fn event(&self, event: &Event<'_>) {
+        match event {
+            Event::RunStarted { steps, .. } => self.steps.store(steps.len(), Ordering::SeqCst),
+            Event::StepFinished { .. } if self.steps.fetch_sub(1, Ordering::SeqCst) == 1 => {
+                std::fs::remove_file(&self.lock).expect("the lock is there");
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A run may lose its pipeline between its last table and its record, as one does that is put to sleep there. Then what
+/// it wrote last is not what readers see: the next run may have cleared away since what its record would name.
+#[test]
+fn a_run_that_lost_its_pipeline_after_its_last_table_is_not_the_one_that_is_read() {
+    let workspace = Workspace::tiny();
+    let options = PrepareOptions {
+        project: workspace.path().to_owned(),
+        pipeline: None,
+        variables: Vec::new(),
+        environment: HashMap::new(),
+        as_of: 1_707_523_200_000_000,
+        session: SessionOptions::default(),
+        offline: false,
+    };
+    let lock = workspace.path().join("warehouse/_locks/tiny.json");
+    let observer: Arc<dyn Observer> = Arc::new(TakesTheLockAway { lock, steps: AtomicUsize::new(0) });
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let outcome = runtime.block_on(async {
+        let prepared = Arc::new(prepare(options).await.expect("the workspace is in order"));
+        run(&prepared, &RunOptions::default(), &observer).await
+    });
+    let Err(EngineError::Held { message, .. }) = outcome else { panic!("the pipeline was lost: {outcome:?}") };
+    assert!(message.contains("took over the pipeline `tiny`"), "{message}");
+    let record = workspace.newest_record("warehouse");
+    assert_eq!(record["status"], "held");
+    let steps = record["steps"].as_array().expect("a list");
+    assert!(steps.iter().all(|step| step["status"] == "done"), "{record}");
+    assert!(workspace.query("SELECT 1").ends_with(2).stderr.contains("nothing is published yet"));
+    workspace.run(crate::tiny::RUN).ends_with(0);
+    assert_eq!(workspace.leftovers("warehouse"), [""; 0]);
 }
 
 #[test]

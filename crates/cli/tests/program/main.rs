@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod beginning;
+mod checking;
 mod discovering;
 mod explaining;
 mod hostile;

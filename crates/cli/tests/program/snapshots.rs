@@ -288,9 +288,61 @@ fn an_interrupted_snapshot_leaves_nothing() {
     let (workspace, child) = in_the_middle();
     let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("`kill` runs");
     assert!(sent.success());
-    workspace.outcome(child.wait_with_output().expect("it ends")).ends_with(130);
+    let told = workspace.outcome(child.wait_with_output().expect("it ends")).ends_with(130);
+    assert!(told.stderr.contains("error: interrupted; no snapshot was made"), "{told}");
     assert!(leftovers(&workspace).is_empty());
     assert!(!workspace.has("warehouse/_snapshots/2024-01"));
+    workspace.run(CREATE).ends_with(0);
+}
+
+/// A snapshot is made in a place of its own: neither does it wait for a run, nor a run for it.
+#[cfg(unix)]
+#[test]
+fn a_snapshot_is_made_beside_a_run_and_by_one_at_a_time() {
+    let (workspace, mut child) = in_the_middle();
+    let send = |signal: &str| {
+        let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().expect("`kill` runs");
+        assert!(sent.success(), "{signal}");
+    };
+    send("-STOP");
+    let refused = workspace.run(CREATE).ends_with(4);
+    let named = format!("error: the snapshot 2024-01 is being made on host {{}} (pid {})", child.id());
+    let (before, after) = named.split_once("{}").expect("a host stands between");
+    assert!(refused.stderr.contains(before) && refused.stderr.contains(after), "{refused}");
+    assert!(refused.stderr.contains("nothing ran") && refused.stderr.contains("= help: wait until"), "{refused}");
+    let refused = workspace.run("vacuum --force --retention 0h").ends_with(4);
+    assert!(refused.stderr.contains("the snapshot 2024-01 is being made"), "{refused}");
+    assert_eq!(leftovers(&workspace).len(), 1, "what is staged stays");
+    workspace.run("run --as-of 2024-02-10").ends_with(0);
+    send("-CONT");
+    assert!(child.wait().expect("it ends").success());
+    workspace.run("snapshot verify 2024-01").ends_with(0);
+    assert!(leftovers(&workspace).is_empty());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_snapshot_does_not_wait_for_a_run_that_holds_the_pipeline() {
+    let workspace = frozen();
+    let files = || {
+        let listed = std::fs::read_dir(workspace.path().join("warehouse/_runs")).into_iter().flatten();
+        listed.filter(|entry| entry.as_ref().is_ok_and(|e| e.path().to_string_lossy().contains(".partial"))).count()
+    };
+    let mut child = workspace.start("run --as-of 2024-02-10 --threads 1");
+    let began = Instant::now();
+    while files() == 0 && began.elapsed() < Duration::from_secs(60) {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let send = |signal: &str| {
+        let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().expect("`kill` runs");
+        assert!(sent.success(), "{signal}");
+    };
+    send("-STOP");
+    let other = workspace.run("run --as-of 2024-02-10");
+    let made = workspace.run(CREATE);
+    send("-CONT");
+    assert!(child.wait().expect("it ends").success());
+    assert_eq!((other.code, made.code), (Some(4), Some(0)), "{other}\n{made}");
 }
 
 #[test]
@@ -310,12 +362,14 @@ fn a_killed_snapshot_is_seen_by_nobody_and_swept_later() {
 }
 
 #[test]
-fn of_two_at_once_one_is_made_and_the_other_finds_it() {
+fn of_two_at_once_one_is_made_and_the_other_finds_it_or_the_one_who_makes_it() {
     let workspace = Workspace::tiny();
     let start = || workspace.command(&CREATE.split(' ').collect::<Vec<_>>()).stderr(Stdio::piped()).spawn();
     let started = [start(), start()].map(|child| child.expect("the program starts"));
     let told = started.map(|child| words(&workspace.outcome(child.wait_with_output().expect("it ends"))));
-    assert!(told.iter().all(|told| told.starts_with("exit 0\n2024-01 ")), "{told:?}");
+    let well = |told: &String| told.starts_with("exit 0\n2024-01 ");
+    let held = |told: &String| told.starts_with("exit 4\n") && told.contains("the snapshot 2024-01 is being made");
+    assert!(told.iter().all(|told| well(told) || held(told)), "{told:?}");
     assert!(told.iter().any(|told| told.contains(" tables, ")), "{told:?}");
     workspace.run("snapshot verify 2024-01").ends_with(0);
     assert!(leftovers(&workspace).is_empty());

@@ -9,15 +9,16 @@ use chrono::{SecondsFormat, TimeDelta, Utc};
 use serde_json::Value;
 use throughline_config::Pipeline;
 use throughline_lake::{
-    Snapshot, SnapshotDraft, SnapshotError, SnapshotName, Snapshots, Superseded, TableDraft, Warehouse,
+    Lease, Snapshot, SnapshotDraft, SnapshotError, SnapshotName, Snapshots, Superseded, TableDraft, Warehouse,
 };
 
 use super::diff::{SnapshotDiff, Tables, compare};
 use super::find::parsed;
 use crate::event::Observer;
 use crate::failure::EngineError;
+use crate::gate::{hold, snapshot_lease};
 use crate::prepare::{PrepareOptions, Prepared, prepare};
-use crate::run::{RunOptions, run};
+use crate::run::{LEASE, RunOptions, run};
 use crate::run_record::{RunRecord, RunStatus};
 use crate::stop::Stop;
 
@@ -73,7 +74,7 @@ pub enum SnapshotOutcome {
 /// Computes the snapshot of a period and publishes it, unless there is one already that says the same.
 ///
 /// # Errors
-/// The period is not over, or was before the pipeline's start; the name is a revision's; the warehouse holds a snapshot
+/// Somebody else makes it at the moment. The period is not over, or was before the pipeline's start; the name is a revision's; the warehouse holds a snapshot
 /// of another pipeline under this name; and whatever keeps a run from beginning.
 pub async fn create_snapshot(
     options: PrepareOptions,
@@ -85,7 +86,7 @@ pub async fn create_snapshot(
     refuse_unfinished(name)?;
     let variables: BTreeMap<String, String> = options.variables.iter().cloned().collect();
     let as_of = name.period.end().timestamp_micros();
-    let mut prepared = prepare(PrepareOptions { as_of, ..options }).await?;
+    let prepared = prepare(PrepareOptions { as_of, ..options }).await?;
     let pipeline = Arc::clone(&prepared.plan.pipeline);
     if as_of <= pipeline.start.value {
         return Err(EngineError::refused(
@@ -94,6 +95,21 @@ pub async fn create_snapshot(
         ));
     }
     let all = prepared.warehouse.snapshots();
+    let held = snapshot_lease(&name.to_string());
+    let lease = hold(&prepared.warehouse, &held, &held, LEASE).await?;
+    let outcome = create_held(prepared, &pipeline, (all, name, variables), &lease, &how, observer).await;
+    lease.release().await;
+    outcome
+}
+
+async fn create_held(
+    mut prepared: Prepared,
+    pipeline: &Pipeline,
+    (all, name, variables): (Snapshots, SnapshotName, BTreeMap<String, String>),
+    lease: &Lease,
+    how: &SnapshotOptions,
+    observer: &Arc<dyn Observer>,
+) -> Result<SnapshotOutcome, EngineError> {
     let newest = newest_revision(&all, name, &pipeline.name.value).await?;
     // What earlier attempts left is not worth failing for.
     let _ = all.sweep(Utc::now() - ABANDONED_AFTER, false).await;
@@ -101,9 +117,9 @@ pub async fn create_snapshot(
     let scratch = all.scratch(name);
     let _removed = RemovedWhenDropped(scratch.location().local.clone());
     prepared.warehouse = scratch.clone();
-    prepared.plan.pipeline = Arc::new(Pipeline { triggers: indexmap::IndexMap::new(), ..(*pipeline).clone() });
-    let attempt = Attempt { prepared: Arc::new(prepared), all, scratch, name, newest, variables };
-    let outcome = attempt.carry_out(&how, observer).await;
+    prepared.plan.pipeline = Arc::new(Pipeline { triggers: indexmap::IndexMap::new(), ..pipeline.clone() });
+    let attempt = Attempt { prepared: Arc::new(prepared), all, scratch, name, newest, variables, lease };
+    let outcome = attempt.carry_out(how, observer).await;
     let _ = attempt.all.remove_scratch(&attempt.scratch).await;
     outcome
 }
@@ -152,16 +168,18 @@ impl Drop for RemovedWhenDropped {
 }
 
 /// One attempt at a snapshot.
-struct Attempt {
+struct Attempt<'a> {
     prepared: Arc<Prepared>,
     all: Snapshots,
     scratch: Warehouse,
     name: SnapshotName,
     newest: Option<Snapshot>,
     variables: BTreeMap<String, String>,
+    /// Held as long as the snapshot is made: whoever removes what attempts left behind has to hold it too.
+    lease: &'a Lease,
 }
 
-impl Attempt {
+impl Attempt<'_> {
     async fn carry_out(
         &self,
         how: &SnapshotOptions,
@@ -228,6 +246,7 @@ impl Attempt {
         if stop.is_asked() {
             return Err(EngineError::interrupted());
         }
+        self.lease.confirm().await?;
         match self.all.publish(&self.scratch, draft).await {
             Ok(snapshot) => Ok(Some(Box::new(snapshot))),
             Err(SnapshotError::Exists { .. }) => Ok(None),

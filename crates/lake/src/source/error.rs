@@ -23,6 +23,12 @@ pub enum SourceError {
         /// The path as shown to people.
         path: String,
     },
+    /// The source declares no columns, and its files are not to be looked at.
+    #[error("source `{source_name}` declares no `columns:`, so only its files know them, and they are not looked at")]
+    OnlyFilesKnow {
+        /// The source.
+        source_name: String,
+    },
     /// The folder holds no file of the format, and without declared columns an empty table has no shape.
     #[error("source `{source_name}`: `{path}` holds no {format} file")]
     Empty {
@@ -184,7 +190,7 @@ impl SourceError {
             Self::MissingColumn { .. } => "missing-column",
             Self::DuplicateColumn { .. } => "duplicate-column",
             Self::NoHeader { .. } => "no-header",
-            Self::Undeclared { .. } => "undeclared-columns",
+            Self::Undeclared { .. } | Self::OnlyFilesKnow { .. } => "undeclared-columns",
             Self::ReservedColumn { .. } => "reserved-column",
             Self::Pattern { .. } => "bad-pattern",
             Self::NotDelta { .. } => "not-delta",
@@ -223,6 +229,10 @@ impl SourceError {
             Self::MissingColumn { present, .. } => format!("it has: {}", present.join(", ")),
             Self::DuplicateColumn { column, .. } => format!("rename one of the two `{column}` where the file is made"),
             Self::NoHeader { .. } => "put the columns' names on the first line, in UTF-8".into(),
+            Self::OnlyFilesKnow { .. } => {
+                "declare `columns: { name: type, … }`, which a check without `--offline` then holds against the files"
+                    .into()
+            }
             Self::Undeclared { .. } => "declare `columns: { name: type, … }`".into(),
             Self::ReservedColumn { .. } => {
                 "leave the column out of `columns:`, or rename it where the file is made".into()

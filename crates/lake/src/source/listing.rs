@@ -53,22 +53,41 @@ pub(super) async fn files(
             }
             Ok(_) => {}
         }
-    } else if !location.prefix.as_ref().is_empty() {
-        match location.store.head(&location.prefix).await {
-            Ok(file) => return Ok(vec![file]),
-            Err(object_store::Error::NotFound { .. }) => {}
-            Err(error) => return Err(failed(error)),
-        }
     }
-    let all: Vec<ObjectMeta> = location.store.list(Some(&location.prefix)).try_collect().await.map_err(failed)?;
-    if all.is_empty() && location.local.is_none() {
-        return Err(missing());
-    }
+    let listed: Result<Vec<ObjectMeta>, _> = location.store.list(Some(&location.prefix)).try_collect().await;
+    // The list comes first: its answer says why it was refused, that to a question about one object has no body.
+    let all = match listed {
+        Ok(all) if !all.is_empty() || location.local.is_some() => all,
+        Err(error) if !says_no(&error) => return Err(failed(error)),
+        outcome => match single_file(location).await {
+            Ok(Some(file)) => return Ok(vec![file]),
+            Ok(None) => return Err(outcome.map_or_else(failed, |_| missing())),
+            Err(error) => return Err(failed(outcome.err().unwrap_or(error))),
+        },
+    };
     let wanted = extensions(format_name(format));
     let mut files: Vec<ObjectMeta> =
         all.into_iter().filter(|file| is_data(&location.prefix, &file.location, wanted)).collect();
     files.sort_unstable_by(|a, b| a.location.cmp(&b.location));
     Ok(files)
+}
+
+/// Whether the store answered, and the answer is no.
+fn says_no(error: &object_store::Error) -> bool {
+    use object_store::Error::{NotFound, PermissionDenied, Unauthenticated};
+    matches!(error, NotFound { .. } | PermissionDenied { .. } | Unauthenticated { .. })
+}
+
+/// The location as one object of a store. Who may read it need not be allowed to list.
+async fn single_file(location: &Location) -> object_store::Result<Option<ObjectMeta>> {
+    if location.prefix.as_ref().is_empty() {
+        return Ok(None);
+    }
+    match location.store.head(&location.prefix).await {
+        Ok(file) => Ok(Some(file)),
+        Err(object_store::Error::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 fn is_data(prefix: &Path, file: &Path, extensions: &[&str]) -> bool {

@@ -59,13 +59,12 @@ pub async fn open_source(source: &Source, stores: &Stores) -> Result<OpenSource,
     if source.format == Format::Delta {
         return delta::open(source, &location).await;
     }
-    let text = matches!(source.format, Format::Csv { .. } | Format::Json);
-    if text {
+    if is_text(source.format) {
         text::check_declarations(source)?;
     }
     let files = listing::files(name, &location, source.format).await?;
     if files.is_empty() {
-        return empty(source, &location.to_string(), text);
+        return empty(source, &location.to_string());
     }
     match source.format {
         Format::Parquet => parquet::open(source, stores, &location, files).await,
@@ -114,18 +113,45 @@ fn stamp(file: &ObjectMeta) -> u64 {
 }
 
 /// Zero rows of the declared columns, with a warning.
-fn empty(source: &Source, path: &str, text: bool) -> Result<OpenSource, SourceError> {
+fn empty(source: &Source, path: &str) -> Result<OpenSource, SourceError> {
     let format = listing::format_name(source.format);
-    if source.columns.is_empty() {
-        return Err(SourceError::Empty { source_name: source.name.value.clone(), path: path.into(), format });
+    let name = source.name.value.clone();
+    let Some(mut open) = without_rows(source) else {
+        return Err(SourceError::Empty { source_name: name, path: path.into(), format });
+    };
+    open.warnings.push(format!("source `{name}` is empty: `{path}` holds no {format} file"));
+    Ok(open)
+}
+
+/// A source without its files: no rows of the columns that the pipeline declares for it. Nothing is read.
+///
+/// # Errors
+///
+/// What is wrong with the declaration; [`SourceError::OnlyFilesKnow`] where it declares no columns.
+pub fn declared_source(source: &Source, stores: &Stores) -> Result<OpenSource, SourceError> {
+    let name = || source.name.value.clone();
+    stores.locate(&source.path).map_err(|error| SourceError::Location { source_name: name(), error })?;
+    if is_text(source.format) {
+        text::check_declarations(source)?;
     }
-    let schema = if text { text::schema(source) } else { declared_schema(source) };
-    Ok(OpenSource {
+    without_rows(source).ok_or_else(|| SourceError::OnlyFilesKnow { source_name: name() })
+}
+
+fn is_text(format: Format) -> bool {
+    matches!(format, Format::Csv { .. } | Format::Json)
+}
+
+fn without_rows(source: &Source) -> Option<OpenSource> {
+    if source.columns.is_empty() {
+        return None;
+    }
+    let schema = if is_text(source.format) { text::schema(source) } else { declared_schema(source) };
+    Some(OpenSource {
         provider: Arc::new(EmptyTable::new(Arc::clone(&schema))),
         schema,
         files: Vec::new(),
         stamps: Vec::new(),
-        warnings: vec![format!("source `{}` is empty: `{path}` holds no {format} file", source.name.value)],
+        warnings: Vec::new(),
     })
 }
 

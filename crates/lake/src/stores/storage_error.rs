@@ -12,7 +12,7 @@ pub fn plain_words(text: &str) -> String {
     const END: &str = "</Error>";
     let mut words = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some(begin) = rest.find("<Error>") {
+    while let Some(begin) = beginning_of_answer(rest) {
         let Some(end) = rest[begin..].find(END).map(|end| begin + end) else { break };
         let before = rest[..begin].trim_end();
         let before = before.rfind("<?xml").map_or(before, |declaration| &before[..declaration]);
@@ -29,6 +29,11 @@ pub fn plain_words(text: &str) -> String {
     words
 }
 
+/// Where `<Error>` stands, also with a namespace.
+fn beginning_of_answer(text: &str) -> Option<usize> {
+    text.match_indices("<Error").map(|(at, _)| at).find(|at| text[at + "<Error".len()..].starts_with(['>', ' ']))
+}
+
 fn element<'a>(xml: &'a str, name: &str) -> Option<&'a str> {
     let (_, rest) = xml.split_once(&format!("<{name}>"))?;
     rest.split_once(&format!("</{name}>")).map(|(text, _)| text.trim()).filter(|text| !text.is_empty())
@@ -38,8 +43,10 @@ fn element<'a>(xml: &'a str, name: &str) -> Option<&'a str> {
 pub(crate) fn storage_help(error: &Error) -> String {
     let text = error.to_string();
     let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
-    let credentials = ["InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken", "AuthFailure"];
-    if matches!(error, Error::Unauthenticated { .. }) || says(&credentials) {
+    if let Some(help) = credentials_help(&says) {
+        return help.into();
+    }
+    if matches!(error, Error::Unauthenticated { .. }) {
         return "the store does not accept the credentials: check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and \
                 AWS_SESSION_TOKEN"
             .into();
@@ -63,6 +70,11 @@ pub(crate) fn storage_help(error: &Error) -> String {
             .into();
     }
     match error {
+        // An answer to HEAD has no body, so of some refusals nothing is known but the number.
+        Error::PermissionDenied { .. } if text.trim_end().ends_with("403 Forbidden:") => {
+            "the store refuses it without saying why: check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and grant read, \
+             write and list on the location"
+        }
         Error::PermissionDenied { .. } => {
             "the credentials (or the file's permissions) do not allow this: grant read, write and list on the location"
         }
@@ -71,6 +83,32 @@ pub(crate) fn storage_help(error: &Error) -> String {
         _ => "the store may be out of reach for the moment: run again; if it stays, check the location and the network",
     }
     .into()
+}
+
+/// What is wrong with the credentials, by the codes that Amazon and those who speak its protocol answer with. Most come
+/// with 403, as a right that is missing does.
+fn credentials_help(says: &dyn Fn(&[&str]) -> bool) -> Option<&'static str> {
+    // Garage answers `AccessDenied: Forbidden: Invalid signature`, and R2 `InvalidArgument: Credential access key …`.
+    if says(&["SignatureDoesNotMatch", "Invalid signature"]) {
+        return Some(
+            "the secret is not that of the access key: check AWS_SECRET_ACCESS_KEY, and AWS_ACCESS_KEY_ID to which it \
+             belongs",
+        );
+    }
+    if says(&["InvalidAccessKeyId", "InvalidClientTokenId", "Forbidden: No such key", "Credential access key"]) {
+        return Some(
+            "the store does not know the access key: check AWS_ACCESS_KEY_ID, AWS_SESSION_TOKEN where the key is a \
+             temporary one, and that AWS_ENDPOINT_URL is the store that gave it out",
+        );
+    }
+    if says(&["ExpiredToken", "InvalidToken", "TokenRefreshRequired"]) {
+        return Some(
+            "the session is over or not one of the access key: get new credentials and set AWS_ACCESS_KEY_ID, \
+             AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN together",
+        );
+    }
+    says(&["AuthFailure", "MissingSecurityHeader", "InvalidSecurity"])
+        .then_some("the store does not accept the credentials: check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
 }
 
 #[cfg(test)]
@@ -98,9 +136,34 @@ mod tests {
         assert!(storage_help(&denied("<Error><Code>AccessDenied</Code></Error>")).contains("grant read, write"));
     }
 
+    /// Answers as these servers give them; of Ceph there is no message, of MinIO a namespace may be declared.
+    #[test]
+    fn each_answer_has_its_way_out() {
+        let cases = [
+            ("<Error><Code>InvalidAccessKeyId</Code><RequestId>tx0</RequestId></Error>", "check AWS_ACCESS_KEY_ID"),
+            (
+                "<Error xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Code>SignatureDoesNotMatch</Code></Error>",
+                "check AWS_SECRET_ACCESS_KEY",
+            ),
+            ("<Error><Code>ExpiredToken</Code><Message>The token has expired</Message></Error>", "AWS_SESSION_TOKEN"),
+            (
+                "<Error><Code>AccessDenied</Code><Message>Forbidden: No such key: GK1</Message></Error>",
+                "know the access key",
+            ),
+            ("<Error><Code>RequestTimeTooSkewed</Code></Error>", "clock"),
+            ("<Error><Code>AccessDenied</Code><Message>Access Denied.</Message></Error>", "grant read, write and list"),
+            ("", "without saying why: check AWS_ACCESS_KEY_ID"),
+        ];
+        for (body, way_out) in cases {
+            let error = denied(body);
+            assert!(storage_help(&error).contains(way_out), "{body}: {}", storage_help(&error));
+            assert!(!storage_words(&error).contains(['<', '>']), "{}", storage_words(&error));
+        }
+    }
+
     #[test]
     fn other_texts_stay_as_they_are() {
-        for text in ["", "connection reset", "a <Error> that does not end", "<?xml?><Other/>"] {
+        for text in ["", "connection reset", "a <Error> that does not end", "<?xml?><Other/>", "<Errors></Error>"] {
             assert_eq!(plain_words(text), text);
         }
     }

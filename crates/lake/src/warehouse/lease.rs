@@ -92,6 +92,25 @@ impl Warehouse {
         Ok(Lease { held, heartbeat, predecessor })
     }
 
+    /// Names of everything that was ever held here, held now or not.
+    ///
+    /// # Errors
+    ///
+    /// An error of the store.
+    pub async fn lease_names(&self) -> Result<Vec<String>, WarehouseError> {
+        let folder = self.location().child(FOLDER);
+        match folder.store.list_with_delimiter(Some(&folder.prefix)).await {
+            Ok(listed) => {
+                let files =
+                    listed.objects.iter().filter_map(|object| object.location.filename()?.strip_suffix(".json"));
+                let folders = listed.common_prefixes.iter().filter_map(|prefix| prefix.filename());
+                Ok(files.chain(folders).map(ToOwned::to_owned).collect())
+            }
+            Err(object_store::Error::NotFound { .. }) if folder.is_file() => Ok(Vec::new()),
+            Err(error) => Err(WarehouseError::Storage { path: folder.to_string(), error }),
+        }
+    }
+
     /// The lock on a local disk; `None` where there is none: in an object store, or on a file system without locks.
     async fn disk_lock(&self, pipeline: &str, mine: &LeaseHolder) -> Result<Option<disk::Taken>, WarehouseError> {
         let Some(local) = &self.location().local else { return Ok(None) };

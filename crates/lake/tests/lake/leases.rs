@@ -49,7 +49,12 @@ async fn the_second_is_told_who_holds_the_pipeline_until_it_is_given_back() {
         assert_eq!(second.predecessor(), None);
         second.confirm().await.unwrap();
         other.confirm().await.unwrap();
+        let mut names = warehouse.lease_names().await.unwrap();
+        names.sort_unstable();
+        assert_eq!(names, ["p", "q"], "held now or before");
     }
+    let (_workspace, warehouse) = on_disk();
+    assert!(warehouse.lease_names().await.unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! `throughline snapshot create 2026-Q3`.
 
 use throughline_engine::{
-    Published, RunRecord, RunStatus, SnapshotOptions, SnapshotOutcome, Stop, create_snapshot, landmarks,
+    EngineError, Published, RunRecord, RunStatus, SnapshotOptions, SnapshotOutcome, Stop, create_snapshot, landmarks,
 };
 
 use super::{diff, show};
@@ -18,8 +18,11 @@ pub(super) async fn run(workspace: &WorkspaceArguments, arguments: &SnapshotCrea
     let how = SnapshotOptions { revise: arguments.revise, threads: usize::from(arguments.threads), stop: stop.clone() };
     let mut interruptions = Interruptions::new();
     let outcome = tokio::select! {
-        outcome = create_snapshot(options(workspace)?, &arguments.name, how, &observer) => outcome?,
-        () = interrupted_twice(&mut interruptions, &stop) => return Err(Exit::interrupted()),
+        outcome = create_snapshot(options(workspace)?, &arguments.name, how, &observer) => match outcome {
+            Err(EngineError::Interrupted) => return Err(interrupted()),
+            outcome => outcome?,
+        },
+        () = interrupted_twice(&mut interruptions, &stop) => return Err(interrupted()),
     };
     drop(observer);
     match outcome {
@@ -67,7 +70,12 @@ fn failed(record: &RunRecord) -> Exit {
     }
     match record.status {
         RunStatus::TestsFailed => Exit::tests_failed(),
-        RunStatus::Interrupted => Exit::interrupted(),
+        RunStatus::Interrupted => interrupted(),
+        RunStatus::Held => Exit::held(),
         _ => Exit::step_failed(),
     }
+}
+
+fn interrupted() -> Exit {
+    Exit::interrupted_before("no snapshot was made", "ask again; it begins anew")
 }
