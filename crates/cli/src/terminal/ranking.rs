@@ -8,7 +8,7 @@ use throughline_engine::{EngineError, Published};
 use throughline_report::fixed;
 
 use crate::terminal::summary::right_align;
-use crate::terminal::{count, framed, say, wrapped};
+use crate::terminal::{count, fitted, framed, say, wrapped};
 
 const TABLE: &str = "fct_key_journeys";
 
@@ -84,7 +84,7 @@ pub(crate) async fn print_ranking(published: &Published) -> Result<(), EngineErr
         "Key journeys at landmark {landmark}, all segments: who was on a journey before it, and who left after it"
     );
     say(&format!("\n{}", wrapped(&title, "", width)));
-    say(&table.to_string());
+    say(&fitted(table));
     let notes = [
         "churned, others: share of the exposed and of the unexposed who left · odds ratio: adjusted by segment × tenure",
         "excess: churners beyond the rate of the unexposed of the same stratum, if causal · brackets: 95 % intervals",
