@@ -259,7 +259,11 @@ fn interval(estimate: Estimate, decimals: usize) -> String {
     let written = |value: f64| {
         let text = format!("{value:.decimals$}");
         // What rounds to nothing is not below it.
-        if text.bytes().any(|sign| matches!(sign, b'1'..=b'9')) { text } else { text.trim_start_matches('-').to_owned() }
+        if text.bytes().any(|sign| matches!(sign, b'1'..=b'9')) {
+            text
+        } else {
+            text.trim_start_matches('-').to_owned()
+        }
     };
     match (estimate.lower, estimate.upper) {
         (Some(lower), Some(upper)) => {
