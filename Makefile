@@ -64,7 +64,8 @@ bench-serve: ## A dashboard's queries at 1, 8 and 32 clients, and what abuse of 
 	cargo bench --locked --workspace --profile dev --bench endpoint -- load --customers 2000
 	cargo bench --locked --workspace --profile dev --bench endpoint -- abuse
 
-# What the clients need stays among the build products. Superset is half a gigabyte and has to be asked for.
+# What the clients need stays among the build products. Superset is half a gigabyte and has to be asked for; its 6.1 does
+# not start with Flask-Caching 2.4 and later, which it does not exclude.
 CLIENTS := crates/cli/benches/clients
 CLIENTS_FOLDER := $(or $(CARGO_TARGET_DIR),target)/clients
 
@@ -74,7 +75,7 @@ clients: ## Tries the clients that analysts use on the endpoint (needs python3 w
 	$(CLIENTS_FOLDER)/python/bin/pip install --quiet --requirement $(CLIENTS)/requirements.txt
 	if command -v npm >/dev/null; then npm install --silent --prefix $(CLIENTS_FOLDER)/node pg@8 pg-cursor@2; fi
 	if [ -n "$(SUPERSET)" ]; then test -d $(CLIENTS_FOLDER)/superset || python3 -m venv $(CLIENTS_FOLDER)/superset; \
-		$(CLIENTS_FOLDER)/superset/bin/pip install --quiet apache-superset==6.1.0 psycopg2-binary==2.9.13; fi
+		$(CLIENTS_FOLDER)/superset/bin/pip install --quiet apache-superset==6.1.0 flask-caching==2.3.1 psycopg2-binary==2.9.13; fi
 	NODE_MODULES=$(abspath $(CLIENTS_FOLDER))/node/node_modules \
 	SUPERSET_PYTHON=$(if $(SUPERSET),$(abspath $(CLIENTS_FOLDER))/superset/bin/python) \
 	$(CLIENTS_FOLDER)/python/bin/python $(CLIENTS)/clients.py --throughline $(THROUGHLINE) --data $(CLIENTS_FOLDER)/data

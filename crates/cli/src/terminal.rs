@@ -1,5 +1,6 @@
 //! What people see: words on standard error, progress, summaries, tables that fit the terminal.
 
+mod fitted;
 mod frame;
 mod json_lines;
 mod numbers;
@@ -15,9 +16,10 @@ use std::sync::Arc;
 use throughline_engine::Observer;
 
 use crate::arguments::LogFormat;
+pub(crate) use fitted::fitted;
 pub(crate) use frame::write_frame;
-pub(crate) use numbers::{bytes, count, seconds};
-pub(crate) use prose::{put, text_width, wrapped};
+pub(crate) use numbers::{bytes, count, day, seconds};
+pub(crate) use prose::{on_terminal, put, text_width, wrapped};
 pub(crate) use ranking::print_ranking;
 pub(crate) use rows::framed;
 pub(crate) use serving::{ServingJson, ServingWords};

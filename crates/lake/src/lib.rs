@@ -24,7 +24,7 @@ pub use snapshot::{
 };
 pub use source::{
     ORIGIN_COLUMN, OpenSource, PROBLEM_COLUMN, SourceError, column_type, declared_columns, declared_source,
-    open_source, open_source_files,
+    open_source, open_source_files, type_name,
 };
 pub use stores::{Location, StoreError, Stores, plain_words};
 pub use warehouse::{

@@ -37,6 +37,8 @@ pub(crate) enum Block {
     Text { text: String },
     /// What the section is about, in larger letters.
     Lead { text: String },
+    /// What is said on paper alone.
+    OnPaper { text: String },
     /// Why something is not there.
     Missing { text: String },
     /// Sentences one below the other.
@@ -53,8 +55,10 @@ pub(crate) enum Block {
     Ranking { cards: Vec<Card> },
     /// Four fields: revenue upwards, satisfaction to the right.
     Matrix { quadrants: Vec<Quadrant> },
-    /// Something to open.
-    Details { id: String, summary: String, note: String, blocks: Vec<Block> },
+    /// Something to open; on paper it is open or not there.
+    Details { id: String, summary: String, note: String, on_paper: bool, blocks: Vec<Block> },
+    /// Sentences under headings.
+    Chapters { chapters: Vec<Chapter> },
     /// A heading inside a section.
     Heading { text: String },
     /// A file's text.
@@ -73,6 +77,13 @@ impl Block {
     pub(crate) fn heading(text: impl Into<String>) -> Self {
         Self::Heading { text: text.into() }
     }
+}
+
+/// A heading with its sentences.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Chapter {
+    pub(crate) heading: String,
+    pub(crate) sentences: Vec<String>,
 }
 
 /// A figure that stands out, with what it is a share of and when.

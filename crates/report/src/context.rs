@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use throughline_config::Pipeline;
 use throughline_engine::{AtLandmark, EngineError, Explanation, Figures, PublishedTables, explain_from};
+use throughline_plan::Lineage;
 
 use crate::block::Verdict;
 use crate::numbers::day;
@@ -22,12 +23,19 @@ pub(crate) struct Context<'a> {
     pub(crate) explanations: Vec<Explanation>,
     /// Why there are no explanations.
     pub(crate) no_churn: Option<String>,
+    /// What the columns of every model are made of today, or why that cannot be told.
+    pub(crate) lineage: Result<Lineage, String>,
     labels: BTreeMap<String, String>,
 }
 
 impl<'a> Context<'a> {
-    pub(crate) async fn gather(pipeline: &'a Pipeline, tables: &'a PublishedTables<'a>) -> Result<Self, EngineError> {
-        let mut context = Self { pipeline, tables, explanations: Vec::new(), no_churn: None, labels: BTreeMap::new() };
+    pub(crate) async fn gather(
+        pipeline: &'a Pipeline,
+        tables: &'a PublishedTables<'a>,
+        lineage: Result<Lineage, String>,
+    ) -> Result<Self, EngineError> {
+        let (explanations, labels) = (Vec::new(), BTreeMap::new());
+        let mut context = Self { pipeline, tables, explanations, no_churn: None, lineage, labels };
         context.labels = context.read_labels().await?;
         match context.rows("fct_key_journeys", &KEY_JOURNEYS, &[("segment", "all")]).await? {
             Err(reason) => context.no_churn = Some(reason),

@@ -14,7 +14,8 @@ mod table;
 pub mod words;
 
 use throughline_config::Pipeline;
-use throughline_engine::{EngineError, PrepareOptions, Published, PublishedTables};
+use throughline_engine::{EngineError, PrepareOptions, Published, PublishedTables, prepare};
+use throughline_plan::Lineage;
 
 pub use numbers::{count, fixed};
 
@@ -25,8 +26,8 @@ use crate::context::Context;
 /// # Errors
 /// Nothing is published yet, or a table cannot be read.
 pub async fn page(options: PrepareOptions) -> Result<String, EngineError> {
-    let (pipeline, published) = Published::open_with_pipeline(options).await?;
-    page_of(&pipeline, &published).await
+    let (pipeline, published) = Published::open_with_pipeline(options.clone()).await?;
+    page_of(&pipeline, &published, lineage(options).await).await
 }
 
 /// The page of a snapshot, as it was then.
@@ -34,13 +35,26 @@ pub async fn page(options: PrepareOptions) -> Result<String, EngineError> {
 /// # Errors
 /// There is no such snapshot, or it cannot be read.
 pub async fn snapshot_page(options: PrepareOptions, snapshot: &str) -> Result<String, EngineError> {
-    let (pipeline, published) = Published::open_snapshot_with_pipeline(options, snapshot).await?;
-    page_of(&pipeline, &published).await
+    let (pipeline, published) = Published::open_snapshot_with_pipeline(options.clone(), snapshot).await?;
+    page_of(&pipeline, &published, lineage(options).await).await
 }
 
-async fn page_of(pipeline: &Pipeline, published: &Published) -> Result<String, EngineError> {
+/// Needs the schemas of the sources, which whoever only reads tables may not be allowed to see.
+async fn lineage(options: PrepareOptions) -> Result<Lineage, String> {
+    let traced = match prepare(options).await {
+        Ok(prepared) => prepared.lineage().await,
+        Err(error) => Err(error),
+    };
+    traced.map_err(|error| error.to_string())
+}
+
+async fn page_of(
+    pipeline: &Pipeline,
+    published: &Published,
+    lineage: Result<Lineage, String>,
+) -> Result<String, EngineError> {
     let tables = PublishedTables::of(published).await?;
-    let context = Context::gather(pipeline, &tables).await?;
+    let context = Context::gather(pipeline, &tables, lineage).await?;
     let views = sections::views(&context).await?;
     page::render(&context, &views)
         .map_err(|error| EngineError::failed(format!("the page cannot be made: {error:#}"), ""))

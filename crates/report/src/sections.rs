@@ -2,6 +2,7 @@
 
 mod accounts;
 mod channels;
+mod columns;
 mod data;
 mod drivers;
 mod intervals;

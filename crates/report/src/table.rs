@@ -30,6 +30,16 @@ impl Table {
         Self { caption: caption.into(), head: head.iter().map(column).collect(), rows: Vec::new() }
     }
 
+    /// The same with these columns alone.
+    pub(crate) fn only(&self, columns: &[usize]) -> Self {
+        let row = |row: &Vec<String>| columns.iter().filter_map(|at| row.get(*at).cloned()).collect();
+        Self {
+            caption: self.caption.clone(),
+            head: columns.iter().filter_map(|at| self.head.get(*at).cloned()).collect(),
+            rows: self.rows.iter().map(row).collect(),
+        }
+    }
+
     /// Adds a row.
     pub(crate) fn push(&mut self, row: Vec<String>) {
         debug_assert_eq!(row.len(), self.head.len(), "a cell a column in `{}`", self.caption);

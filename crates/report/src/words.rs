@@ -9,6 +9,9 @@ use crate::numbers::{day, interval, percent_interval, rounded, scaled_by, small,
 /// A heading and the sentences under it.
 pub type Chapter = (&'static str, Vec<String>);
 
+/// The heading of what the figures do not say.
+pub const PITFALLS: &str = "What this is not";
+
 /// Strata shown where they differ.
 const MOST_STRATA: usize = 4;
 
@@ -30,7 +33,7 @@ pub fn chapters(explanation: &Explanation) -> Vec<Chapter> {
     }
     chapters.push(("How it performs", performance::sentences(explanation)));
     chapters.push(("Journey or touchpoints", performance::drivers(explanation)));
-    chapters.push(("What this is not", pitfalls(explanation)));
+    chapters.push((PITFALLS, pitfalls(explanation)));
     chapters
 }
 
@@ -179,7 +182,7 @@ pub fn summary(explanation: &Explanation) -> Vec<String> {
     }
     // That crude and adjusted part is said with the odds already.
     let flags = at.flags.iter().filter(|flag| *flag != "confounded");
-    sentences.extend(flags.map(|flag| format!("Mind {}", in_words(flag, explanation, at))));
+    sentences.extend(flags.map(|flag| in_short(flag, explanation, at)));
     sentences
 }
 
@@ -308,6 +311,17 @@ fn to_mind(explanation: &Explanation, at: &AtLandmark) -> Vec<String> {
         );
     }
     sentences
+}
+
+/// A flag for who reads no names of flags.
+fn in_short(flag: &str, explanation: &Explanation, at: &AtLandmark) -> String {
+    if flag == "strata_differ" {
+        return "One figure does not fit everybody: the link to leaving differs between segments and tenures beyond chance, as \
+                everything about the journey shows."
+            .to_owned();
+    }
+    let text = in_words(flag, explanation, at);
+    format!("Mind: {}", text.strip_prefix(flag).and_then(|text| text.strip_prefix(": ")).unwrap_or(&text))
 }
 
 fn in_words(flag: &str, explanation: &Explanation, at: &AtLandmark) -> String {

@@ -33,6 +33,7 @@ pub(crate) mod sqlstate {
     pub(crate) const TOO_MANY_CONNECTIONS: &str = "53300";
     pub(crate) const LIMIT_EXCEEDED: &str = "53400";
     pub(crate) const TOO_LONG: &str = "54000";
+    pub(crate) const TOO_COMPLEX: &str = "54001";
     pub(crate) const CANCELED: &str = "57014";
     pub(crate) const SHUTTING_DOWN: &str = "57P01";
     pub(crate) const INTERNAL: &str = "XX000";

@@ -14,6 +14,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod catalogue;
+mod complexity;
 mod edition;
 mod event;
 mod failure;
@@ -24,6 +25,7 @@ mod password;
 mod postgres;
 mod queries;
 mod server;
+mod stoppable;
 mod tls;
 
 pub use event::{Event, Observer, Protocol, QueryReport};

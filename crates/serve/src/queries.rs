@@ -1,12 +1,14 @@
 //! Runs plans within the limits: so many at once, so long, and no longer than somebody wants the rows.
 //!
-//! Each query has a task of its own that pulls rows and hands them on through a channel of a few batches. Whatever ends
-//! it, the last row, an error, the time, a cancel, or that the other end of the channel is gone, the task drops the
-//! stream, which stops the work, and gives its place to the next. A client that stops reading cannot keep it: the clock
-//! runs on while the channel is full.
+//! Each query has two tasks. One pulls rows, hands them on through a channel of a few batches and holds the query's
+//! place. The other watches: whatever ends the query, the last row, an error, the time, a cancel, or that the other end of
+//! the channel is gone, it tells the client at once and stops the first, whose place goes to the next query when its
+//! work has really ended (`stoppable` is why that is soon). A client that stops reading cannot keep it: the clock runs on
+//! while the channel is full.
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -18,12 +20,15 @@ use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::{SQLOptions, SessionContext};
 use futures::{Stream, StreamExt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::task::JoinHandle;
 use tokio::time::Instant as Deadline;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
+use crate::complexity::verify_plannable;
 use crate::event::{Event, Observer, Protocol, QueryReport};
 use crate::failure::{Failure, Hidden, sqlstate};
 use crate::options::Limits;
+use crate::stoppable::{Wanted, stoppable};
 
 /// Batches computed ahead of a client.
 const AHEAD: usize = 2;
@@ -81,11 +86,12 @@ impl Queries {
         let started = Instant::now();
         let limit = asked.timeout.map_or(self.limits.query_timeout, |own| own.min(self.limits.query_timeout));
         let deadline = Deadline::now() + limit;
+        let wanted = Wanted { no_longer: asked.cancel.child_token(), deadline };
         let began = tokio::select! {
             biased;
             () = asked.cancel.cancelled() => Err(canceled()),
             () = tokio::time::sleep_until(deadline) => Err(too_long(limit)),
-            began = self.begin(&session, &plan) => began,
+            began = self.begin(&session, &plan, &wanted) => began,
         };
         let (stream, place) = began.map_err(|failure| {
             let failure = self.shown(failure);
@@ -94,23 +100,28 @@ impl Queries {
         })?;
         let explains = matches!(plan, LogicalPlan::Explain(_) | LogicalPlan::Analyze(_));
         let (sender, receiver) = mpsc::channel(AHEAD);
-        let run = Run {
+        let rows = Arc::new(AtomicU64::new(0));
+        let work = Work { hidden: self.hidden.clone(), hides: explains, rows: Arc::clone(&rows) };
+        let work = tokio::spawn(work.hand_on(stream, sender.clone(), place));
+        let no_longer = wanted.no_longer.clone().drop_guard();
+        let watch = Watch {
             asked,
             started,
-            deadline,
             limit,
+            wanted,
+            rows,
             hidden: self.hidden.clone(),
-            hides: explains,
             observer: Arc::clone(&self.observer),
         };
-        tokio::spawn(run.pump(stream, place, sender));
-        Ok(Rows { receiver, ended: false })
+        tokio::spawn(watch.until_it_ends(work, sender));
+        Ok(Rows { receiver, ended: false, _no_longer: no_longer })
     }
 
     async fn begin(
         &self,
         session: &SessionContext,
         plan: &LogicalPlan,
+        wanted: &Wanted,
     ) -> Result<(SendableRecordBatchStream, OwnedSemaphorePermit), Failure> {
         verify_read_only(plan)?;
         let waiting = tokio::time::timeout(self.limits.queue_timeout, Arc::clone(&self.places).acquire_owned());
@@ -127,7 +138,7 @@ impl Queries {
                 return Err(Failure::new(sqlstate::TOO_MANY_CONNECTIONS, message).hint(hint));
             }
         };
-        let physical = session.state().create_physical_plan(plan).await?;
+        let physical = stoppable(session.state().create_physical_plan(plan).await?, wanted)?;
         Ok((execute_stream(physical, session.task_ctx())?, place))
     }
 
@@ -136,14 +147,19 @@ impl Queries {
     }
 }
 
-/// Refuses every plan that would do anything but read.
+/// Refuses every plan that would do anything but read, and those that nobody could wait for.
 pub(crate) fn verify_read_only(plan: &LogicalPlan) -> Result<(), Failure> {
+    verify_plannable(plan)?;
     let options = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
     options.verify_plan(plan).map_err(|_| Failure::read_only("this statement"))
 }
 
 fn canceled() -> Failure {
     Failure::new(sqlstate::CANCELED, "canceled on the client's request")
+}
+
+fn gone() -> Failure {
+    Failure::new(sqlstate::CANCELED, "the client is gone")
 }
 
 fn too_long(limit: Duration) -> Failure {
@@ -173,6 +189,7 @@ enum Part {
 pub(crate) struct Rows {
     receiver: mpsc::Receiver<Part>,
     ended: bool,
+    _no_longer: DropGuard,
 }
 
 impl Stream for Rows {
@@ -195,51 +212,66 @@ impl Stream for Rows {
     }
 }
 
-/// A query's task.
-struct Run {
+/// The task that watches a query.
+struct Watch {
     asked: Asked,
     started: Instant,
-    deadline: Deadline,
     limit: Duration,
+    wanted: Wanted,
+    rows: Arc<AtomicU64>,
     hidden: Hidden,
-    /// Whether its rows are about plans and may name places.
-    hides: bool,
     observer: Arc<dyn Observer>,
 }
 
-impl Run {
-    async fn pump(self, stream: SendableRecordBatchStream, place: OwnedSemaphorePermit, sender: mpsc::Sender<Part>) {
-        let mut rows = 0;
+impl Watch {
+    async fn until_it_ends(self, mut work: JoinHandle<Result<(), Failure>>, sender: mpsc::Sender<Part>) {
         let outcome = tokio::select! {
             biased;
-            () = sender.closed() => Err(Failure::new(sqlstate::CANCELED, "the client is gone")),
+            () = sender.closed() => Err(gone()),
             () = self.asked.cancel.cancelled() => Err(canceled()),
-            () = tokio::time::sleep_until(self.deadline) => Err(too_long(self.limit)),
-            outcome = self.hand_on(stream, &sender, &mut rows) => outcome,
+            () = tokio::time::sleep_until(self.wanted.deadline) => Err(too_long(self.limit)),
+            ended = &mut work => match ended {
+                // It may have noticed first that its time is over.
+                Ok(Err(_)) if self.asked.cancel.is_cancelled() => Err(canceled()),
+                Ok(Err(_)) if Deadline::now() >= self.wanted.deadline => Err(too_long(self.limit)),
+                Ok(outcome) => outcome,
+                Err(_) => Err(Failure::internal("the query ended unexpectedly")),
+            },
         };
-        // The stream is dropped by now, so the work has stopped.
-        drop(place);
+        self.wanted.no_longer.cancel();
+        work.abort();
         let outcome = outcome.map_err(|failure| self.hidden.failure(failure));
+        let rows = self.rows.load(Ordering::Relaxed);
         report(self.observer.as_ref(), &self.asked, self.started, rows, outcome.as_ref().err());
         let last = outcome.map_or_else(Part::Failed, |()| Part::End);
         // Nobody there to hear it is no failure.
         let _ = sender.send(last).await;
     }
+}
 
+/// The task that does a query's work.
+struct Work {
+    hidden: Hidden,
+    /// Whether its rows are about plans and may name places.
+    hides: bool,
+    rows: Arc<AtomicU64>,
+}
+
+impl Work {
     async fn hand_on(
-        &self,
+        self,
         mut stream: SendableRecordBatchStream,
-        sender: &mpsc::Sender<Part>,
-        rows: &mut u64,
+        sender: mpsc::Sender<Part>,
+        _place: OwnedSemaphorePermit,
     ) -> Result<(), Failure> {
         while let Some(batch) = stream.next().await {
             let mut batch = batch?;
             if self.hides {
                 batch = self.without_places(&batch)?;
             }
-            *rows += batch.num_rows() as u64;
+            self.rows.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
             if sender.send(Part::Rows(batch)).await.is_err() {
-                return Err(Failure::new(sqlstate::CANCELED, "the client is gone"));
+                return Err(gone());
             }
         }
         Ok(())

@@ -9,62 +9,104 @@ use crate::endpoint::Endpoint;
 use crate::load::whole;
 
 /// Statements, by what they try.
-const STATEMENTS: [(&str, &str); 16] = [
-    ("write", "INSERT INTO fct_journey SELECT * FROM fct_journey"),
-    ("destroy", "DROP TABLE fct_journey"),
-    ("create", "CREATE TABLE t AS SELECT * FROM fct_journey"),
-    ("open a file as a table", "CREATE EXTERNAL TABLE t STORED AS CSV LOCATION '/etc/passwd'"),
-    ("read a file by its path", "SELECT * FROM '/etc/passwd'"),
-    ("read a URL", "SELECT * FROM 'https://localhost/x.csv'"),
-    ("read a file by a function", "SELECT pg_read_file('/etc/passwd')"),
-    ("write a file", "COPY fct_journey TO '/tmp/out.csv'"),
-    ("run a program", "COPY (SELECT 1) TO PROGRAM 'sh'"),
-    ("change the engine", "SET datafusion.execution.batch_size = 1"),
-    ("become somebody else", "SET ROLE postgres"),
-    ("write behind EXPLAIN ANALYZE", "EXPLAIN ANALYZE DELETE FROM fct_journey"),
+const STATEMENTS: [(&str, &str); 22] = [
+    ("write rows", "INSERT INTO fct_journey SELECT * FROM fct_journey"),
+    ("change rows", "UPDATE fct_journey SET status = 'open'"),
+    ("drop a table", "DROP TABLE fct_journey"),
+    ("create a table", "CREATE TABLE t AS SELECT * FROM fct_journey"),
+    ("a file as a table", "CREATE EXTERNAL TABLE t STORED AS CSV LOCATION '/etc/passwd'"),
+    ("a file by its path", "SELECT * FROM '/etc/passwd'"),
+    ("a file by a URL", "SELECT * FROM 'https://localhost/x.csv'"),
+    ("a file by a function", "SELECT pg_read_file('/etc/passwd')"),
+    ("a file by a table function", "SELECT * FROM read_parquet('/etc/passwd')"),
+    ("COPY to a file", "COPY fct_journey TO '/tmp/out.csv'"),
+    ("COPY to a program", "COPY (SELECT 1) TO PROGRAM 'sh'"),
+    ("COPY from the client", "COPY fct_journey FROM STDIN"),
+    ("SET the engine's options", "SET datafusion.execution.batch_size = 1"),
+    ("SET a file path", "SET datafusion.runtime.temp_directory = '/tmp'"),
+    ("SET ROLE", "SET ROLE postgres"),
+    ("DELETE behind EXPLAIN ANALYZE", "EXPLAIN ANALYZE DELETE FROM fct_journey"),
     ("run for ever", "SELECT count(*) FROM generate_series(1, 100000000000) AS a(n) WHERE n % 7 = 8"),
     (
-        "join everything with everything",
+        "all pairs, none kept",
         "SELECT count(*) FROM fct_journey_touchpoint a, fct_journey_touchpoint b, fct_journey_touchpoint c WHERE a.step + b.step + c.step < 0",
     ),
     (
-        "hoard memory",
-        "SELECT count(*) FROM (SELECT array_agg(n) AS a FROM generate_series(1, 40000000) AS s(n) GROUP BY n % 10) WHERE cardinality(a) > 1",
+        "a join where all match all",
+        "SELECT count(*) FROM fct_journey_touchpoint a JOIN fct_journey_touchpoint b ON a.step - a.step = b.step - b.step AND a.step + b.step < 0",
     ),
-    ("make a huge text", "SELECT repeat('x', 2000000000)"),
+    (
+        "hoard memory",
+        "SELECT count(*) FROM generate_series(1, 50000000) AS a(n) JOIN generate_series(1, 50000000) AS b(n) ON a.n = b.n",
+    ),
+    ("a text of 2 GB", "SELECT repeat('x', 2000000000)"),
+    ("rows without end", "SELECT n FROM generate_series(1, 100000000000) AS a(n)"),
 ];
+
+/// Statements that are a burden before they run.
+fn bombs() -> [(&'static str, String); 5] {
+    let joins: Vec<String> = (0..400).map(|n| format!("dim_journey AS t{n}")).collect();
+    [
+        ("a query of 400 kB", format!("SELECT {}", vec!["1"; 200_000].join("+"))),
+        ("10,000 brackets", format!("SELECT {}1{}", "(".repeat(10_000), ")".repeat(10_000))),
+        (
+            "1,000 conditions",
+            format!("SELECT count(*) FROM fct_journey WHERE {}", vec!["contacts=9"; 1_000].join(" OR ")),
+        ),
+        ("400 tables at once", format!("SELECT count(*) FROM {}", joins.join(", "))),
+        ("tables doubled forty times", doubled()),
+    ]
+}
+
+/// A relation that stands twice in the next, and so on.
+fn doubled() -> String {
+    let mut text = "WITH d0 AS (SELECT journey FROM dim_journey)".to_owned();
+    for n in 1..=40 {
+        let before = n - 1;
+        text.push_str(&format!(", d{n} AS (SELECT x.journey FROM d{before} AS x, d{before} AS y)"));
+    }
+    format!("{text} SELECT count(*) FROM d40")
+}
+
+/// The limits under which all this happens.
+const LIMITS: [&str; 10] = [
+    "--query-timeout",
+    "2s",
+    "--memory-limit",
+    "64MiB",
+    "--max-queries",
+    "2",
+    "--queue-timeout",
+    "500ms",
+    "--max-connections",
+    "4",
+];
+
+/// An answer that takes longer has not come.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Prints a line for each.
 pub(crate) async fn print(customers: u64) -> Result<(), String> {
-    let limits = [
-        "--query-timeout",
-        "2s",
-        "--memory-limit",
-        "64MiB",
-        "--max-queries",
-        "2",
-        "--queue-timeout",
-        "500ms",
-        "--max-connections",
-        "4",
-    ];
-    let mut endpoint = Endpoint::new(customers, &limits)?;
+    let mut endpoint = Endpoint::new(customers, &LIMITS)?;
     let before = endpoint.resident_mib();
-    for (what, sql) in STATEMENTS {
+    println!("throughline serve {}", LIMITS.join(" "));
+    println!("{:<30} {:>6}  {:<15} what it got: SQLSTATE and message", "abuse", "s", "a good query");
+    let statements = STATEMENTS.iter().map(|(what, sql)| (*what, (*sql).to_owned()));
+    for (what, sql) in statements.chain(bombs()) {
         let client = endpoint.client().await?;
         let began = Instant::now();
-        let got = match client.simple_query(sql).await {
-            Ok(_) => "ANSWERED".to_owned(),
-            Err(error) => whole(&error),
-        };
+        let got = answer(&client, &sql).await;
         line(&endpoint, what, &got, began).await?;
     }
-    let long = format!("SELECT {}", vec!["1"; 200_000].join("+"));
-    let client = endpoint.client().await?;
     let began = Instant::now();
-    let got = client.simple_query(&long).await.map_or_else(|error| whole(&error), |_| "ANSWERED".into());
-    line(&endpoint, "a query of 400 kB", &got, began).await?;
-    drop(client);
+    let got = canceled(&endpoint).await?;
+    line(&endpoint, "cancel what runs", &got, began).await?;
+    let began = Instant::now();
+    let got = vanished(&endpoint).await?;
+    line(&endpoint, "vanish while a query runs", &got, began).await?;
+    let began = Instant::now();
+    let got = third_query(&endpoint).await?;
+    line(&endpoint, "a third query at once", &got, began).await?;
 
     for (what, bytes) in [
         ("HTTP", b"GET / HTTP/1.1\r\n\r\n".to_vec()),
@@ -75,26 +117,77 @@ pub(crate) async fn print(customers: u64) -> Result<(), String> {
         let began = Instant::now();
         let got = sent(endpoint.postgres, &bytes).await;
         line(&endpoint, what, &got, began).await?;
+        let began = Instant::now();
         let got = sent(endpoint.flight, &bytes).await;
-        line(&endpoint, &format!("{what}, to Flight SQL"), &got, began).await?;
+        line(&endpoint, &format!("{what}, Flight"), &got, began).await?;
     }
 
-    let clients =
-        [endpoint.client().await?, endpoint.client().await?, endpoint.client().await?, endpoint.client().await?];
+    let mut clients = Vec::new();
+    for _ in 0..4 {
+        clients.push(endpoint.client().await?);
+    }
     let began = Instant::now();
-    let got = match endpoint.client().await {
-        Ok(_) => "LET IN".to_owned(),
-        Err(error) => error,
+    let got = match endpoint.refused_client().await {
+        None => "LET IN".to_owned(),
+        Some(error) => error,
     };
     drop(clients);
     line(&endpoint, "a fifth connection of four", &got, began).await?;
     println!(
-        "lives: {}; memory {} → {} MiB",
-        endpoint.lives(),
+        "the endpoint {}; its memory was {} MiB before and is {} MiB now",
+        if endpoint.lives() { "runs" } else { "HAS ENDED" },
         before.unwrap_or(0),
         endpoint.resident_mib().unwrap_or(0)
     );
     Ok(())
+}
+
+const ENDLESS: &str = "SELECT count(*) FROM generate_series(1, 100000000000) AS a(n) WHERE n % 7 = 8";
+
+async fn answer(client: &tokio_postgres::Client, sql: &str) -> String {
+    match tokio::time::timeout(PATIENCE, client.simple_query(sql)).await {
+        Ok(Ok(messages)) => format!("answered, {} rows", messages.len().saturating_sub(2)),
+        Ok(Err(error)) => whole(&error),
+        Err(_) => format!("NO ANSWER in {} s", PATIENCE.as_secs()),
+    }
+}
+
+async fn canceled(endpoint: &Endpoint) -> Result<String, String> {
+    let client = endpoint.client().await?;
+    let token = client.cancel_token();
+    let asked = tokio::spawn(async move { answer(&client, ENDLESS).await });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    token.cancel_query(tokio_postgres::NoTls).await.map_err(|error| error.to_string())?;
+    asked.await.map_err(|error| error.to_string())
+}
+
+/// Both places are taken by clients that leave; somebody else is answered long before their time is over.
+async fn vanished(endpoint: &Endpoint) -> Result<String, String> {
+    let mut sockets = Vec::new();
+    for _ in 0..2 {
+        let text = format!("host={} port={} user=bench", endpoint.postgres.ip(), endpoint.postgres.port());
+        let connected = tokio_postgres::connect(&text, tokio_postgres::NoTls).await;
+        let (client, connection) = connected.map_err(|error| whole(&error))?;
+        // Its end closes the socket, with the question unanswered.
+        sockets.push(tokio::spawn(connection));
+        tokio::spawn(async move { answer(&client, ENDLESS).await });
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    sockets.iter().for_each(tokio::task::JoinHandle::abort);
+    let gone = Instant::now();
+    let client = endpoint.client().await?;
+    let got = answer(&client, "SELECT count(*) FROM fct_journey").await;
+    Ok(format!("both places taken; {:.1} s after it left another client got: {got}", gone.elapsed().as_secs_f64()))
+}
+
+async fn third_query(endpoint: &Endpoint) -> Result<String, String> {
+    let clients = [endpoint.client().await?, endpoint.client().await?];
+    let asked = clients.map(|client| tokio::spawn(async move { answer(&client, ENDLESS).await }));
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let client = endpoint.client().await?;
+    let got = answer(&client, "SELECT count(*) FROM fct_journey").await;
+    asked.iter().for_each(tokio::task::JoinHandle::abort);
+    Ok(got)
 }
 
 /// What came back for bytes.
@@ -107,9 +200,9 @@ async fn sent(address: std::net::SocketAddr, bytes: &[u8]) -> String {
         Ok(_) => {
             let words = answer.split(|byte| !byte.is_ascii_graphic() && *byte != b' ').filter(|word| word.len() > 8);
             let words: Vec<_> = words.map(String::from_utf8_lossy).collect();
-            format!("closed after {} bytes {}", answer.len(), words.join(" "))
+            format!("closed after {} bytes: {}", answer.len(), words.join(" "))
         }
-        Err(_) => "nothing; kept waiting for the rest until the login's time is over".into(),
+        Err(_) => "nothing within 3 s: it waits for the rest until the time for a login is over".into(),
     }
 }
 
@@ -124,9 +217,10 @@ async fn line(endpoint: &Endpoint, what: &str, got: &str, began: Instant) -> Res
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    let after = good.map_or_else(|error| format!("THEN {error}"), |()| "then answers".into());
-    let got: String = got.chars().take(110).collect();
-    println!("{what:<34} {got:<112} {took:>5.1} s  {after}");
+    let after = good.map_or_else(|error| format!("REFUSED {error}"), |()| "answered after".into());
+    let got = got.split_whitespace().collect::<Vec<_>>().join(" ");
+    let got: String = got.chars().take(120).collect();
+    println!("{what:<30} {took:>6.1}  {after:<15} {got}");
     Ok(())
 }
 

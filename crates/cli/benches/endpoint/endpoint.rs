@@ -58,13 +58,28 @@ impl Endpoint {
         }
     }
 
-    /// A client that is let in.
+    /// A client that is let in; one that has just left may hold its place for a moment.
     pub(crate) async fn client(&self) -> Result<Client, String> {
         let (host, port) = (self.postgres.ip(), self.postgres.port());
         let text = format!("host={host} port={port} dbname=throughline user=bench");
-        let (client, connection) = tokio_postgres::connect(&text, NoTls).await.map_err(|error| error.to_string())?;
-        tokio::spawn(connection);
-        Ok(client)
+        let mut tries = 0;
+        loop {
+            match tokio_postgres::connect(&text, NoTls).await {
+                Ok((client, connection)) => {
+                    tokio::spawn(connection);
+                    return Ok(client);
+                }
+                Err(error) if tries == 50 => return Err(crate::load::whole(&error)),
+                Err(_) => tries += 1,
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+    }
+
+    /// With what a client is refused, unless it is let in.
+    pub(crate) async fn refused_client(&self) -> Option<String> {
+        let text = format!("host={} port={} dbname=throughline user=bench", self.postgres.ip(), self.postgres.port());
+        tokio_postgres::connect(&text, NoTls).await.err().map(|error| crate::load::whole(&error))
     }
 
     /// Memory the endpoint holds now, in MiB, where the system says so.

@@ -20,7 +20,8 @@ use std::process::ExitCode;
 
 use command_line::CommandLine;
 
-const USAGE: &str = "truths --customers N [--seed N] | calibration --seeds N [--customers N] | daily --customers N [--runs N]";
+const USAGE: &str =
+    "truths --customers N [--seed N] | calibration --seeds N [--customers N] | daily --customers N [--runs N]";
 
 fn main() -> ExitCode {
     command_line::carry_out(USAGE, |part, asked| match part {

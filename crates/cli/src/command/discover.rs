@@ -5,7 +5,7 @@ use throughline_engine::{ChurnLink, Coverage, Discovery, Estimate, FoundJourney,
 use crate::arguments::{DiscoverArguments, DiscoveryFormat, WorkspaceArguments};
 use crate::command::options;
 use crate::exit::Exit;
-use crate::terminal::{count, framed, put, right_align, say, text_width, wrapped};
+use crate::terminal::{count, fitted, framed, put, right_align, say, text_width, wrapped};
 
 /// A variant with a smaller share is not worth a line.
 const LEAST_COMMON: f64 = 0.05;
@@ -118,7 +118,7 @@ fn ranking(candidates: &[FoundJourney]) -> String {
     for column in table.column_iter_mut() {
         column.set_padding((0, 1));
     }
-    table.to_string()
+    fitted(table)
 }
 
 fn rates(link: &ChurnLink) -> String {
@@ -218,7 +218,7 @@ fn coverage(discovery: &Discovery) -> String {
             excess.map_or_else(none, |excess| interval(excess, 0))
         }));
     }
-    format!("\n{table}\ntouchpoints in both: {}", count(discovery.touchpoints_in_both))
+    format!("\n{}\ntouchpoints in both: {}", fitted(table), count(discovery.touchpoints_in_both))
 }
 
 fn started(link: &ChurnLink) -> String {
@@ -256,10 +256,20 @@ fn percent(share: Option<f64>, decimals: usize) -> String {
 }
 
 fn interval(estimate: Estimate, decimals: usize) -> String {
-    let value = estimate.value;
+    let written = |value: f64| {
+        let text = format!("{value:.decimals$}");
+        // What rounds to nothing is not below it.
+        if text.bytes().any(|sign| matches!(sign, b'1'..=b'9')) {
+            text
+        } else {
+            text.trim_start_matches('-').to_owned()
+        }
+    };
     match (estimate.lower, estimate.upper) {
-        (Some(lower), Some(upper)) => format!("{value:.decimals$} [{lower:.decimals$}, {upper:.decimals$}]"),
-        _ => format!("{value:.decimals$}"),
+        (Some(lower), Some(upper)) => {
+            format!("{} [{}, {}]", written(estimate.value), written(lower), written(upper))
+        }
+        _ => written(estimate.value),
     }
 }
 

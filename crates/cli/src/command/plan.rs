@@ -10,10 +10,9 @@ use crate::arguments::{PlanArguments, WorkspaceArguments};
 use crate::command::run::selection;
 use crate::command::{interval, prepared};
 use crate::exit::Exit;
-use crate::terminal::{bytes, framed};
+use crate::terminal::{bytes, fitted, framed, put, right_align, text_width, wrapped};
 
 /// Prints the steps that a run with the same arguments would execute, in order, with the reason for each.
-#[allow(clippy::print_stdout, reason = "the plan is what was asked for")]
 pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &PlanArguments) -> Result<(), Exit> {
     let prepared = prepared(workspace).await?;
     let plan = &prepared.plan;
@@ -48,13 +47,16 @@ pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &PlanArgument
         }
         table.add_row([&(index + 1).to_string(), &step.name, kind, &reads, &why]);
     }
-    println!("{table}");
+    right_align(&mut table, 0..1);
+    let mut text = format!("{}\n", fitted(table));
     let watched = plan.pipeline.triggers.values().filter(|trigger| selected.contains(&trigger.table.value));
     let names: Vec<&str> = watched.map(|trigger| trigger.name.value.as_str()).collect();
     if !names.is_empty() {
-        println!("then, once all are published, what newly fires is added to {TRIGGER_LOG}: {}", names.join(", "));
+        let then =
+            format!("then, once all are published, what newly fires is added to {TRIGGER_LOG}: {}", names.join(", "));
+        text.push_str(&format!("{}\n", wrapped(&then, "", text_width())));
     }
-    Ok(())
+    put(&text)
 }
 
 /// What the matcher does to put each customer's touchpoints together.
@@ -71,18 +73,19 @@ fn incremental(increment: &Increment) -> String {
         Some(start) => format!("made again from {}", start.to_rfc3339_opts(SecondsFormat::AutoSi, true)),
         None => "whole history".to_owned(),
     };
-    format!("{from}: {}", increment.why)
+    // Midnight is what a day means by itself.
+    format!("{from}: {}", increment.why).replace("T00:00:00Z", "")
 }
 
 fn reason(step: &Step, before: Option<&StepRecord>) -> String {
     let word = match (step.kind, before) {
-        (StepKind::Source | StepKind::Seed, _) => "read and held against its contract",
+        (StepKind::Source | StepKind::Seed, _) => "read and held to its contract",
         (StepKind::View, _) => "computed where it is read",
         (StepKind::Table, None) => "not published yet",
         (StepKind::Table, Some(record)) if record.fingerprint != step.fingerprint => {
-            "its definition, or that of something it reads, changed"
+            "replaced whole; its definition or that of an input changed"
         }
-        (StepKind::Table, Some(_)) => "replaced as a whole; its definition is unchanged",
+        (StepKind::Table, Some(_)) => "replaced whole; same definition",
     };
     word.to_owned()
 }

@@ -49,8 +49,10 @@ pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &RunArguments
             let published = Published::of(&prepared, record.clone());
             // The tables are published whatever can be shown of them: a pipeline's own `fct_key_journeys` may have
             // other columns.
-            if let Err(error) = print_ranking(&published).await {
-                say(&format!("\nThe ranking cannot be shown: {error}"));
+            match print_ranking(&published).await {
+                Ok(Some(first)) => say(&next_steps(&first)),
+                Ok(None) => {}
+                Err(error) => say(&format!("\nThe ranking cannot be shown: {error}")),
             }
         }
     }
@@ -61,6 +63,10 @@ pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &RunArguments
         RunStatus::Held => Err(Exit::held()),
         RunStatus::Interrupted => Err(Exit::interrupted()),
     }
+}
+
+fn next_steps(first: &str) -> String {
+    format!("next: why it is so, and a page for colleagues\n  throughline explain {first}\n  throughline report")
 }
 
 /// Asks a run to stop at the first interruption, and returns at the second.

@@ -1,15 +1,13 @@
 //! `throughline runs`.
 
-use comfy_table::ColumnConstraint;
 use throughline_engine::{RunRecord, RunStatus, StepStatus, past_runs};
 
 use crate::arguments::{RunsArguments, RunsFormat, WorkspaceArguments};
 use crate::command::options;
 use crate::exit::Exit;
-use crate::terminal::{count, framed, put, say, seconds};
+use crate::terminal::{count, day, fitted, framed, put, right_align, say, seconds};
 
 /// Lists the newest runs of the pipeline, newest first, and what failed in them.
-#[allow(clippy::print_stdout, reason = "the list is what was asked for")]
 pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &RunsArguments) -> Result<(), Exit> {
     let runs = past_runs(options(workspace)?, arguments.limit).await?;
     if arguments.format == RunsFormat::Json {
@@ -38,7 +36,7 @@ pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &RunsArgument
         table.add_row([
             record.run_id.clone(),
             status.to_owned(),
-            record.as_of.strip_suffix("T00:00:00Z").unwrap_or(&record.as_of).to_owned(),
+            day(&record.as_of).to_owned(),
             seconds(record.seconds),
             made.to_string(),
             count(rows),
@@ -46,13 +44,8 @@ pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &RunsArgument
             failed.to_string(),
         ]);
     }
-    // What is copied from here should be whole.
-    if table.width().is_some_and(|width| width >= 100)
-        && let Some(run) = table.column_mut(0)
-    {
-        run.set_constraint(ColumnConstraint::ContentWidth);
-    }
-    println!("{table}");
+    right_align(&mut table, 3..8);
+    put(&format!("{}\n", fitted(table)))?;
     put(&runs.iter().map(what_failed).collect::<String>())
 }
 

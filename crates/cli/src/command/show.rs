@@ -2,11 +2,12 @@
 
 use datafusion::dataframe::DataFrame;
 use throughline_engine::{EngineError, PrepareOptions, Published};
+use throughline_lake::type_name;
 
 use crate::arguments::{OutputArguments, OutputFormat, RowLimit, ShowArguments, WorkspaceArguments};
 use crate::command::options;
 use crate::exit::Exit;
-use crate::terminal::{framed, print_ranking, say, write_frame};
+use crate::terminal::{fitted, framed, print_ranking, put, say, write_frame};
 
 /// Tables that are about the ranking: what they say in many columns is then shown in a few.
 const RANKED: [&str; 2] = ["fct_key_journeys", "mart_planning"];
@@ -45,17 +46,15 @@ pub(crate) fn in_stored_order(mut options: PrepareOptions) -> PrepareOptions {
 }
 
 /// Prints rows, or the columns where none are wanted.
-#[allow(clippy::print_stdout, reason = "the columns are what was asked for")]
 pub(crate) async fn rows(frame: DataFrame, limit: RowLimit, output: &OutputArguments) -> Result<(), Exit> {
     if limit.0 == Some(0) {
         let mut table = framed();
         table.set_header(["column", "type", "comment"]);
         for field in frame.schema().fields() {
             let comment = field.metadata().get("comment").map_or("", String::as_str);
-            table.add_row([field.name().as_str(), &field.data_type().to_string(), comment]);
+            table.add_row([field.name().as_str(), &type_name(field.data_type()), comment]);
         }
-        println!("{table}");
-        return Ok(());
+        return put(&format!("{}\n", fitted(table)));
     }
     let frame = frame.limit(0, limit.0).map_err(EngineError::from)?;
     write_frame(frame, output).await

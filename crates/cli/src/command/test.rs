@@ -11,7 +11,7 @@ use crate::arguments::{TestArguments, TestFormat, WorkspaceArguments};
 use crate::command::options;
 use crate::command::run::selection;
 use crate::exit::{Exit, print_findings};
-use crate::terminal::{count, framed, put, right_align, say, seconds};
+use crate::terminal::{count, fitted, framed, put, right_align, say, seconds};
 
 /// Runs the unit tests, which need no lake, and the data tests on what is published.
 pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &TestArguments) -> Result<(), Exit> {
@@ -104,7 +104,7 @@ fn difference_text(differences: &Differences) -> String {
         for cell in &row.cells {
             table.add_row(["          ", &cell.column, &cell.expected, &cell.actual]);
         }
-        text.push_str(&format!("{table}\n"));
+        text.push_str(&format!("{}\n", fitted(table)));
     }
     for row in &differences.missing {
         text.push_str(&format!("    -   missing: {}\n", cells(row)));
@@ -142,9 +142,9 @@ fn data_text(tested: &[ModelTests], published: &Published) -> String {
     }
     right_align(&mut table, 2..6);
     right_align(&mut broken, 3..4);
-    let mut text = format!("{table}\n");
+    let mut text = format!("{}\n", fitted(table));
     if failures + warnings > 0 {
-        text.push_str(&format!("\n{broken}\n"));
+        text.push_str(&format!("\n{}\n", fitted(broken)));
     }
     let passed = all - failures - warnings;
     text.push_str(&format!(

@@ -7,7 +7,7 @@ use throughline_lake::CheckpointOutcome;
 use crate::arguments::{VacuumArguments, WorkspaceArguments};
 use crate::command::options;
 use crate::exit::Exit;
-use crate::terminal::{bytes, count, framed, put, right_align, say};
+use crate::terminal::{bytes, count, fitted, framed, put, right_align, say};
 
 /// Shorter ones endanger readers and runs that are under way.
 const SHORTEST: TimeDelta = TimeDelta::hours(168);
@@ -61,7 +61,7 @@ fn tabulate(report: &VacuumReport) -> Result<(), Exit> {
         ]);
     }
     right_align(&mut table, 1..5);
-    if any { put(&format!("{table}\n")) } else { Ok(()) }
+    if any { put(&format!("{}\n", fitted(table))) } else { Ok(()) }
 }
 
 fn tell(report: &VacuumReport, dry_run: bool) {

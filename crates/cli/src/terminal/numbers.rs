@@ -1,4 +1,4 @@
-//! Numbers as people read them.
+//! Numbers and days as people read them.
 
 pub(crate) use throughline_report::count;
 
@@ -18,6 +18,11 @@ pub(crate) fn bytes(number: u64) -> String {
     } else {
         format!("{value:.0} {}", UNITS[unit])
     }
+}
+
+/// `2026-10-01` of midnight UTC, any other instant as it is.
+pub(crate) fn day(instant: &str) -> &str {
+    instant.strip_suffix("T00:00:00Z").unwrap_or(instant)
 }
 
 /// `0.42 s`, `12.3 s`, `4 min 05 s`.
@@ -42,5 +47,7 @@ mod tests {
         assert_eq!(bytes(999_600), "1.0 MB");
         assert_eq!(seconds(0.417), "0.42 s");
         assert_eq!(seconds(245.0), "4 min 05 s");
+        assert_eq!(day("2026-10-01T00:00:00Z"), "2026-10-01");
+        assert_eq!(day("2026-10-01T06:00:00Z"), "2026-10-01T06:00:00Z");
     }
 }

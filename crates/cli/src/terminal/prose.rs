@@ -1,6 +1,6 @@
 //! Running text that fits the terminal.
 
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 
 use crate::exit::Exit;
 use crate::terminal::framed;
@@ -23,6 +23,14 @@ pub(crate) fn put(text: &str) -> Result<(), Exit> {
 /// Width of running text.
 pub(crate) fn text_width() -> usize {
     framed().width().map_or(WIDEST, usize::from).clamp(NARROWEST, WIDEST)
+}
+
+/// `text` as lines of the terminal that standard error is; as it is where that is a file.
+pub(crate) fn on_terminal(text: &str) -> String {
+    match framed().width() {
+        Some(width) if std::io::stderr().is_terminal() => wrapped(text, "", usize::from(width).max(NARROWEST)),
+        _ => text.to_owned(),
+    }
 }
 
 /// `text` in lines of at most `width` signs, `first` in front of the first and blanks of the same width in front of the

@@ -8,7 +8,7 @@ use throughline_engine::{EngineError, Published};
 use throughline_report::fixed;
 
 use crate::terminal::summary::right_align;
-use crate::terminal::{count, framed, say, wrapped};
+use crate::terminal::{count, fitted, framed, say, wrapped};
 
 const TABLE: &str = "fct_key_journeys";
 
@@ -39,16 +39,16 @@ WHERE segment = 'all'
   )
 ORDER BY priority_rank NULLS LAST, exposed DESC, journey";
 
-/// Prints the ranking to standard error, if the pipeline publishes key journeys.
-pub(crate) async fn print_ranking(published: &Published) -> Result<(), EngineError> {
+/// Prints the ranking to standard error, if the pipeline publishes key journeys, and gives the journey ranked first.
+pub(crate) async fn print_ranking(published: &Published) -> Result<Option<String>, EngineError> {
     if !published.record.tables.contains_key(TABLE) {
-        return Ok(());
+        return Ok(None);
     }
     let batches = published.query(RANKING).await?.collect().await?;
     let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
     if rows == 0 {
         say("\nNo landmark has matured yet: its outcome window must end at or before as_of.");
-        return Ok(());
+        return Ok(None);
     }
     let mut table = framed();
     let width = table.width().map_or(usize::MAX, usize::from);
@@ -84,7 +84,7 @@ pub(crate) async fn print_ranking(published: &Published) -> Result<(), EngineErr
         "Key journeys at landmark {landmark}, all segments: who was on a journey before it, and who left after it"
     );
     say(&format!("\n{}", wrapped(&title, "", width)));
-    say(&table.to_string());
+    say(&fitted(table));
     let notes = [
         "churned, others: share of the exposed and of the unexposed who left · odds ratio: adjusted by segment × tenure",
         "excess: churners beyond the rate of the unexposed of the same stratum, if causal · brackets: 95 % intervals",
@@ -96,7 +96,7 @@ pub(crate) async fn print_ranking(published: &Published) -> Result<(), EngineErr
     for (reason, journeys) in &reasons {
         say(&wrapped(&format!("{reason}: {}", journeys.join(", ")), "", width));
     }
-    Ok(())
+    Ok(rows.into_iter().next().and_then(|first| first.into_iter().nth(1)))
 }
 
 const HEADER: [&str; 9] =

@@ -6,6 +6,8 @@ use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use comfy_table::{CellAlignment, ContentArrangement, Table, TableComponent, presets};
 
+use crate::terminal::fitted::{fits, fitted};
+
 /// Width used where standard output is no terminal.
 const WIDTH_ELSEWHERE: usize = 120;
 
@@ -35,11 +37,11 @@ pub(crate) fn print_batches(batches: &[RecordBatch]) -> Result<(), ArrowError> {
     let natural: usize = (0..header.len()).map(width_of).sum();
     let mut table = framed();
     let available = table.width().map_or(WIDTH_ELSEWHERE, usize::from);
-    if natural <= available.max(40) || header.len() <= 4 {
-        table.set_header(&header);
-        for row in &rows {
-            table.add_row(row);
-        }
+    table.set_header(&header);
+    for row in &rows {
+        table.add_row(row);
+    }
+    if natural <= available || (header.len() <= 4 && fits(&table)) {
         for (index, field) in schema.fields().iter().enumerate() {
             if is_number(field.data_type())
                 && let Some(column) = table.column_mut(index)
@@ -47,7 +49,7 @@ pub(crate) fn print_batches(batches: &[RecordBatch]) -> Result<(), ArrowError> {
                 column.set_cell_alignment(CellAlignment::Right);
             }
         }
-        println!("{table}");
+        println!("{}", fitted(table));
     } else {
         let longest = header.iter().map(|name| name.chars().count()).max().unwrap_or(0);
         for (index, row) in rows.iter().enumerate() {

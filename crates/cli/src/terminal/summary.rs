@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use comfy_table::{CellAlignment, Table};
 use throughline_engine::{ConservationRow, Prepared, RunRecord, RunStatus, StepRecord, StepStatus, TriggerRecord};
 
-use crate::terminal::{bytes, count, framed, say, seconds};
+use crate::terminal::{bytes, count, day, fitted, framed, on_terminal, say, seconds};
 
 /// Prints the summary on standard error.
 pub(crate) fn print_summary(record: &RunRecord, prepared: &Prepared) {
     if let Some(table) = rejected_rows(&record.steps) {
-        say(&format!("\nSet aside (published as <relation>__rejected with the reason)\n{table}"));
+        say(&format!("\nSet aside (published as <relation>__rejected with the reason)\n{}", fitted(table)));
     }
     let mut conservation: Vec<&ConservationRow> = Vec::new();
     // Members and instances are matched each for themselves and come to the same.
@@ -20,15 +20,18 @@ pub(crate) fn print_summary(record: &RunRecord, prepared: &Prepared) {
         }
     }
     if !conservation.is_empty() {
-        say(&format!("\n{}", conservation_title(&conservation)));
-        say(&conservation_table(&conservation).to_string());
+        say(&format!("\n{}", on_terminal(&conservation_title(&conservation))));
+        say(&fitted(conservation_table(&conservation)));
         for row in conservation.iter().filter(|row| !row.holds()) {
             say(&format!("warning: the touchpoints of `{}` do not add up; please report this", row.journey));
         }
     }
-    say(&format!("\n{}", last_line(record, prepared)));
+    say("");
+    for line in last_lines(record, prepared) {
+        say(&on_terminal(&line));
+    }
     if let Some(line) = triggers(&record.triggers) {
-        say(&line);
+        say(&on_terminal(&line));
     }
 }
 
@@ -101,7 +104,7 @@ pub(crate) fn right_align(table: &mut Table, columns: std::ops::Range<usize>) {
     }
 }
 
-fn last_line(record: &RunRecord, prepared: &Prepared) -> String {
+fn last_lines(record: &RunRecord, prepared: &Prepared) -> [String; 2] {
     let mut by_status: BTreeMap<&str, usize> = BTreeMap::new();
     for step in &record.steps {
         let word = match step.status {
@@ -128,16 +131,17 @@ fn last_line(record: &RunRecord, prepared: &Prepared) -> String {
         RunStatus::Interrupted => "INTERRUPTED",
     };
     let memory = record.peak_memory_bytes.map_or_else(|| "unknown".to_owned(), bytes);
-    format!(
-        "{word}: {steps} in {} · as of {}\n{} tables, {} rows, {} in {} · {} rows set aside · {} read, {} spilled, peak memory {memory}",
-        seconds(record.seconds),
-        record.as_of,
-        tables.len(),
-        count(rows),
-        bytes(size),
-        prepared.warehouse_address(),
-        count(rejected),
-        bytes(read),
-        bytes(spilled),
-    )
+    [
+        format!("{word}: {steps} in {} · as of {}", seconds(record.seconds), day(&record.as_of)),
+        format!(
+            "{} tables, {} rows, {} in {} · {} rows set aside · {} read, {} spilled, peak memory {memory}",
+            tables.len(),
+            count(rows),
+            bytes(size),
+            prepared.warehouse_address(),
+            count(rejected),
+            bytes(read),
+            bytes(spilled),
+        ),
+    ]
 }

@@ -23,6 +23,7 @@ use throughline_config::{Format, Source};
 
 pub use error::SourceError;
 pub use text::{ORIGIN_COLUMN, PROBLEM_COLUMN};
+pub use types::type_name;
 
 use crate::stores::Stores;
 

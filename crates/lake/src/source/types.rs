@@ -95,7 +95,7 @@ pub(crate) fn becomes(found: &DataType, declared: ColumnType) -> bool {
 }
 
 /// A type as people write it.
-pub(crate) fn type_name(found: &DataType) -> String {
+pub fn type_name(found: &DataType) -> String {
     match found {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "string".into(),
         DataType::Dictionary(_, values) => type_name(values),

@@ -10,6 +10,7 @@ const SHAPES = {
 };
 const HOLLOW = "var(--surface)";
 const seriesColour = (series) => `var(--series-${series})`;
+let onPaper = false;
 const plain = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 
 /** A value as its unit is written on an axis. */

@@ -6,7 +6,9 @@ function rowLayout(rows, texts, width, rowHeight) {
   const beside = width >= 480;
   const marginRight = Math.ceil(Math.max(0, ...texts.map((text) => textWidth(text)))) + 14;
   const marginLeft = beside ? Math.ceil(Math.min(widest, width * 0.42)) + 14 : 18;
-  const height = (beside ? rowHeight : rowHeight + 18) * rows.length + 50;
+  // Paper is read from nearby.
+  const row = onPaper ? Math.round(rowHeight * 0.7) : rowHeight;
+  const height = (beside ? row : row + 18) * rows.length + 50;
   const names = beside
     ? Plot.axisY(rows.map((_, at) => at), { text: (at) => fitted(rows[at].label, width * 0.42), tickSize: 0, label: null })
     : Plot.text(rows.map((_, at) => at), { y: (at) => at, text: (at) => fitted(rows[at].label, width - 10), frameAnchor: "left", textAnchor: "start", dx: -16, dy: -19 });

@@ -67,18 +67,21 @@ function show() {
   else target?.scrollIntoView();
 }
 
-/** On paper pictures have the width of the paper, and what analysts would open is open. */
-const PAPER = 680;
+/** On paper pictures have the width of the paper, and what analysts would open is open, unless it is for the screen alone. */
+const PAPER = 700;
 let opened = [];
 function beforePrint() {
+  onPaper = true;
   for (const plot of plots) {
-    const beside = plot.closest(".small") ? 3 : plot.closest(".two") ? 2 : 1;
+    const beside = plot.closest(".small") ? 4 : plot.closest(".two") ? 2 : 1;
     draw(plot, Math.floor((PAPER - 16 * (beside - 1)) / beside));
   }
-  opened = [...document.querySelectorAll("#analyst details.more-of-it:not([open])")];
+  opened = [...document.querySelectorAll("#analyst details.more-of-it:not(.screen):not([open])")];
   for (const details of opened) details.open = true;
 }
 function afterPrint() {
+  onPaper = false;
+  for (const plot of plots) delete plot.dataset.width;
   for (const details of opened) details.open = false;
   drawSeen();
 }

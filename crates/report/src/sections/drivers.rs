@@ -87,7 +87,7 @@ pub(crate) async fn section(context: &Context<'_>) -> Result<Section, EngineErro
         return Ok(Section::new(
             "drivers",
             title,
-            vec![Block::Missing { text }, Block::text(note), Block::Table { table }],
+            vec![Block::Missing { text }, Block::text(note), Block::Table { table: table.only(&[0, 1, 2, 3, 12]) }],
         ));
     }
     let figure = Figure {

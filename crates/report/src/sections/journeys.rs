@@ -3,7 +3,7 @@
 use throughline_config::JourneyDefinition;
 use throughline_engine::{EngineError, Explanation, Figures};
 
-use crate::block::{Block, Section};
+use crate::block::{Block, Chapter, Section};
 use crate::context::{Context, Found, landmark_name};
 use crate::numbers::{interval, percent_interval, small, whole};
 use crate::table::Table;
@@ -13,15 +13,16 @@ pub(crate) async fn section(context: &Context<'_>) -> Result<Section, EngineErro
     let segments = context.rows("fct_key_journeys", &["journey", "landmark", "segment", "status"], &[]).await?;
     let outcome_columns = ["journey", "landmark", "segment", "outcome", "status", "exposed_mean", "unexposed_mean"];
     let outcomes = context.rows("fct_key_journeys_outcome", &outcome_columns, &[("segment", "all")]).await?;
+    let common = common_pitfalls(&context.explanations);
     let mut blocks = Vec::new();
+    if !common.is_empty() {
+        blocks.push(Block::heading("What none of this is"));
+        blocks.push(Block::List { sentences: common.clone() });
+    }
     let mut told: Vec<&str> = Vec::new();
     for explanation in &context.explanations {
         told.push(&explanation.journey);
-        let mut inside = Vec::new();
-        for (heading, sentences) in words::chapters(explanation) {
-            inside.push(Block::heading(heading));
-            inside.push(Block::List { sentences });
-        }
+        let mut inside = vec![Block::Chapters { chapters: own_chapters(explanation, &common) }];
         inside.extend(by_segment(explanation, &segments));
         inside.extend(by_outcome(explanation, &outcomes));
         inside.extend(strata(explanation));
@@ -31,6 +32,7 @@ pub(crate) async fn section(context: &Context<'_>) -> Result<Section, EngineErro
             id: format!("journey-{}", explanation.journey),
             summary: context.label(&explanation.journey),
             note: rank.map_or_else(|| "not ranked".to_owned(), |rank| format!("number {rank}")),
+            on_paper: true,
             blocks: inside,
         });
     }
@@ -40,14 +42,41 @@ pub(crate) async fn section(context: &Context<'_>) -> Result<Section, EngineErro
                 id: format!("journey-{name}"),
                 summary: context.label(name),
                 note: "no churn figures".to_owned(),
+                on_paper: false,
                 blocks: vec![definition(journey)],
             });
         }
     }
-    if blocks.is_empty() {
+    if !told.is_empty() {
+        blocks.push(Block::OnPaper {
+            text: "Left out on paper: strata, definitions, and which relations and columns are made of which. The page on a screen has them."
+                .to_owned(),
+        });
+    }
+    if told.is_empty() && context.pipeline.journeys.is_empty() {
         blocks.push(Block::missing("The pipeline defines no journey."));
     }
     Ok(Section::new("journeys", "Journey by journey", blocks))
+}
+
+/// What would stand word for word under every journey.
+fn common_pitfalls(explanations: &[Explanation]) -> Vec<String> {
+    let pitfalls = |explanation: &Explanation| {
+        let chapters = words::chapters(explanation).into_iter();
+        chapters.filter(|(heading, _)| *heading == words::PITFALLS).flat_map(|(_, sentences)| sentences).collect()
+    };
+    let all: Vec<Vec<String>> = explanations.iter().map(pitfalls).collect();
+    let Some((first, others)) = all.split_first().filter(|(_, others)| !others.is_empty()) else { return Vec::new() };
+    first.iter().filter(|sentence| others.iter().all(|other| other.contains(sentence))).cloned().collect()
+}
+
+/// The chapters without what is told of all journeys.
+fn own_chapters(explanation: &Explanation, common: &[String]) -> Vec<Chapter> {
+    let chapters = words::chapters(explanation).into_iter().map(|(heading, mut sentences)| {
+        sentences.retain(|sentence| !common.contains(sentence));
+        Chapter { heading: heading.to_owned(), sentences }
+    });
+    chapters.filter(|chapter| !chapter.sentences.is_empty()).collect()
 }
 
 fn of_landmark<'a>(rows: &'a Found, explanation: &Explanation) -> Vec<&'a Figures> {
@@ -152,7 +181,13 @@ fn strata(explanation: &Explanation) -> Vec<Block> {
             share(stratum.unexposed_churners, stratum.unexposed),
         ]);
     }
-    vec![heading, Block::Table { table }]
+    vec![Block::Details {
+        id: format!("strata-{}", explanation.journey),
+        summary: "Strata".to_owned(),
+        note: format!("{} cells", table.rows.len()),
+        on_paper: false,
+        blocks: vec![Block::Table { table }],
+    }]
 }
 
 /// The definition as its file holds it today.

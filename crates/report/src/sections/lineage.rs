@@ -7,6 +7,7 @@ use throughline_plan::{Graph, JOURNEY_DEFINITIONS};
 use crate::block::{Block, Section};
 use crate::context::Context;
 use crate::numbers::count;
+use crate::sections::columns;
 use crate::table::Table;
 
 /// Columns explained on the page, in the order of reading.
@@ -47,7 +48,11 @@ pub(crate) fn section(context: &Context<'_>) -> Section {
             vec![Block::missing(format!("There is no lineage, the pipeline's SQL cannot be read: {findings}"))]
         }
     };
-    blocks.extend(words(context));
+    blocks.push(columns::block(context));
+    match words(context) {
+        Some(words) => blocks.push(words),
+        None => blocks.push(Block::missing("The pipeline's dictionary explains none of the words of this page.")),
+    }
     Section::new("lineage", "Lineage and words", blocks)
 }
 
@@ -77,20 +82,21 @@ fn lineage(context: &Context<'_>, graph: &Graph) -> Vec<Block> {
             description.unwrap_or_default(),
         ]);
     }
-    vec![
-        Block::text(format!(
-            "Sources first, then each relation after what it is made of, as the pipeline `{}` ({}) says today; rows are those \
+    vec![Block::Details {
+        id: "lineage-table".to_owned(),
+        summary: "Which relation is made of which".to_owned(),
+        note: format!("{} relations", graph.nodes.len()),
+        on_paper: false,
+        blocks: vec![
+            Block::text(format!(
+                "Sources first, then each relation after what it is made of, as the pipeline `{}` ({}) says today; rows are those \
              of the run. A view has no rows of its own.",
-            pipeline.name.value,
-            pipeline.file.path.display()
-        )),
-        Block::Details {
-            id: "lineage-table".to_owned(),
-            summary: "Lineage".to_owned(),
-            note: format!("{} relations", graph.nodes.len()),
-            blocks: vec![Block::Table { table }],
-        },
-    ]
+                pipeline.name.value,
+                pipeline.file.path.display()
+            )),
+            Block::Table { table },
+        ],
+    }]
 }
 
 fn words(context: &Context<'_>) -> Option<Block> {
@@ -104,6 +110,7 @@ fn words(context: &Context<'_>) -> Option<Block> {
         id: "words-table".to_owned(),
         summary: "What the words mean".to_owned(),
         note: format!("{} of them", table.rows.len()),
+        on_paper: true,
         blocks: vec![Block::Table { table }],
     })
 }

@@ -64,7 +64,7 @@ fn figure(context: &Context<'_>, rows: &[Figures]) -> Option<Figure> {
                     value,
                     lower: None,
                     upper: None,
-                    text: format!("{} of {}", written(reached), written(target)),
+                    text: format!("{}, goal {}", written(reached), written(target)),
                 }],
             });
         }
@@ -78,7 +78,7 @@ fn figure(context: &Context<'_>, rows: &[Figures]) -> Option<Figure> {
         id: "targets-figure".to_owned(),
         title: format!("{met} of {all} targets are met"),
         note: "The same quarters as above. 100 % is the target; left of it is worse, whichever way the measure goes (for times \
-               and repeat contacts: target over what was reached). Beside each mark: what was reached, of what was asked."
+               and repeat contacts: target over what was reached). Beside each mark: what was reached, and the goal."
             .to_owned(),
         pictures: vec![Picture {
             id: "targets-picture".to_owned(),

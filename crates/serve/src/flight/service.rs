@@ -32,6 +32,7 @@ use arrow_flight::{
 use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
+use datafusion::sql::parser::Statement as EngineStatement;
 use futures::{Stream, StreamExt, TryStreamExt};
 use tokio_util::sync::CancellationToken;
 use tonic::transport::server::TlsConnectInfo;
@@ -40,6 +41,7 @@ use tonic::{Request, Response, Status, Streaming};
 use super::Peer;
 use super::login::Logins;
 use crate::catalogue::COMMENT;
+use crate::complexity::verify_short;
 use crate::edition::{CATALOGUE, Edition};
 use crate::event::{Event, Protocol};
 use crate::failure::{Failure, sqlstate};
@@ -128,7 +130,12 @@ async fn plan(context: &SessionContext, sql: &str) -> Result<LogicalPlan, Failur
     if sql.len() > LONGEST_TEXT {
         return Err(Failure::new(sqlstate::TOO_LONG, format!("a query may have {LONGEST_TEXT} bytes at most")));
     }
-    let plan = context.state().create_logical_plan(sql).await?;
+    let state = context.state();
+    let statement = state.sql_to_statement(sql, &state.config_options().sql_parser.dialect)?;
+    if let EngineStatement::Statement(statement) = &statement {
+        verify_short(statement)?;
+    }
+    let plan = state.statement_to_plan(statement).await?;
     verify_read_only(&plan)?;
     Ok(plan)
 }

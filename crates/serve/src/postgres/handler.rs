@@ -31,6 +31,7 @@ use super::cursor::{Batches, Cursor};
 use super::rewrite::rewrite;
 use super::session::Session;
 use super::statement::{Kind, first_words};
+use crate::complexity::verify_short;
 use crate::edition::{Edition, MAIN};
 use crate::failure::{Failure, sqlstate};
 use crate::queries::{LONGEST_TEXT, verify_read_only};
@@ -227,6 +228,7 @@ impl Handler {
 }
 
 pub(super) async fn plan(context: &SessionContext, statement: Statement) -> Result<LogicalPlan, Failure> {
+    verify_short(&statement)?;
     let plan = context.state().statement_to_plan(EngineStatement::Statement(Box::new(statement))).await?;
     verify_read_only(&plan)?;
     Ok(plan)

@@ -4,7 +4,7 @@ use serde_json::json;
 use throughline_plan::{Plan, StepKind};
 
 use crate::arguments::LineageFormat;
-use crate::terminal::framed;
+use crate::terminal::{fitted, framed};
 
 /// Every relation with what it reads, in running order.
 pub(super) fn all(plan: &Plan, format: LineageFormat) -> String {
@@ -15,7 +15,7 @@ pub(super) fn all(plan: &Plan, format: LineageFormat) -> String {
             for step in &plan.steps {
                 table.add_row([step.name.as_str(), kind(step.kind), &step.inputs.join(", ")]);
             }
-            format!("{table}\n")
+            format!("{}\n", fitted(table))
         }
         LineageFormat::Json => {
             let relations = plan

@@ -5,7 +5,7 @@ use throughline_engine::{JourneyFigures, JourneyMove, SnapshotDiff, TableDiff, d
 use crate::arguments::{ReportFormat, SnapshotDiffArguments, WorkspaceArguments};
 use crate::command::options;
 use crate::exit::Exit;
-use crate::terminal::{count, framed, put, right_align};
+use crate::terminal::{count, day, fitted, framed, put, right_align, text_width, wrapped};
 
 /// Columns named beside a table; the others are counted.
 const NAMED_COLUMNS: usize = 3;
@@ -43,8 +43,13 @@ pub(super) fn in_one_line(diff: &SnapshotDiff) -> String {
 
 fn in_words(diff: &SnapshotDiff) -> String {
     let definitions = if diff.definitions_changed { "definitions changed" } else { "same definitions" };
-    let mut text =
-        format!("{} → {} · as of {} → {} · {definitions}\n\n", diff.from, diff.to, diff.from_as_of, diff.to_as_of);
+    let mut text = format!(
+        "{} → {} · as of {} → {} · {definitions}\n\n",
+        diff.from,
+        diff.to,
+        day(&diff.from_as_of),
+        day(&diff.to_as_of)
+    );
     let (same, changed): (Vec<_>, Vec<_>) = diff.tables.iter().partition(|(_, table)| table.same_rows());
     if !changed.is_empty() {
         let mut table = framed();
@@ -60,16 +65,21 @@ fn in_words(diff: &SnapshotDiff) -> String {
             ]);
         }
         right_align(&mut table, 1..5);
-        text.push_str(&format!("{table}\n"));
+        text.push_str(&format!("{}\n", fitted(table)));
     }
     if !same.is_empty() {
         let names: Vec<&str> = same.iter().map(|(name, _)| name.as_str()).collect();
         text.push_str(&format!("without a change: {}\n", names.join(", ")));
     }
     if !diff.journeys.is_empty() {
-        text.push_str(&format!("\n{}\n{}\n", landmarks(&diff.journeys), journeys(&diff.journeys)));
-        text.push_str("left, others: share of the exposed and of the unexposed who left, in per cent · odds: adjusted by segment × tenure\n");
-        text.push_str("excess: churners beyond the rate of the unexposed of the same stratum, if causal\n");
+        text.push_str(&format!("\n{}\n{}\n", landmarks(&diff.journeys), fitted(journeys(&diff.journeys))));
+        let notes = [
+            "left, others: share of the exposed and of the unexposed who left, in per cent · odds: adjusted by segment × tenure",
+            "excess: churners beyond the rate of the unexposed of the same stratum, if causal",
+        ];
+        for note in notes {
+            text.push_str(&format!("{}\n", wrapped(note, "", text_width())));
+        }
     }
     text
 }

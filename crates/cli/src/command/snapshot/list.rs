@@ -7,7 +7,7 @@ use super::verify::{from_error, state};
 use crate::arguments::{ReportFormat, SnapshotListArguments, WorkspaceArguments};
 use crate::command::options;
 use crate::exit::Exit;
-use crate::terminal::{bytes, count, framed, put, right_align, say};
+use crate::terminal::{bytes, count, day, fitted, framed, put, right_align, say};
 
 /// Lists the snapshots, by period and revision.
 pub(super) async fn run(workspace: &WorkspaceArguments, arguments: &SnapshotListArguments) -> Result<(), Exit> {
@@ -32,7 +32,7 @@ pub(super) async fn run(workspace: &WorkspaceArguments, arguments: &SnapshotList
                 let manifest = found.manifest();
                 table.add_row([
                     snapshot.name.to_string(),
-                    manifest.as_of.clone(),
+                    day(&manifest.as_of).to_owned(),
                     manifest.created_at.clone(),
                     manifest.tables.len().to_string(),
                     count(manifest.rows()),
@@ -48,7 +48,7 @@ pub(super) async fn run(workspace: &WorkspaceArguments, arguments: &SnapshotList
         }
     }
     right_align(&mut table, 3..6);
-    put(&format!("{table}\n"))
+    put(&format!("{}\n", fitted(table)))
 }
 
 async fn checked(listed: &ListedSnapshot, every_byte: bool) -> Result<String, Exit> {

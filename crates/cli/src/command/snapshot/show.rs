@@ -8,7 +8,7 @@ use crate::arguments::{OutputFormat, SnapshotShowArguments, WorkspaceArguments};
 use crate::command::options;
 use crate::command::show::{in_stored_order, rows};
 use crate::exit::Exit;
-use crate::terminal::{bytes, count, framed, put, right_align, text_width, wrapped};
+use crate::terminal::{bytes, count, day, fitted, framed, put, right_align, text_width, wrapped};
 
 /// Shows what a snapshot holds and was made from, or the rows of one table.
 pub(super) async fn run(workspace: &WorkspaceArguments, arguments: &SnapshotShowArguments) -> Result<(), Exit> {
@@ -44,7 +44,7 @@ pub(super) async fn run(workspace: &WorkspaceArguments, arguments: &SnapshotShow
     if let Some(newest) = newest.filter(|newest| newest.name != snapshot.name()) {
         text.push_str(&format!("there is a newer revision: {}\n", newest.name));
     }
-    put(&format!("{text}\n{}\n", tables(snapshot)))
+    put(&format!("{text}\n{}\n", fitted(tables(snapshot))))
 }
 
 fn sentences(snapshot: &Snapshot, published: &Published) -> Vec<String> {
@@ -56,7 +56,13 @@ fn sentences(snapshot: &Snapshot, published: &Published) -> Vec<String> {
     let set_aside: u64 =
         record.steps.iter().filter_map(|step| step.intake.as_ref()).map(|intake| intake.rejected_rows()).sum();
     let mut sentences = vec![
-        format!("{}: {} as of {}, in {}", manifest.snapshot, manifest.pipeline, manifest.as_of, snapshot.location()),
+        format!(
+            "{}: {} as of {}, in {}",
+            manifest.snapshot,
+            manifest.pipeline,
+            day(&manifest.as_of),
+            snapshot.location()
+        ),
         format!(
             "made on {} by throughline {} in run {} from definitions {}",
             manifest.created_at, manifest.program, record.run_id, manifest.fingerprint
@@ -98,7 +104,7 @@ pub(super) fn churn_figures(landmarks: &Landmarks) -> String {
 
 fn tables(snapshot: &Snapshot) -> comfy_table::Table {
     let mut table = framed();
-    table.set_header(["table", "rows", "size", "files", "columns", "one row"]);
+    table.set_header(["table", "rows", "size", "files", "columns", "holds"]);
     for (name, held) in &snapshot.manifest().tables {
         table.add_row([
             name.clone(),

@@ -10,6 +10,10 @@ use super::endpoint::{Endpoint, PATIENCE, tiny};
 
 /// Runs until somebody stops it.
 const ENDLESS: &str = "SELECT count(*) FROM generate_series(1, 100000000000) AS a(n) WHERE n % 7 = 8";
+/// Works on pairs of rows of which it keeps none.
+const ENDLESS_PAIRS: &str = "SELECT count(*) FROM generate_series(1, 200000) AS a(n), generate_series(1, 200000) AS b(n), generate_series(1, 200000) AS c(n) WHERE a.n + b.n + c.n < 0";
+/// The same with a key that all rows share.
+const ENDLESS_MATCHES: &str = "SELECT count(*) FROM (SELECT n, n % 1 AS k FROM generate_series(1, 200000) AS s(n)) AS a JOIN (SELECT n, n % 1 AS k FROM generate_series(1, 200000) AS s(n)) AS b ON a.k = b.k AND a.n + b.n < 0";
 /// Gives rows until somebody stops it.
 const ENDLESS_ROWS: &str = "SELECT n FROM generate_series(1, 100000000000) AS a(n)";
 
@@ -18,11 +22,19 @@ async fn time_is_limited_by_the_endpoint_and_by_the_client() {
     let workspace = tiny();
     let endpoint = Endpoint::of(&workspace, &["--query-timeout", "1500ms"]);
     let client = client(&endpoint).await;
-    for sql in [ENDLESS, ENDLESS_ROWS] {
+    for sql in [ENDLESS, ENDLESS_PAIRS, ENDLESS_MATCHES, ENDLESS_ROWS] {
         let began = Instant::now();
         let (code, message) = failure(&client, sql).await;
         assert_eq!((code.as_str(), message.as_str()), ("57014", "canceled: the query took longer than 1.5 s"));
         assert!(began.elapsed() < Duration::from_secs(60), "it took {:?}", began.elapsed());
+    }
+    // Their work has ended too, not just their clients' waiting.
+    let queries =
+        Endpoint::of(&workspace, &["--query-timeout", "500ms", "--max-queries", "1", "--queue-timeout", "10s"]);
+    let other = super::clients::client(&queries).await;
+    for sql in [ENDLESS_PAIRS, ENDLESS_MATCHES] {
+        assert_eq!(failure(&other, sql).await.0, "57014");
+        assert_eq!(rows(&other, "SELECT 1").await, ["1"]);
     }
     client.batch_execute("SET statement_timeout = '100ms'").await.expect("it can be set");
     assert_eq!(failure(&client, ENDLESS).await.1, "canceled: the query took longer than 0.1 s");
@@ -74,6 +86,18 @@ async fn memory_and_texts_are_limited() {
         |terms: usize| format!("SELECT count(*) FROM instance WHERE {}", vec!["touchpoints=9"; terms].join(" OR "));
     assert_eq!(failure(&client, &long(20_000)).await.0, "54000");
     assert_eq!(rows(&client, &long(1_000)).await, ["0"]);
+    // Nor are queries planned whose joins would keep the planner busy for ever, however short their text is.
+    let many = vec!["instance"; 200].iter().enumerate().map(|(n, table)| format!("{table} AS t{n}"));
+    let many = format!("SELECT count(*) FROM {}", many.collect::<Vec<_>>().join(", "));
+    let mut doubled = "WITH d0 AS (SELECT journey FROM instance)".to_owned();
+    for n in 1..=40 {
+        let before = n - 1;
+        doubled.push_str(&format!(", d{n} AS (SELECT x.journey FROM d{before} AS x, d{before} AS y)"));
+    }
+    for (sql, told) in [(many, "60 joins"), (format!("{doubled} SELECT count(*) FROM d40"), "at most")] {
+        let (code, message) = failure(&client, &sql).await;
+        assert!(code == "54001" && message.contains(told), "{code} {message}");
+    }
     let nested = format!("SELECT {}1{}", "(".repeat(10_000), ")".repeat(10_000));
     assert_eq!(failure(&client, &nested).await.0, "42601");
     assert_eq!(rows(&client, "SELECT 1").await, ["1"]);
