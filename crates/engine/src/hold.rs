@@ -34,9 +34,12 @@ const SHARE_OF_LIMIT: usize = 8;
 #[derive(Debug)]
 pub(crate) struct Holding {
     room: Arc<Room>,
-    /// Files of tables that this run replaces, by table, version and the instant from which on they may hold a row.
-    parts: Mutex<BTreeMap<(String, u64, Timestamp), Arc<dyn TableProvider>>>,
+    /// Files of tables that this run replaces.
+    parts: Mutex<BTreeMap<Part, Arc<dyn TableProvider>>>,
 }
+
+/// A table, its version, and the instant from which on its files may hold a settled row.
+type Part = (String, u64, Timestamp);
 
 #[derive(Debug)]
 struct Room {

@@ -250,7 +250,7 @@ fn plan_says_from_where_on_and_why() {
     );
     let late = plan(&workspace, 31.0, &["--select", "member"]);
     assert!(late.contains("from 2024-01-25T06:00:00Z") && late.contains("rows came late"), "{late}");
-    assert!(plan(&workspace, 31.0, &["--start", "2024-01-10"]).contains("from 2024-01-10T00:00:00Z"));
+    assert!(plan(&workspace, 31.0, &["--start", "2024-01-10"]).contains("from 2024-01-10:"));
     assert!(plan(&workspace, 31.0, &["--full-refresh"]).contains("whole history: asked for by --full-refresh"));
     workspace.edit("pipelines/journeys/all.yaml", "within: 9 days", "within: 8 days");
     assert!(plan(&workspace, 31.0, &[]).contains("whole history: its definition has changed"));
@@ -310,7 +310,7 @@ fn a_history_that_begins_in_the_middle_is_a_gap_that_the_next_run_fills() {
     );
     assert!(earliest.stdout.contains("true"), "{earliest}");
     let gap = plan(&workspace, 41.0, &[]);
-    assert!(gap.contains("whole history: a gap: its history before 2024-01-20T00:00:00Z was never made"), "{gap}");
+    assert!(gap.contains("whole history: a gap: its history before 2024-01-20 was never made"), "{gap}");
     run(&workspace, "grown", 41.0, &[]).ends_with(0);
     run(&workspace, "whole", 41.0, &[]).ends_with(0);
     assert_equal(&workspace, "grown", "whole", "filled");

@@ -109,7 +109,7 @@ fn later_data_makes_a_revision_and_the_older_one_stays() {
     assert_snapshot!(workspace.run("snapshot diff 2024-01 2024-01.r2"), @"
     exit 0
     --- stdout
-    2024-01 → 2024-01.r2 · as of 2024-02-01T00:00:00Z → 2024-02-01T00:00:00Z · same definitions
+    2024-01 → 2024-01.r2 · as of 2024-02-01 → 2024-02-01 · same definitions
 
      table       rows  added  removed  changed  where rows changed
     ─────────────────────────────────────────────────────────────────────────────────────

@@ -11,7 +11,8 @@ use super::endpoint::{Endpoint, PATIENCE, tiny};
 /// Runs until somebody stops it.
 const ENDLESS: &str = "SELECT count(*) FROM generate_series(1, 100000000000) AS a(n) WHERE n % 7 = 8";
 /// Works on pairs of rows of which it keeps none.
-const ENDLESS_PAIRS: &str = "SELECT count(*) FROM generate_series(1, 200000) AS a(n), generate_series(1, 200000) AS b(n), generate_series(1, 200000) AS c(n) WHERE a.n + b.n + c.n < 0";
+const ENDLESS_PAIRS: &str =
+    "SELECT count(*) FROM generate_series(1, 2000000) AS a(n), generate_series(1, 9000000) AS b(n) WHERE a.n + b.n < 0";
 /// The same with a key that all rows share.
 const ENDLESS_MATCHES: &str = "SELECT count(*) FROM (SELECT n, n % 1 AS k FROM generate_series(1, 200000) AS s(n)) AS a JOIN (SELECT n, n % 1 AS k FROM generate_series(1, 200000) AS s(n)) AS b ON a.k = b.k AND a.n + b.n < 0";
 /// Gives rows until somebody stops it.
@@ -87,7 +88,7 @@ async fn memory_and_texts_are_limited() {
     assert_eq!(failure(&client, &long(20_000)).await.0, "54000");
     assert_eq!(rows(&client, &long(1_000)).await, ["0"]);
     // Nor are queries planned whose joins would keep the planner busy for ever, however short their text is.
-    let many = vec!["instance"; 200].iter().enumerate().map(|(n, table)| format!("{table} AS t{n}"));
+    let many = (0..200).map(|n| format!("instance AS t{n}"));
     let many = format!("SELECT count(*) FROM {}", many.collect::<Vec<_>>().join(", "));
     let mut doubled = "WITH d0 AS (SELECT journey FROM instance)".to_owned();
     for n in 1..=40 {
