@@ -40,14 +40,14 @@ with app.app_context():
     columns = PostgresEngineSpec.get_columns(inspector, table)
     comment = PostgresEngineSpec.get_table_comment(inspector, table)
     grains = {}
-    with engine.connect() as connection:
-        for grain, template in PostgresEngineSpec.get_time_grain_expressions().items():
-            expression = template.format(col="started_at", func="DATE_TRUNC", type="timestamp")
-            sql = f"SELECT {expression} AS __timestamp, COUNT(*) AS count FROM main.fct_journey GROUP BY 1 ORDER BY count DESC LIMIT 10"
+    for grain, template in PostgresEngineSpec.get_time_grain_expressions().items():
+        expression = template.format(col="started_at", func="DATE_TRUNC", type="timestamp")
+        sql = f"SELECT {expression} AS __timestamp, COUNT(*) AS count FROM main.fct_journey GROUP BY 1 ORDER BY count DESC LIMIT 10"
+        # A connection each: after a failure there is nothing to roll back.
+        with engine.connect() as connection:
             try:
                 grains[grain] = len(connection.execute(sqlalchemy.text(sql)).all()) > 0
             except sqlalchemy.exc.DBAPIError as failed:
-                connection.rollback()
                 grains[grain] = str(failed.orig).splitlines()[0]
     bad = {grain: why for grain, why in grains.items() if why is not True}
     assert "fct_journey" in tables and "main" in schemas and comment and columns, (tables, schemas, comment)
