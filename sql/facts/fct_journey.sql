@@ -1,5 +1,6 @@
 -- One row: a journey instance with every measure of SEMANTICS 3.
--- From: journey_instance (the measures that touchpoints make), journey_answer, relationship_answer. Key: journey_id.
+-- From: journey_instance (keys, and the measures that touchpoints make), journey_answer, relationship_answer.
+-- Key: journey_id.
 --
 -- Answers come in no order; their sums are decimals. An increment makes instances again whose last touchpoint is no
 -- older than $interval_start.
@@ -28,30 +29,7 @@ relationship_score AS (
 )
 
 SELECT
-    instance.journey_id,
-    instance.journey,
-    instance.customer_id,
-    instance.started_at,
-    instance.last_at,
-    instance.ended_at,
-    instance.status,
-    instance.duration_s,
-    instance.touchpoints,
-    instance.channels,
-    instance.is_multichannel,
-    instance.channel_switches,
-    instance.functions,
-    instance.handoffs,
-    instance.contacts,
-    instance.repeat_contacts,
-    instance.first_channel,
-    instance.last_channel,
-    instance.unresolved,
-    instance.cost,
-    instance.touchpoint_satisfaction,
-    instance.touchpoint_responses,
-    instance.worst_touchpoint_satisfaction,
-    instance.all_satisfied,
+    instance.*,
     journey_score.journey_satisfaction,
     coalesce(journey_score.journey_responses, 0) AS journey_responses,
     instance.touchpoint_satisfaction - journey_score.journey_satisfaction AS satisfaction_gap,
