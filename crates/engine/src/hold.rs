@@ -22,6 +22,7 @@ use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
 use crate::failure::EngineError;
+use crate::incremental::Carried;
 use crate::usage::StepUsage;
 
 /// Bytes that all relations of a run take at most.
@@ -36,6 +37,8 @@ pub(crate) struct Holding {
     room: Arc<Room>,
     /// Files of tables that this run replaces.
     parts: Mutex<BTreeMap<Part, Arc<dyn TableProvider>>>,
+    /// The instances that go on from an instant, found in them.
+    carried: Mutex<BTreeMap<Part, Carried>>,
 }
 
 /// A table, its version, and the instant from which on its files may hold a settled row.
@@ -52,7 +55,7 @@ impl Holding {
         let consumer = MemoryConsumer::new("relations kept in memory");
         let taken = consumer.register(&session.runtime_env().memory_pool);
         let most = memory_limit.map_or(MOST_BYTES, |limit| MOST_BYTES.min(limit / SHARE_OF_LIMIT));
-        Self { room: Arc::new(Room { taken, most }), parts: Mutex::default() }
+        Self { room: Arc::new(Room { taken, most }), parts: Mutex::default(), carried: Mutex::default() }
     }
 
     /// The same rows in memory, or as they were when they are too many; and what reading them cost.
@@ -89,6 +92,22 @@ impl Holding {
         let held = rows.into_view();
         parts.insert(key, Arc::clone(&held));
         Ok((held, usage))
+    }
+
+    /// The instances carried over, which members and instances both ask for; `find` is awaited by the first.
+    pub(crate) async fn carried(
+        &self,
+        (table, version, since): (&str, u64, Timestamp),
+        find: impl Future<Output = Result<Carried, EngineError>>,
+    ) -> Result<Carried, EngineError> {
+        let mut carried = self.carried.lock().await;
+        let key = (table.to_owned(), version, since);
+        if let Some(found) = carried.get(&key) {
+            return Ok(found.clone());
+        }
+        let found = find.await?;
+        carried.insert(key, found.clone());
+        Ok(found)
     }
 
     /// Each partition's batches; `None` when there is no room for them.

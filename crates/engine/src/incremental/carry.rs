@@ -28,8 +28,8 @@ use crate::matching::Matcher;
 const CARRIED_FOR: &str = "__carried_for";
 
 /// Instances that go on, by id.
-#[derive(Debug)]
-pub(super) struct Carried {
+#[derive(Debug, Clone)]
+pub(crate) struct Carried {
     /// One column, `journey_id`.
     pub(super) ids: Arc<MemTable>,
     pub(super) number: u64,

@@ -14,6 +14,7 @@ mod ledger;
 mod replace;
 mod window;
 
+pub(crate) use carry::Carried;
 pub use decide::{Increment, Increments, IntervalOptions, LateRows, increments};
 pub use ledger::IncrementRecord;
 pub(crate) use replace::{Shared, replacement};

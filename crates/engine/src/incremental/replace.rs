@@ -171,7 +171,12 @@ impl Making<'_> {
         };
         let (unsettled, settled) = members.split_at(from);
         let unsettled = self.parts(table, &unsettled, from).await?;
-        let going_on = carried(&unsettled, &settled, &prepared.plan, from, &prepared.session()?).await?;
+        let session = prepared.session()?;
+        let going_on = carried(&unsettled, &settled, &prepared.plan, from, &session);
+        let going_on = match self.shared.holding {
+            Some(holding) => holding.carried((table, members.version, from), going_on).await?,
+            None => going_on.await?,
+        };
         let before = Some((unsettled, &going_on));
         let matched = matched_again(touchpoints, before, rows, from, &prepared.plan, self.session)?;
         Ok((matched, Some(going_on)))
