@@ -1,10 +1,12 @@
 //! Touchpoints spread over buckets by customer, in memory or spilled.
 //!
 //! A block is some hundred thousand rows in the order of their buckets; a spilled file holds one batch a bucket. So a
-//! bucket is read from both as slices, and nothing is sorted before its bucket's turn.
+//! bucket is read from both as slices, and nothing is sorted before its bucket's turn. A block consists of groups of
+//! buckets that stand by themselves in memory: a group whose buckets have all been read is let go.
 
 use std::fs::File;
 use std::io::BufReader;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::array::{ArrayRef, AsArray, RecordBatch};
@@ -23,7 +25,10 @@ use crate::customers::{Amounts, Customers, Ids};
 
 /// Enough that a bucket's rows and customers stay in the cache of a core while they are worked on, few enough that a
 /// block has long runs for each.
-pub(crate) const BUCKETS: usize = 256;
+pub(crate) const BUCKETS: usize = 1024;
+
+/// Buckets that are let go together: fewer would make the parts of a block too small.
+pub(crate) const BUCKETS_OF_A_GROUP: usize = 64;
 
 /// The bucket of a customer: the hash's upper bits.
 pub(crate) fn bucket_of(hash: u64) -> usize {
@@ -43,15 +48,35 @@ pub(crate) mod column {
 
 /// Rows in the order of their buckets.
 pub(crate) struct Block {
-    pub(crate) rows: RecordBatch,
-    /// For each bucket the row after its last.
+    /// The rows of each group of buckets; without rows once they have been let go.
+    pub(crate) groups: Vec<RecordBatch>,
+    /// For each bucket the row after its last, counted over the whole block.
     pub(crate) ends: Vec<u32>,
 }
 
 impl Block {
+    /// The rows of each group of buckets, given each bucket's end.
+    pub(crate) fn group_rows(ends: &[u32]) -> impl Iterator<Item = Range<usize>> {
+        let mut from = 0;
+        ends.chunks(BUCKETS_OF_A_GROUP).filter_map(<[u32]>::last).map(move |&end| {
+            let rows = from..end as usize;
+            from = rows.end;
+            rows
+        })
+    }
+
     fn bucket(&self, bucket: usize) -> RecordBatch {
-        let from = if bucket == 0 { 0 } else { self.ends[bucket - 1] } as usize;
-        self.rows.slice(from, self.ends[bucket] as usize - from)
+        let group = &self.groups[bucket / BUCKETS_OF_A_GROUP];
+        let begin = |bucket: usize| bucket.checked_sub(1).map_or(0, |before| self.ends[before] as usize);
+        let first = begin(bucket - bucket % BUCKETS_OF_A_GROUP);
+        match group.num_rows() {
+            0 => group.clone(),
+            _ => group.slice(begin(bucket) - first, begin(bucket + 1) - begin(bucket)),
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        self.groups.iter().map(RecordBatch::get_array_memory_size).sum()
     }
 }
 
@@ -61,6 +86,8 @@ pub(crate) struct Store {
     blocks: Vec<Block>,
     /// Files of one batch a bucket.
     spilled: Vec<Arc<dyn SpillFile>>,
+    /// Buckets of each group that have been read.
+    read: [usize; BUCKETS / BUCKETS_OF_A_GROUP],
     reservation: MemoryReservation,
     disk: Arc<DiskManager>,
     metrics: SpillMetrics,
@@ -73,12 +100,13 @@ impl Store {
         disk: Arc<DiskManager>,
         metrics: SpillMetrics,
     ) -> Self {
-        Self { schema, blocks: Vec::new(), spilled: Vec::new(), reservation, disk, metrics }
+        let read = [0; BUCKETS / BUCKETS_OF_A_GROUP];
+        Self { schema, blocks: Vec::new(), spilled: Vec::new(), read, reservation, disk, metrics }
     }
 
     /// Puts a block away; without room for it, everything at hand is spilled.
     pub(crate) fn push(&mut self, block: Block) -> Result<()> {
-        let has_room = self.reservation.try_grow(block.rows.get_array_memory_size()).is_ok();
+        let has_room = self.reservation.try_grow(block.bytes()).is_ok();
         self.blocks.push(block);
         if has_room { Ok(()) } else { self.spill() }
     }
@@ -109,7 +137,8 @@ impl Store {
         Ok(())
     }
 
-    fn bucket(&self, bucket: usize, parts: &mut Vec<RecordBatch>) -> Result<()> {
+    /// Adds a bucket's rows to `parts`; each bucket is read once.
+    fn read(&mut self, bucket: usize, parts: &mut Vec<RecordBatch>) -> Result<()> {
         for file in &self.spilled {
             let Some(path) = file.path() else {
                 return exec_err!("spilled touchpoints can only be read back from files of this machine");
@@ -122,6 +151,13 @@ impl Store {
             }
         }
         parts.extend(self.blocks.iter().map(|block| block.bucket(bucket)));
+        let group = bucket / BUCKETS_OF_A_GROUP;
+        self.read[group] += 1;
+        if self.read[group] == BUCKETS_OF_A_GROUP {
+            let nothing = RecordBatch::new_empty(Arc::clone(&self.schema));
+            self.blocks.iter_mut().for_each(|block| block.groups[group] = nothing.clone());
+            self.reservation.resize(self.blocks.iter().map(Block::bytes).sum());
+        }
         Ok(())
     }
 }
@@ -140,7 +176,7 @@ impl Buckets {
     pub(crate) fn customers(&self, bucket: usize) -> Result<Option<Customers>> {
         let mut parts = Vec::new();
         for store in &self.stores {
-            lock(store).bucket(bucket, &mut parts)?;
+            lock(store).read(bucket, &mut parts)?;
         }
         let rows = concat_batches(&self.schema, &parts)?;
         drop(parts);

@@ -6,6 +6,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, UInt32Array};
+use arrow::buffer::BooleanBuffer;
 use arrow::compute::take_record_batch;
 use datafusion::common::{Result, internal_datafusion_err};
 use datafusion::physical_expr::PhysicalExpr;
@@ -13,7 +14,7 @@ use datafusion::physical_expr::utils::collect_columns;
 use hashbrown::HashMap;
 
 use crate::parameters::{Definition, MatchParameters};
-use crate::texts::{NULL, PairCoder, Texts, ValueCoder};
+use crate::texts::{CombinationCoder, NULL, Texts, ValueCoder};
 
 /// Channels with a person at the other end (SEMANTICS 3: contacts).
 const ASSISTED_CHANNELS: [&str; 4] = ["phone", "chat", "field", "store"];
@@ -147,9 +148,8 @@ pub(crate) struct ClassCoder {
     coded: Vec<CodedColumn>,
     /// Conditions that read any other column, evaluated for every row.
     general: Vec<usize>,
-    /// Each combines the codes so far with those of the next input.
-    pairs: Vec<PairCoder>,
-    /// Class and idleness by combined code.
+    combinations: CombinationCoder,
+    /// Class and idleness by the number of a combination.
     class_of: Vec<(u32, bool)>,
 }
 
@@ -198,19 +198,20 @@ impl ClassCoder {
                 general.push(index);
             }
         }
-        let mut coder =
-            Self { shared, parameters, conditions, traits, coded, general, pairs: Vec::new(), class_of: Vec::new() };
-        coder.forget_codes();
-        coder
-    }
-
-    fn forget_codes(&mut self) {
-        self.pairs = (1..self.coded.len() + self.general.len()).map(|_| PairCoder::new()).collect();
-        self.class_of.clear();
+        Self {
+            shared,
+            parameters,
+            conditions,
+            traits,
+            coded,
+            general,
+            combinations: CombinationCoder::default(),
+            class_of: Vec::new(),
+        }
     }
 
     /// The class of each row, and whether any definition has a use for the row.
-    pub(crate) fn classes(&mut self, batch: &RecordBatch) -> Result<(Vec<u32>, BooleanArray)> {
+    pub(crate) fn classes(&mut self, batch: &RecordBatch) -> Result<(Vec<u32>, BooleanBuffer)> {
         let mut inputs = Vec::with_capacity(self.coded.len() + self.general.len());
         for coded in &mut self.coded {
             inputs.push(coded.coder.codes(batch.column(coded.column))?);
@@ -222,12 +223,15 @@ impl ClassCoder {
             general.iter().map(|(_, truth)| truth.iter().map(|holds| u32::from(holds == Some(true))).collect()),
         );
 
-        let combined = self.combine(&inputs, batch.num_rows());
+        if self.combinations.make_room(&inputs) {
+            self.class_of.clear();
+        }
+        let combined = self.combinations.numbers(&inputs, batch.num_rows());
         let mut unknown: Vec<u32> = Vec::new();
         let mut next = self.class_of.len();
-        for (row, &code) in combined.iter().enumerate() {
-            // New codes come in order.
-            if code as usize == next {
+        for (row, &number) in combined.iter().enumerate() {
+            // New numbers come in order.
+            if number as usize == next {
                 unknown.push(row as u32);
                 next += 1;
             }
@@ -235,28 +239,11 @@ impl ClassCoder {
         if !unknown.is_empty() {
             self.learn(batch, &unknown, &inputs, &general)?;
         }
-        let is_used = BooleanArray::from_iter(combined.iter().map(|&code| Some(!self.class_of[code as usize].1)));
-        let classes = combined.iter().map(|&code| self.class_of[code as usize].0).collect();
+        let class_of = |row: usize| self.class_of[combined[row] as usize];
+        let is_used = BooleanBuffer::collect_bool(combined.len(), |row| !class_of(row).1);
+        let classes = (0..combined.len()).map(|row| class_of(row).0).collect();
         self.give_up_distinct_texts();
         Ok((classes, is_used))
-    }
-
-    /// Dense codes of the combinations, numbered in the order in which they are met. One input alone is combined with
-    /// itself, so that its codes are dense too.
-    fn combine(&mut self, inputs: &[Vec<u32>], rows: usize) -> Vec<u32> {
-        let Some((first, rest)) = inputs.split_first() else { return vec![0; rows] };
-        if rest.is_empty() {
-            if self.pairs.is_empty() {
-                self.pairs.push(PairCoder::new());
-            }
-            let pairs = &mut self.pairs[0];
-            return first.iter().map(|&code| pairs.code(code, code)).collect();
-        }
-        let mut combined = first.clone();
-        for (codes, pairs) in rest.iter().zip(&mut self.pairs) {
-            combined.iter_mut().zip(codes).for_each(|(combined, &code)| *combined = pairs.code(*combined, code));
-        }
-        combined
     }
 
     /// Decides the conditions for one row of each new combination.
@@ -319,7 +306,9 @@ impl ClassCoder {
                 self.general.push(index);
             }
         }
-        self.forget_codes();
+        // Other columns, other combinations.
+        self.combinations = CombinationCoder::default();
+        self.class_of.clear();
     }
 }
 

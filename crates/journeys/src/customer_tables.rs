@@ -74,15 +74,18 @@ struct CustomerTable {
     ids: CustomerIds,
 }
 
-/// A customer in the table. The table is read once for every touchpoint, so what decides stands in the entry itself.
+/// A customer in the table. The table is read once for every touchpoint, so what decides stands in the entry itself, and
+/// the entry is small: 24 bytes.
 #[derive(Debug, Clone, Copy)]
 struct Entry {
-    hash: u64,
-    /// A number; or a text of up to 12 bytes as a view, which holds it whole; or a longer one's length, whose bytes
-    /// are compared then.
-    key: u128,
+    key: Key,
+    hash: u32,
     code: u32,
 }
+
+/// The halves of: a number; or a text of up to 12 bytes as a view, which holds it whole; or a longer one's length, whose
+/// bytes are compared then.
+type Key = [u64; 2];
 
 #[derive(Debug)]
 enum CustomerIds {
@@ -128,11 +131,10 @@ impl CustomerTable {
     }
 
     fn number(&mut self, hash: u64, id: i64) -> u32 {
-        let hash = within_bucket(hash);
-        let key = id as u128;
+        let (hash, key) = (within_bucket(hash), [id as u64, 0]);
         let next = self.entries.len() as u32;
-        let entry = self.entries.entry(hash, |entry| entry.key == key, |entry| entry.hash);
-        let code = entry.or_insert(Entry { hash, key, code: next }).get().code;
+        let entry = self.entries.entry(spread(hash), |entry| entry.key == key, |entry| spread(entry.hash));
+        let code = entry.or_insert(Entry { key, hash, code: next }).get().code;
         if let (true, CustomerIds::Numbers(ids)) = (code == next, &mut self.ids) {
             ids.push(id);
         }
@@ -143,13 +145,13 @@ impl CustomerTable {
         let hash = within_bucket(hash);
         let length = view as u32;
         let is_whole = length <= INLINE;
-        let key = if is_whole { view } else { u128::from(length) };
+        let key = if is_whole { [view as u64, (view >> 64) as u64] } else { [u64::from(length), 0] };
         let next = self.entries.len() as u32;
         let ids = &self.ids;
         let is_same =
             |entry: &Entry| entry.key == key && (is_whole || entry.hash == hash && ids.text(entry.code) == text());
-        let entry = self.entries.entry(hash, is_same, |entry| entry.hash);
-        let code = entry.or_insert(Entry { hash, key, code: next }).get().code;
+        let entry = self.entries.entry(spread(hash), is_same, |entry| spread(entry.hash));
+        let code = entry.or_insert(Entry { key, hash, code: next }).get().code;
         if let (true, CustomerIds::Texts { bytes, ends }) = (code == next, &mut self.ids) {
             bytes.push_str(text());
             ends.push(bytes.len() as u32);
@@ -175,9 +177,14 @@ impl CustomerTable {
     }
 }
 
-/// The upper bits are the same in the whole bucket, and a hash table tells its entries apart by them.
-fn within_bucket(hash: u64) -> u64 {
-    hash.rotate_left(BUCKETS.ilog2())
+/// What of a hash is kept: not its upper bits, which are the same in the whole bucket.
+fn within_bucket(hash: u64) -> u32 {
+    (hash >> (u64::BITS - BUCKETS.ilog2() - u32::BITS)) as u32
+}
+
+/// The hash table finds the place by the lower bits of a hash and tells entries apart by the upper ones.
+fn spread(hash: u32) -> u64 {
+    u64::from(hash) << 32 | u64::from(hash)
 }
 
 /// Whether ids of this type are numbers.

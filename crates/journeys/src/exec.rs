@@ -158,9 +158,8 @@ impl MatchJourneysExec {
         &self.input
     }
 
-    fn preparation(&self, shared: &Arc<SharedClasses>, partition: usize, needed: Option<Vec<usize>>) -> Preparation {
+    fn preparation(&self, shared: &Arc<SharedClasses>, partition: usize) -> Preparation {
         Preparation {
-            needed,
             columns: self.columns.input.clone(),
             coder: ClassCoder::new(
                 Arc::clone(shared),
@@ -185,7 +184,7 @@ impl MatchJourneysExec {
         Ok(Source::Ordered(Box::new(OrderedCustomers {
             input: self.input.execute(partition, Arc::clone(context))?,
             schema: self.input.schema(),
-            preparation: self.preparation(shared, partition, None),
+            preparation: self.preparation(shared, partition),
             amounts: self.columns.amounts,
             batch_size: context.session_config().batch_size(),
             baseline: BaselineMetrics::new(&self.metrics, partition),
@@ -208,7 +207,7 @@ impl MatchJourneysExec {
             let inputs = self.input.output_partitioning().partition_count();
             let columns = BlockColumns { input: self.columns.input.clone(), amounts, keys: self.columns.keys.clone() };
             let preparations = (0..partitions.min(inputs)).map(|task| {
-                let preparation = self.preparation(&shared, task, Some(columns.needed()));
+                let preparation = self.preparation(&shared, task);
                 let baseline = BaselineMetrics::new(&self.metrics, task);
                 (preparation, baseline, SpillMetrics::new(&self.metrics, task))
             });

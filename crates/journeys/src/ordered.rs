@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array, make_comparator};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, UInt32Array, make_comparator};
 use arrow::buffer::ScalarBuffer;
-use arrow::compute::{SortOptions, cast, concat, concat_batches, partition, take_record_batch};
+use arrow::compute::{
+    SortOptions, cast, concat, concat_batches, filter, filter_record_batch, partition, take_record_batch,
+};
 use arrow::datatypes::{DataType, SchemaRef, TimestampMicrosecondType};
 use arrow::util::display::array_value_to_string;
 use datafusion::common::{Result, exec_err};
@@ -75,12 +77,15 @@ impl OrderedCustomers {
     fn hold(&mut self, batch: &RecordBatch) -> Result<()> {
         let elapsed = self.baseline.elapsed_compute().clone();
         let _timer = elapsed.timer();
-        let Prepared { rows, classes } = self.preparation.prepare(batch)?;
-        if rows.num_rows() > 0 {
+        let Prepared { classes, kept } = self.preparation.prepare(batch)?;
+        let (number, classes) = (kept.count_set_bits(), UInt32Array::from(classes));
+        let kept = BooleanArray::new(kept, None);
+        if number > 0 {
+            let rows = filter_record_batch(batch, &kept)?;
             // Views keep whole buffers alive: those of a batch for few of its rows, those of a sort for every batch.
-            let are_few = rows.num_rows() * 2 < batch.num_rows();
+            let are_few = number * 2 < batch.num_rows();
             let rows = if are_few || self.is_limited { compact(&rows)? } else { rows };
-            self.held.push(rows, Arc::new(classes));
+            self.held.push(rows, filter(&classes, &kept)?);
             self.account()?;
         }
         Ok(())

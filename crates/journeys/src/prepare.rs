@@ -1,8 +1,7 @@
 //! A batch of touchpoints before matching: which rows can be placed, and the class of each.
 
-use arrow::array::{Array, AsArray, BooleanArray, RecordBatch, UInt32Array};
+use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::buffer::BooleanBuffer;
-use arrow::compute::{filter, filter_record_batch};
 use arrow::datatypes::TimestampMicrosecondType;
 use datafusion::common::Result;
 
@@ -21,11 +20,12 @@ pub(crate) struct InputColumns {
     pub(crate) set_of: Vec<Option<usize>>,
 }
 
-/// Touchpoints that some definition has a use for, with their classes.
+/// What is known of a batch's rows before matching.
 pub(crate) struct Prepared {
-    /// All columns of the input, or those of [`Preparation::needed`].
-    pub(crate) rows: RecordBatch,
-    pub(crate) classes: UInt32Array,
+    /// One a row.
+    pub(crate) classes: Vec<u32>,
+    /// The rows that can be placed and some definition has a use for.
+    pub(crate) kept: BooleanBuffer,
 }
 
 /// Sorts out the rows that cannot be placed and counts every row it lets go of.
@@ -34,12 +34,10 @@ pub(crate) struct Preparation {
     pub(crate) coder: ClassCoder,
     pub(crate) counters: Vec<Counters>,
     pub(crate) as_of: i64,
-    /// The columns that are handed on besides the classes; all when absent.
-    pub(crate) needed: Option<Vec<usize>>,
 }
 
 impl Preparation {
-    /// The rows to be matched. All others have been counted when this returns.
+    /// Which rows are to be matched. All others have been counted when this returns.
     pub(crate) fn prepare(&mut self, batch: &RecordBatch) -> Result<Prepared> {
         let (classes, is_used) = self.coder.classes(batch)?;
         let times = batch.column(self.columns.time).as_primitive::<TimestampMicrosecondType>();
@@ -48,7 +46,6 @@ impl Preparation {
         let time = valid(times);
         let id = valid(batch.column(self.columns.touchpoint));
         let customer = valid(batch.column(self.columns.customer));
-        let is_used = is_used.values();
 
         let sorted = |key: &BooleanBuffer| {
             let with_id = key & &id;
@@ -60,7 +57,7 @@ impl Preparation {
                 null_id: key.count_set_bits() - with_id.count_set_bits(),
                 null_time: with_id.count_set_bits() - with_time.count_set_bits(),
                 after_as_of: with_time.count_set_bits() - placed.count_set_bits(),
-                idle: placed.count_set_bits() - (&placed & is_used).count_set_bits(),
+                idle: placed.count_set_bits() - (&placed & &is_used).count_set_bits(),
             }
         };
         let sets: Vec<Sorted> = self
@@ -77,20 +74,8 @@ impl Preparation {
             counters.add_batch(set.map_or(&without_set, |set| &sets[set]));
         }
 
-        let kept = &(&(&customer & &id) & &(&time & &before_as_of)) & is_used;
-        let classes = UInt32Array::from(classes);
-        let rows = match &self.needed {
-            Some(needed) => batch.project(needed)?,
-            None => batch.clone(),
-        };
-        if kept.count_set_bits() == batch.num_rows() {
-            return Ok(Prepared { rows, classes });
-        }
-        let kept = BooleanArray::new(kept, None);
-        Ok(Prepared {
-            rows: filter_record_batch(&rows, &kept)?,
-            classes: filter(&classes, &kept)?.as_primitive().clone(),
-        })
+        let kept = &(&(&customer & &id) & &(&time & &before_as_of)) & &is_used;
+        Ok(Prepared { classes, kept })
     }
 }
 

@@ -4,14 +4,18 @@
 //! and puts whole blocks away. When all have come to the end of the input, each partition of the output takes its
 //! share of the buckets.
 
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, StringBuilder, UInt32Array};
-use arrow::compute::{cast, concat_batches, take};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, RecordBatch, StringArray, StringBuilder, StringViewArray, UInt32Array,
+};
+use arrow::buffer::BooleanBuffer;
+use arrow::compute::{cast, filter, interleave};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::hash_utils::{RandomState, create_hashes};
 use datafusion::common::runtime::JoinSet;
-use datafusion::common::{DataFusionError, Result, internal_err, resources_err};
+use datafusion::common::{DataFusionError, Result, resources_err};
 use datafusion::execution::TaskContext;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation};
 use datafusion::physical_plan::ExecutionPlan;
@@ -74,6 +78,7 @@ impl Collection {
 }
 
 /// Where the columns of a block come from.
+#[derive(Clone)]
 pub(crate) struct BlockColumns {
     pub(crate) input: InputColumns,
     pub(crate) amounts: AmountColumns,
@@ -105,35 +110,21 @@ impl BlockColumns {
         Arc::new(Schema::new(fields))
     }
 
-    /// The columns of the input that a block is made of.
-    pub(crate) fn needed(&self) -> Vec<usize> {
+    /// The columns of a batch as they wait for their block: the customer by its id, everything else as it will be.
+    fn of(&self, batch: &RecordBatch, classes: Vec<u32>) -> Result<Vec<ArrayRef>> {
         let InputColumns { customer, time, touchpoint, .. } = self.input;
         let AmountColumns { satisfaction, cost } = self.amounts;
-        [customer, time, touchpoint, satisfaction, cost].into_iter().chain(self.keys.iter().copied()).collect()
-    }
-
-    /// The rows as they wait for their block: the customer by its id, everything else as it will be.
-    fn of(prepared: Prepared) -> Result<RecordBatch> {
-        let Prepared { rows, classes } = prepared;
-        let [customer, time, touchpoint, satisfaction, cost, keys @ ..] = rows.columns() else {
-            return internal_err!("a block needs five columns");
-        };
-        let number = |column| cast(column, &DataType::Float64);
-        let mut columns: Vec<ArrayRef> = vec![
-            plain_id(customer)?,
-            Arc::clone(time),
-            plain_id(touchpoint)?,
-            Arc::new(classes),
+        let number = |column| cast(batch.column(column), &DataType::Float64);
+        let mut columns = vec![
+            plain_id(batch.column(customer))?,
+            Arc::clone(batch.column(time)),
+            plain_id(batch.column(touchpoint))?,
+            Arc::new(UInt32Array::from(classes)),
             number(satisfaction)?,
             number(cost)?,
         ];
-        columns.extend(keys.iter().map(Arc::clone));
-        let fields: Vec<Field> = columns
-            .iter()
-            .enumerate()
-            .map(|(index, column)| Field::new(index.to_string(), column.data_type().clone(), true))
-            .collect();
-        Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
+        columns.extend(self.keys.iter().map(|&key| Arc::clone(batch.column(key))));
+        Ok(columns)
     }
 }
 
@@ -174,10 +165,11 @@ impl Collecting {
             let disk = Arc::clone(&context.runtime_env().disk_manager);
             let mut collector = Collector {
                 block_rows: context.session_config().batch_size() * BATCHES_IN_A_BLOCK,
+                columns: columns.clone(),
                 schema: Arc::clone(&schema),
                 preparation,
                 pending: Vec::new(),
-                hashes: Vec::new(),
+                kept: Vec::new(),
                 tables: Arc::clone(&tables),
                 table_memory: Arc::clone(&table_memory),
                 pool: Arc::clone(pool),
@@ -209,29 +201,48 @@ impl Collecting {
 /// One task's rows on their way into blocks.
 struct Collector {
     block_rows: usize,
+    columns: BlockColumns,
     schema: SchemaRef,
     preparation: Preparation,
-    pending: Vec<RecordBatch>,
-    /// Of the pending rows' customers.
-    hashes: Vec<u64>,
+    /// Batches that wait; at least half of their rows are kept.
+    pending: Vec<Vec<ArrayRef>>,
+    /// Those of their rows that go into the block.
+    kept: Vec<KeptRow>,
     tables: Arc<CustomerTables>,
     table_memory: Arc<Mutex<MemoryReservation>>,
     pool: Arc<dyn MemoryPool>,
     store: Store,
 }
 
+/// A row of a pending batch.
+struct KeptRow {
+    /// Of its customer.
+    hash: u64,
+    batch: u32,
+    row: u32,
+}
+
 impl Collector {
     fn add(&mut self, batch: &RecordBatch) -> Result<()> {
-        let prepared = self.preparation.prepare(batch)?;
-        if prepared.rows.num_rows() == 0 {
+        let Prepared { classes, mut kept } = self.preparation.prepare(batch)?;
+        let number = kept.count_set_bits();
+        if number == 0 {
             return Ok(());
         }
-        let rows = BlockColumns::of(prepared)?;
-        let from = self.hashes.len();
-        self.hashes.resize(from + rows.num_rows(), 0);
-        create_hashes([rows.column(0)], &RandomState::with_seed(HASH_SEED), &mut self.hashes[from..])?;
-        self.pending.push(rows);
-        if self.hashes.len() >= self.block_rows { self.put_away() } else { Ok(()) }
+        let mut columns = self.columns.of(batch, classes)?;
+        if number * 2 < batch.num_rows() {
+            // Few rows do not keep the others waiting with them.
+            let is_kept = BooleanArray::new(std::mem::replace(&mut kept, BooleanBuffer::new_set(number)), None);
+            for column in &mut columns {
+                *column = compact_array(&filter(column, &is_kept)?);
+            }
+        }
+        let mut hashes = vec![0; kept.len()];
+        create_hashes([&columns[column::CUSTOMER]], &RandomState::with_seed(HASH_SEED), &mut hashes)?;
+        let batch = self.pending.len() as u32;
+        self.kept.extend(kept.set_indices().map(|row| KeptRow { hash: hashes[row], batch, row: row as u32 }));
+        self.pending.push(columns);
+        if self.kept.len() >= self.block_rows { self.put_away() } else { Ok(()) }
     }
 
     fn finish(mut self) -> Result<Store> {
@@ -242,28 +253,40 @@ impl Collector {
         Ok(self.store)
     }
 
-    /// Makes a block of what is pending.
+    /// Makes a block of what is pending: each value is moved once, from where it was read to its place.
     fn put_away(&mut self) -> Result<()> {
         let pending = std::mem::take(&mut self.pending);
-        let hashes = std::mem::take(&mut self.hashes);
-        let rows = concat_batches(&pending[0].schema(), &pending)?;
-        drop(pending);
+        let kept = std::mem::take(&mut self.kept);
+        let (order, ends) = dealt_out(kept.iter().map(|row| bucket_of(row.hash)), BUCKETS);
+        let hashes: Vec<u64> = order.iter().map(|&row| kept[row as usize].hash).collect();
+        let places: Vec<(usize, usize)> = order
+            .iter()
+            .map(|&row| &kept[row as usize])
+            .map(|KeptRow { batch, row, .. }| (*batch as usize, *row as usize))
+            .collect();
+        let column = |index: usize| pending.iter().map(|columns| columns[index].as_ref()).collect::<Vec<&dyn Array>>();
 
-        let (order, ends) = dealt_out(hashes.iter().map(|&hash| bucket_of(hash)), BUCKETS);
-        let hashes: Vec<u64> = order.iter().map(|&row| hashes[row as usize]).collect();
-        let order = UInt32Array::from(order);
-
-        let customers = take(rows.column(0), &order, None)?;
+        let customers = interleave(&column(column::CUSTOMER), &places)?;
         let codes = self.tables.codes(&customers, &hashes, &ends)?;
         drop(customers);
-        let mut columns: Vec<ArrayRef> = vec![Arc::new(UInt32Array::from(codes))];
-        for (index, values) in rows.columns().iter().enumerate().skip(1) {
-            let values = take(values, &order, None)?;
-            columns.push(if index == column::TOUCHPOINT { plain_text(&values) } else { compact_array(&values) });
-        }
-        let rows = RecordBatch::try_new(Arc::clone(&self.schema), columns)?;
+        let further: Vec<Vec<&dyn Array>> = (1..self.schema.fields().len()).map(column).collect();
+        let group = |rows: Range<usize>| {
+            let places = &places[rows.clone()];
+            // Copied, so that the group can be let go by itself.
+            let codes = UInt32Array::from_iter_values(codes[rows].iter().copied());
+            let mut columns: Vec<ArrayRef> = vec![Arc::new(codes)];
+            for (index, arrays) in (1..).zip(&further) {
+                let texts = if index == column::TOUCHPOINT { plain_texts(arrays, places) } else { None };
+                columns.push(match texts {
+                    Some(texts) => Arc::new(texts),
+                    None => compact_array(&interleave(arrays, places)?),
+                });
+            }
+            Ok(RecordBatch::try_new(Arc::clone(&self.schema), columns)?)
+        };
+        let groups = Block::group_rows(&ends).map(group).collect::<Result<_>>()?;
         self.account_customers()?;
-        self.store.push(Block { rows, ends })
+        self.store.push(Block { groups, ends })
     }
 
     /// Reserves what the customers' ids take. They stay in memory, so blocks give way to them: this task's now, those
@@ -288,16 +311,15 @@ impl Collector {
     }
 }
 
-/// Texts of views one after the other: what they refer to is let go.
-fn plain_text(column: &ArrayRef) -> ArrayRef {
-    let Some(views) = column.as_string_view_opt() else { return Arc::clone(column) };
-    let bytes: usize = views.views().iter().map(|view| *view as u32 as usize).sum();
-    let mut texts = StringBuilder::with_capacity(views.len(), bytes);
-    for row in 0..views.len() {
-        texts.append_value(views.value(row));
+/// Texts of views one after the other, so that the pages they were read from are let go; `None` for other types.
+fn plain_texts(arrays: &[&dyn Array], places: &[(usize, usize)]) -> Option<StringArray> {
+    let arrays: Vec<&StringViewArray> = arrays.iter().map(|array| array.as_string_view_opt()).collect::<Option<_>>()?;
+    let length = |&(array, row): &(usize, usize)| arrays[array].views()[row] as u32 as usize;
+    let mut texts = StringBuilder::with_capacity(places.len(), places.iter().map(length).sum());
+    for &(array, row) in places {
+        texts.append_value(arrays[array].value(row));
     }
-    let texts: StringArray = texts.finish();
-    Arc::new(texts)
+    Some(texts.finish())
 }
 
 /// One output partition's share of the buckets, in their order.

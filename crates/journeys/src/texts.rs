@@ -1,5 +1,6 @@
 //! Few distinct values that come again and again, as small numbers.
 
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, GenericStringArray, OffsetSizeTrait, StringViewArray};
@@ -120,17 +121,19 @@ impl ValueCoder {
             let slot =
                 (view as u64 ^ (view >> 64) as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - KNOWN_VIEWS_BITS);
             let known = self.views[slot as usize];
-            if known.view == view && (view as u32 <= INLINE || known.array == self.array) && array.null_count() == 0 {
+            if known.view == view && (view as u32 <= INLINE || known.array == self.array) {
                 codes.push(known.code);
             } else if array.is_null(row) {
                 codes.push(NULL);
-            } else if known.view == view && (view as u32 <= INLINE || known.array == self.array) {
-                codes.push(known.code);
             } else {
                 let code = self.of_text(array.value(row));
                 self.views[slot as usize] = KnownView { view, code, array: self.array };
                 codes.push(code);
             }
+        }
+        // What stands in the view of a null is nobody's text, but may look like one.
+        if let Some(nulls) = array.nulls() {
+            codes.iter_mut().zip(nulls).filter(|(_, valid)| !valid).for_each(|(code, _)| *code = NULL);
         }
         codes
     }
@@ -153,31 +156,90 @@ fn of_booleans(array: &BooleanArray) -> Vec<u32> {
     array.iter().map(|value| value.map_or(NULL, |value| 1 + u32::from(value))).collect()
 }
 
-/// Numbers pairs of codes from 0 on, in the order in which they are met.
-#[derive(Debug)]
-pub(crate) struct PairCoder {
-    codes: HashMap<(u32, u32), u32>,
-    recent: Vec<((u32, u32), u32)>,
+/// Numbers combinations of codes from 0 on, in the order in which they are met.
+///
+/// The codes of a row stand side by side in a word, each in as many bits as the codes of its column need. Where a word is
+/// full, what it holds is numbered and goes on as one code: however many columns there are, nothing is taken for another.
+#[derive(Debug, Default)]
+pub(crate) struct CombinationCoder {
+    /// Bits of each column.
+    widths: Vec<u32>,
+    /// One for each word that was full, and one for the last.
+    words: Vec<WordNumbers>,
 }
 
-const RECENT_PAIRS_BITS: u32 = 12;
-
-impl PairCoder {
-    pub(crate) fn new() -> Self {
-        // A pair that cannot be: codes are far fewer.
-        Self { codes: HashMap::new(), recent: vec![((u32::MAX, u32::MAX), 0); 1 << RECENT_PAIRS_BITS] }
+impl CombinationCoder {
+    /// Makes room for the codes of `columns`. `true` when the words have changed: numbers begin from 0 again.
+    pub(crate) fn make_room(&mut self, columns: &[Vec<u32>]) -> bool {
+        let needed = |codes: &Vec<u32>| codes.iter().max().map_or(0, |most| u32::BITS - most.leading_zeros());
+        if self.widths.len() == columns.len()
+            && columns.iter().zip(&self.widths).all(|(codes, &width)| needed(codes) <= width)
+        {
+            return false;
+        }
+        // One bit more, so that a column that grows changes the words every other time only.
+        let known = self.widths.iter().copied().chain(std::iter::repeat(0));
+        self.widths = columns.iter().zip(known).map(|(codes, known)| known.max((needed(codes) + 1).min(32))).collect();
+        let mut full = 0;
+        self.widths.iter().fold(0, |used, width| match used + width > u64::BITS {
+            true => {
+                full += 1;
+                u32::BITS + width
+            }
+            false => used + width,
+        });
+        self.words = (0..=full).map(|_| WordNumbers::new()).collect();
+        true
     }
 
-    /// The code of a pair.
-    pub(crate) fn code(&mut self, left: u32, right: u32) -> u32 {
-        let key = u64::from(left) << 32 | u64::from(right);
-        let slot = key.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - RECENT_PAIRS_BITS);
-        let recent = &mut self.recent[slot as usize];
-        if recent.0 != (left, right) {
-            let next = self.codes.len() as u32;
-            *recent = ((left, right), *self.codes.entry((left, right)).or_insert(next));
+    /// The number of each of `rows` combinations; `columns` are those that room was made for.
+    pub(crate) fn numbers(&mut self, columns: &[Vec<u32>], rows: usize) -> Vec<u32> {
+        let mut words = self.words.iter_mut();
+        let mut packed = vec![0_u64; rows];
+        let mut used = 0;
+        for (codes, &width) in columns.iter().zip(&self.widths) {
+            if used + width > u64::BITS
+                && let Some(word) = words.next()
+            {
+                packed.iter_mut().for_each(|packed| *packed = u64::from(word.number(*packed)));
+                used = u32::BITS;
+            }
+            packed.iter_mut().zip(codes).for_each(|(packed, &code)| *packed |= u64::from(code) << used);
+            used += width;
         }
-        recent.1
+        match words.next() {
+            Some(word) => packed.into_iter().map(|packed| word.number(packed)).collect(),
+            None => vec![0; rows],
+        }
+    }
+}
+
+/// The numbers of the words met so far.
+#[derive(Debug)]
+struct WordNumbers {
+    numbers: HashMap<u64, u32>,
+    /// Words and their numbers plus one by a hash of the word, so that most rows cost one comparison.
+    recent: Vec<Option<(u64, NonZeroU32)>>,
+}
+
+const RECENT_WORDS_BITS: u32 = 12;
+
+impl WordNumbers {
+    fn new() -> Self {
+        Self { numbers: HashMap::new(), recent: vec![None; 1 << RECENT_WORDS_BITS] }
+    }
+
+    fn number(&mut self, word: u64) -> u32 {
+        let slot = word.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - RECENT_WORDS_BITS);
+        match self.recent[slot as usize] {
+            Some((known, number)) if known == word => number.get() - 1,
+            _ => {
+                let next = self.numbers.len() as u32;
+                let number = *self.numbers.entry(word).or_insert(next);
+                self.recent[slot as usize] = NonZeroU32::new(number + 1).map(|number| (word, number));
+                number
+            }
+        }
     }
 }
 
@@ -222,10 +284,39 @@ mod tests {
     }
 
     #[test]
-    fn pairs_are_numbered_once() {
-        let mut pairs = PairCoder::new();
-        let seen: Vec<u32> =
-            [(1, 2), (2, 1), (1, 2), (0, 0), (2, 1)].map(|(left, right)| pairs.code(left, right)).into();
-        assert_eq!(seen, [0, 1, 0, 2, 1]);
+    fn a_null_has_no_text_whatever_its_view_holds() {
+        let mut coder = ValueCoder::new(Arc::default());
+        let texts = StringViewArray::from(vec!["a", "", "a"]);
+        let nulls = arrow::buffer::NullBuffer::from(vec![true, true, false]);
+        let views = StringViewArray::new(texts.views().clone(), texts.data_buffers().to_vec(), Some(nulls));
+        let array: ArrayRef = Arc::new(views);
+        assert_eq!(coder.codes(&array).expect("text"), [1, 2, NULL]);
+    }
+
+    /// Few and small codes share a word, many or large ones need several.
+    #[test]
+    fn combinations_are_numbered_once() {
+        for (columns, largest) in [(1, 3), (2, 3), (5, 3), (40, 3), (5, u32::MAX), (3, u32::MAX / 2)] {
+            let row = |row: u32| (0..columns).map(move |column| if column == columns - 1 { row } else { largest });
+            let rows = [0, 2, 0, 1, largest, 2];
+            let columns: Vec<Vec<u32>> =
+                (0..columns).map(|column| rows.iter().filter_map(|&code| row(code).nth(column)).collect()).collect();
+            let mut coder = CombinationCoder::default();
+            assert!(coder.make_room(&columns));
+            assert_eq!(coder.numbers(&columns, rows.len()), [0, 1, 0, 2, 3, 1]);
+            assert!(!coder.make_room(&columns));
+            assert_eq!(coder.numbers(&columns, rows.len()), [0, 1, 0, 2, 3, 1]);
+        }
+    }
+
+    #[test]
+    fn a_column_that_grows_begins_the_numbers_anew() {
+        let mut coder = CombinationCoder::default();
+        assert!(coder.make_room(&[vec![1], vec![1]]));
+        assert!(!coder.make_room(&[vec![3], vec![2]]), "one bit is in store");
+        assert!(coder.make_room(&[vec![1], vec![4]]));
+        assert_eq!(coder.numbers(&[vec![1, 3], vec![4, 4]], 2), [0, 1]);
+        assert!(coder.make_room(&[vec![1]]), "a column less");
+        assert_eq!(CombinationCoder::default().numbers(&[], 2), [0, 0]);
     }
 }
