@@ -4,6 +4,7 @@
 //! identical copy. One pass counts the verdicts and hashes the keys; only where hashes meet does another one look at
 //! the keys themselves. Only the shared keys and their rows are held in memory, and their number is bounded.
 
+mod bounds;
 mod first_pass;
 mod shared_keys;
 
@@ -20,6 +21,7 @@ use throughline_config::Timestamp;
 use throughline_lake::{ORIGIN_COLUMN, PROBLEM_COLUMN};
 use throughline_plan::BrokenRule;
 
+use self::bounds::Bounds;
 use self::first_pass::{Suspects, first_pass, suspect_rows};
 use self::shared_keys::{MOST_SHARED_KEYS, SharedKeys, no_key};
 use crate::expressions::at;
@@ -85,7 +87,8 @@ pub(crate) async fn take_in(
     session: &SessionContext,
 ) -> Result<Intake, EngineError> {
     let columns = visible_columns(&rows);
-    let verdicts = Verdicts::new(&rows, rules, as_of);
+    let mut verdicts = Verdicts::new(&rows, rules, as_of);
+    verdicts.leave_out_impossible(&Bounds::of(&rows).await?, session);
     let mut judged = vec![verdicts.number()?.alias(VERDICT)];
     judged.extend(rules.key.iter().map(ident));
     let first = first_pass(rows.clone().select(judged)?, verdicts.cases.len() + 1, session).await?;
@@ -221,6 +224,12 @@ impl Verdicts {
         let others = rules.broken.iter().filter(|rule| !about_time(rule));
         cases.extend(others.map(|rule| (rule.broken.clone(), rule.reason.clone())));
         Self { cases, later }
+    }
+
+    /// Leaves out the reasons that no row can have: columns that only they read are not read then.
+    fn leave_out_impossible(&mut self, bounds: &Bounds, session: &SessionContext) {
+        self.cases.retain(|(condition, _)| bounds.may_hold(condition, session));
+        self.later = self.later.take().filter(|later| self.cases.iter().any(|(condition, _)| condition == later));
     }
 
     /// A row's verdict as a number: 0 for a row that passes, else the place of the case, from 1 on.
