@@ -79,6 +79,17 @@ issue AS (
     FULL JOIN reopened ON reopened.topic = contacted.topic AND reopened.period_start = contacted.period_start
 ),
 
+-- A quarter without an issue of the topic has no row, so the row before counts only when it is of the quarter before.
+compared AS (
+    SELECT
+        issue.*,
+        CASE WHEN lag(period_start) OVER topic_order + INTERVAL '3 months' = period_start
+            THEN repeat_contact_rate - lag(repeat_contact_rate) OVER topic_order
+        END AS repeat_contact_rate_change
+    FROM issue
+    WINDOW topic_order AS (PARTITION BY topic ORDER BY period_start)
+),
+
 upstream AS (
     SELECT
         topic,
@@ -104,7 +115,7 @@ SELECT
     issue.contacts,
     issue.repeat_contacts,
     issue.repeat_contact_rate,
-    issue.repeat_contact_rate - before.repeat_contact_rate AS repeat_contact_rate_change,
+    issue.repeat_contact_rate_change,
     issue.reopened_tickets,
     issue.customers,
     issue.repeat_customers,
@@ -115,10 +126,7 @@ SELECT
     upstream.upstream_contacts,
     CAST(upstream.first_contacts AS BIGINT) AS first_contacts,
     CAST(upstream.upstream_contacts AS DOUBLE) / upstream.first_contacts AS upstream_share
-FROM issue
-LEFT JOIN issue AS before
-    ON before.topic = issue.topic
-    AND before.period_start + INTERVAL '3 months' = issue.period_start
+FROM compared AS issue
 LEFT JOIN upstream
     ON upstream.topic = issue.topic
     AND upstream.period_start = issue.period_start
