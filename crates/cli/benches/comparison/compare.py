@@ -63,8 +63,21 @@ def command(engine: Engine, asked: argparse.Namespace, lake: Path, stage: str, o
         return [sys.executable, str(HERE / f"peer_{engine.name}.py"),
                 "--lake", str(lake), "--out", str(out), "--stage", stage]  # fmt: skip
     chosen = ["--select", "fct_journey"] if stage == "fct_journey" else []
-    return [str(asked.throughline), "--project", str(HERE / "workspace"), "run", "--as-of", AS_OF,
+    return [str(asked.throughline), "--project", str(workspace(asked)), "run", "--as-of", AS_OF,
             "--spill-folder", str(asked.scratch), *chosen, *engine.settings]  # fmt: skip
+
+
+def workspace(asked: argparse.Namespace) -> Path:
+    """Throughline's side; for a log in order of customer a copy whose source declares that order."""
+    if not asked.sorted:
+        return HERE / "workspace"
+    copy = asked.scratch / "workspace"
+    shutil.copytree(HERE / "workspace", copy, dirs_exist_ok=True)
+    pipeline = copy / "pipelines/comparison.yaml"
+    time_column = "    time_column: occurred_at\n"
+    order = "    sorted_by: [customer_id, occurred_at, touchpoint_id]\n"
+    pipeline.write_text(pipeline.read_text().replace(time_column, time_column + order, 1))
+    return copy
 
 
 def run(engine: Engine, asked: argparse.Namespace, lake: Path, stage: str) -> dict | None:

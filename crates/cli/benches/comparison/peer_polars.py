@@ -10,6 +10,7 @@ customer and journey (2.3 s); sorting customer, time and id alone and gathering 
 """
 
 import os
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -65,46 +66,77 @@ def roles(events: list[str], topics: list[str]) -> pl.LazyFrame:
     ])  # fmt: skip
 
 
-def members(touchpoints: pl.LazyFrame, names: dict[str, list[str]]) -> pl.DataFrame:
-    """The touchpoints of every instance, in order; `segment` numbers the instances."""
+def narrow(names: dict[str, list[str]]) -> list[pl.Expr]:
+    """A touchpoint's columns in as few bytes as they need."""
 
     def code(column: str) -> pl.Expr:
         return pl.col(column).cast(pl.Enum(names[column])).to_physical().cast(pl.UInt8)
 
-    step = (
-        touchpoints.filter(pl.col("occurred_at") < AS_OF)
-        .join(roles(names["event"], names["topic"]), on=["event", "topic"], nulls_equal=True)
-        .select(
-            "journey",
-            pl.col("customer_id").cast(pl.Categorical),
-            "touchpoint_id",
-            "is_start",
-            "closes",
-            "satisfaction",
-            "resolved",
-            "cost",
-            code("channel"),
-            code("topic"),
-            code("function"),
-            moment=pl.col("occurred_at").to_physical(),
-        )
-        .with_columns(key=pl.col("customer_id").to_physical().cast(pl.UInt64) * 256 + pl.col("journey"))
-        .collect(engine="streaming")
-    )
-    step = step.sort("key", "moment", "touchpoint_id")
+    return [
+        pl.col("customer_id").cast(pl.Categorical),
+        pl.col("touchpoint_id", "satisfaction", "resolved", "cost"),
+        *[code(column) for column in ("channel", "topic", "function")],
+        pl.col("occurred_at").to_physical().alias("moment"),
+    ]
+
+
+def instances(step: pl.LazyFrame) -> pl.LazyFrame:
+    """The steps that are members of an instance; `segment` numbers the instances. In: steps by key, moment and id."""
     is_late = ~pl.col("is_start") & (
         (pl.col("moment") - pl.col("moment").shift() > IDLE) | (pl.col("moment") - since_start("moment") > WITHIN)
     )
     # What ends an instance: a member that closes it shuts out the next row, one that is late already itself.
     stops = is_late.cum_sum() + (pl.col("closes") > 0).shift(fill_value=False).cum_sum()
     return (
-        step.lazy()
-        .filter(since_start("key") == pl.col("key"))
+        step.filter(since_start("key") == pl.col("key"))
         .with_columns(segment=pl.col("is_start").cum_sum().set_sorted(), stops=stops)
         .filter(pl.col("stops") == since_start("stops"))
         .drop("stops")
-        .collect()
     )
+
+
+def key_of(journey: pl.Expr) -> pl.Expr:
+    """Customer and journey as one number."""
+    return (pl.col("customer_id").to_physical().cast(pl.UInt64) * 256 + journey).alias("key")
+
+
+def joined(touchpoints: pl.LazyFrame, names: dict[str, list[str]]) -> Iterator[pl.DataFrame]:
+    """The members where conditions name what they include: a step is in few journeys, and one sort orders all."""
+    step = (
+        touchpoints.join(roles(names["event"], names["topic"]), on=["event", "topic"], nulls_equal=True)
+        .select("journey", "is_start", "closes", *narrow(names))
+        .with_columns(key_of(pl.col("journey")))
+        .collect(engine="streaming")
+        .sort("key", "moment", "touchpoint_id")
+    )
+    yield instances(step.lazy()).collect()
+
+
+def walked(touchpoints: pl.LazyFrame, names: dict[str, list[str]]) -> Iterator[pl.DataFrame]:
+    """The members where every touchpoint is in every journey: ordered once by customer, looked through for each journey."""
+    role = roles(names["event"], names["topic"]).collect()
+    pair = pl.DataFrame({"event": names["event"]}).join(pl.DataFrame({"topic": [None, *names["topic"]]}), how="cross")
+    pair = pair.with_row_index("pair").with_columns(pl.col("pair").cast(pl.UInt16))
+    touchpoint = (
+        touchpoints.join(pair.lazy(), on=["event", "topic"], nulls_equal=True)
+        .select("pair", *narrow(names))
+        .collect(engine="streaming")
+        .sort(pl.col("customer_id").to_physical(), "moment", "touchpoint_id")
+    )
+    for code in range(len(JOURNEYS)):
+        of_pair = pair.join(role.filter(journey=code), on=["event", "topic"], how="left", nulls_equal=True).sort("pair")
+
+        def known(column: str, otherwise: object) -> pl.Expr:
+            return pl.lit(of_pair[column].fill_null(otherwise)).gather(pl.col("pair")).alias(column)
+
+        step = touchpoint.lazy().select(
+            pl.exclude("pair"),
+            key_of(pl.lit(code, pl.UInt8)),
+            known("is_start", False),
+            known("closes", 0),
+            journey=pl.lit(code, pl.UInt8),
+        )
+        yield instances(step).collect()
 
 
 def fct_journey(member: pl.DataFrame, names: dict[str, list[str]]) -> pl.DataFrame:
@@ -362,7 +394,9 @@ def main() -> None:
         column: touchpoints.select(pl.col(column).unique()).collect(engine="streaming")[column].drop_nulls().to_list()
         for column in ("event", "topic", "channel", "function")
     }
-    write(fct_journey(members(touchpoints, names), names), asked.out, "fct_journey")
+    touchpoints = touchpoints.filter(pl.col("occurred_at") < AS_OF)
+    members = walked if all(journey.includes == "TRUE" for journey in JOURNEYS) else joined
+    write(pl.concat([fct_journey(member, names) for member in members(touchpoints, names)]), asked.out, "fct_journey")
     if asked.stage == "all":
         fct = pl.scan_parquet(asked.out / "fct_journey.parquet")
         customer = pl.scan_parquet(asked.lake / "customers.parquet").with_columns(pl.col("segment").fill_null("unknown"))
