@@ -1,8 +1,8 @@
 //! Relations that a run keeps in memory, so that their many readers do not read or make them again each.
 //!
 //! An incremental run reads little of its sources, but reads it often: their contract, the views over them, and every
-//! model that matches again. What is small is read once and kept until the run ends; what turns out not to be small is
-//! read again as ever.
+//! model that matches again. Any run makes its touchpoints out of many sources, for all steps that read them. What is
+//! small is read once and kept until the run ends; what turns out not to be small is read again as ever.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -33,6 +33,9 @@ use crate::run::{STUCK_AFTER, TICK, rfc3339};
 use crate::run_record::{StepRecord, StepStatus, TestRecord};
 use crate::usage::StepUsage;
 
+/// Steps from which on touchpoints are kept instead of being made for each.
+const MANY_READERS: usize = 3;
+
 /// What the steps of one run share.
 pub(crate) struct Execution {
     pub(crate) prepared: Arc<Prepared>,
@@ -172,7 +175,7 @@ impl Execution {
         for rule in &source.contract {
             rules.broken.extend(row_rule(rule, rows.schema(), &plan.parameters, &self.session.state())?);
         }
-        let rows = self.held(rows, record).await?;
+        let rows = if self.windows.is_empty() { rows } else { self.held(rows, record).await? };
         let intake = take_in(&step.name, rows, &rules, plan.parameters.as_of(), &self.session).await?;
         let not_read = window.map(|(active, _)| Expr::IsNotTrue(Box::new(active)));
         self.admit(step, intake, not_read, record).await?;
@@ -182,7 +185,14 @@ impl Execution {
         }
     }
 
-    /// A relation that an incremental run reads more than once.
+    /// Whether touchpoints are worth being kept: an increment's are few, and making them for each of many steps is dear.
+    fn is_read_often(&self, touchpoints: &str) -> bool {
+        let steps = &self.prepared.plan.steps;
+        let readers = steps.iter().filter(|step| step.inputs.iter().any(|input| input == touchpoints)).count();
+        !self.windows.is_empty() || readers >= MANY_READERS
+    }
+
+    /// A relation as it is kept in memory for all who read it, if there is room.
     async fn held(&self, rows: DataFrame, record: &mut StepRecord) -> Result<DataFrame, EngineError> {
         let Some(holding) = &self.holding else { return Ok(rows) };
         let (rows, usage) = holding.held(rows, &self.session).await?;
@@ -301,7 +311,7 @@ impl Execution {
             time_column: Some("occurred_at".to_owned()),
             key: vec!["touchpoint_id".to_owned()],
         };
-        let frame = self.held(frame, record).await?;
+        let frame = if self.is_read_often(&step.name) { self.held(frame, record).await? } else { frame };
         let as_of = self.prepared.plan.parameters.as_of();
         let intake = take_in(&step.name, frame, &rules, as_of, &self.session).await?;
         self.admit(step, intake, window.map(|window| Expr::IsNotTrue(Box::new(window))), record).await?;

@@ -87,7 +87,7 @@ pub async fn run(
         publishes: true,
         gate,
         increments,
-        holding: (!windows.is_empty()).then(|| Holding::new(&beginning.session, prepared.session_options.memory_limit)),
+        holding: Some(Holding::new(&beginning.session, prepared.session_options.memory_limit)),
         windows,
         published: beginning.published.as_ref().map(|last| last.record.tables.clone()).unwrap_or_default(),
     });
