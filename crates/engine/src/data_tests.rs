@@ -8,6 +8,7 @@ use arrow::datatypes::Int64Type;
 use datafusion::functions_aggregate::expr_fn::sum;
 use datafusion::logical_expr::{lit, when};
 use datafusion::prelude::ident;
+use futures::{StreamExt, TryStreamExt};
 use serde::Serialize;
 use throughline_config::{Model, ModelKind, TestKind, Timestamp};
 use throughline_plan::{PlannedTest, Selection, SqlText, Step, planned_tests};
@@ -18,6 +19,9 @@ use crate::prepare::Prepared;
 use crate::publish::{Execution, test_record};
 use crate::published::{Published, with_unpublished};
 use crate::run_record::{StepRecord, StepStatus, TestRecord};
+
+/// Tests of an increment's rows that run side by side.
+const TESTED_AT_ONCE: usize = 4;
 
 /// The data tests of one model.
 #[derive(Debug, Clone, Serialize)]
@@ -99,6 +103,8 @@ impl Execution {
             Some((time, since)) => {
                 let rows = self.session.table(step.name.as_str()).await?;
                 let recent = rows.clone().filter(ident(time).gt_eq(at(since)).or(ident(time).is_null()))?;
+                // Tests read it more than once.
+                let recent = self.held(recent, record).await?;
                 self.register(&step.name, recent.into_view())?;
                 Some(rows.into_view())
             }
@@ -149,16 +155,23 @@ impl Execution {
     /// What comes of each test of a relation; rules about single rows share one pass over it.
     pub(crate) async fn judge(&self, relation: &str, tests: &[PlannedTest]) -> Result<Vec<TestRecord>, EngineError> {
         let rules: Vec<_> = tests.iter().filter_map(|test| test.broken.clone()).collect();
-        let mut broken = self.broken_rows(relation, rules).await?.into_iter();
-        let mut records = Vec::with_capacity(tests.len());
-        for test in tests {
-            let count = test.broken.as_ref().and_then(|_| broken.next());
-            records.push(match count {
-                Some(count) => test_record(test, count),
-                None => self.test(test).await?,
-            });
-        }
-        Ok(records)
+        let others = tests.iter().filter(|test| test.broken.is_none()).map(|test| self.test(test));
+        // The few rows of an increment are tested in moments, most of which tests spend in waiting.
+        let at_once = if self.windows.is_empty() { 1 } else { TESTED_AT_ONCE };
+        let others = futures::stream::iter(others.collect::<Vec<_>>()).buffered(at_once).try_collect::<Vec<_>>();
+        let (broken, others) = match at_once {
+            1 => (self.broken_rows(relation, rules).await?, others.await?),
+            _ => futures::try_join!(self.broken_rows(relation, rules), others)?,
+        };
+        let (mut broken, mut others) = (broken.into_iter(), others.into_iter());
+        let record = |test: &PlannedTest| {
+            let record = match test.broken {
+                Some(_) => broken.next().map(|count| test_record(test, count)),
+                None => others.next(),
+            };
+            record.ok_or_else(|| EngineError::failed(format!("the test `{}` returned no number", test.name), ""))
+        };
+        tests.iter().map(record).collect()
     }
 
     /// For each rule the rows that break it.

@@ -7,8 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
-use arrow::datatypes::DataType;
+use arrow::array::{ArrayRef, AsArray, RecordBatch};
 use datafusion::dataframe::DataFrame;
 use datafusion::datasource::{MemTable, TableProvider};
 use datafusion::execution::SendableRecordBatchStream;
@@ -37,8 +36,9 @@ pub(crate) struct Holding {
     room: Arc<Room>,
     /// Files of tables that this run replaces.
     parts: Mutex<BTreeMap<Part, Arc<dyn TableProvider>>>,
-    /// The instances that go on from an instant, found in them.
-    carried: Mutex<BTreeMap<Part, Carried>>,
+    /// The instances that go on from an instant, found in them: of all customers, or of those that differ from the sums
+    /// of a version.
+    carried: Mutex<BTreeMap<(Part, Option<u64>), Carried>>,
 }
 
 /// A table, its version, and the instant from which on its files may hold a settled row.
@@ -64,14 +64,24 @@ impl Holding {
         rows: DataFrame,
         session: &SessionContext,
     ) -> Result<(DataFrame, StepUsage), EngineError> {
-        let plan = rows.clone().create_physical_plan().await?;
-        let partitions = self.partitions(&plan, session).await?;
-        let usage = StepUsage::of(&plan);
-        let rows = match partitions {
-            Some(partitions) => session.read_table(Arc::new(MemTable::try_new(plan.schema(), partitions)?))?,
+        let (table, plan) = self.table(rows.clone(), session).await?;
+        let rows = match table {
+            Some(table) => session.read_table(table)?,
             None => rows,
         };
-        Ok((rows, usage))
+        Ok((rows, StepUsage::of(&plan)))
+    }
+
+    /// The rows as a table in memory, `None` when they are too many; and the plan that was executed for them.
+    pub(crate) async fn table(
+        &self,
+        rows: DataFrame,
+        session: &SessionContext,
+    ) -> Result<(Option<Arc<dyn TableProvider>>, Arc<dyn ExecutionPlan>), EngineError> {
+        let plan = rows.create_physical_plan().await?;
+        let partitions = self.partitions(&plan, session).await?;
+        let table = partitions.map(|partitions| MemTable::try_new(plan.schema(), partitions)).transpose()?;
+        Ok((table.map(|table| Arc::new(table) as Arc<dyn TableProvider>), plan))
     }
 
     /// The rows of the files of a table that may hold one settled at `since` or later, which several steps of a run look
@@ -98,10 +108,11 @@ impl Holding {
     pub(crate) async fn carried(
         &self,
         (table, version, since): (&str, u64, Timestamp),
+        seen: Option<u64>,
         find: impl Future<Output = Result<Carried, EngineError>>,
     ) -> Result<Carried, EngineError> {
         let mut carried = self.carried.lock().await;
-        let key = (table.to_owned(), version, since);
+        let key = ((table.to_owned(), version, since), seen);
         if let Some(found) = carried.get(&key) {
             return Ok(found.clone());
         }
@@ -156,12 +167,15 @@ impl Room {
     }
 }
 
-/// The batch without what it holds on to of the pages it was read from.
+/// The batch without what it holds on to of the pages it was read from, where that is more than its own texts are: the
+/// few texts of a dictionary are better shared.
 fn compact(batch: &RecordBatch) -> Result<RecordBatch, EngineError> {
     let columns = batch.columns().iter().map(|column| -> ArrayRef {
-        match column.data_type() {
-            DataType::Utf8View => Arc::new(column.as_string_view().gc()),
-            _ => Arc::clone(column),
+        let Some(texts) = column.as_string_view_opt() else { return Arc::clone(column) };
+        let held: usize = texts.data_buffers().iter().map(|buffer| buffer.capacity()).sum();
+        match held > 2 * texts.total_buffer_bytes_used() {
+            true => Arc::new(texts.gc()),
+            false => Arc::clone(column),
         }
     });
     Ok(RecordBatch::try_new(batch.schema(), columns.collect()).map_err(datafusion::error::DataFusionError::from)?)

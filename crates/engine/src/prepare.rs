@@ -4,15 +4,17 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use datafusion::catalog::TableProvider;
+use datafusion::common::runtime::SpawnedTask;
 use datafusion::execution::SessionState;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::prelude::SessionContext;
-use futures::StreamExt;
+use futures::{StreamExt, TryStreamExt};
 use throughline_config::{
     Diagnostic, Diagnostics, LoadOptions, MatchRows, ModelKind, Pipeline, Source, SourceKind, Timestamp, load_pipeline,
 };
 use throughline_journeys::{Arrangement, arrangement};
-use throughline_lake::{OpenSource, SourceError, Stores, Warehouse, declared_source, open_source};
+use throughline_lake::{OpenSource, Stores, Warehouse, declared_source, open_source};
 use throughline_plan::{JOURNEY_DEFINITIONS, Lineage, Parameters, Plan, lineage, plan, relation};
 
 use crate::definitions::journey_definitions;
@@ -98,6 +100,13 @@ impl Prepared {
         &self.warehouse
     }
 
+    /// The sources and seeds, each with its rows.
+    pub(crate) fn opened_sources(&self) -> Vec<(&Source, Arc<dyn TableProvider>)> {
+        let sources = self.plan.pipeline.sources.values();
+        let opened = |source: &Source| Some(Arc::clone(&self.sources.get(&source.name.value)?.provider));
+        sources.filter_map(|source| Some((source, opened(source)?))).collect()
+    }
+
     /// A session with functions and definitions, and no sources yet.
     pub(crate) fn session(&self) -> Result<SessionContext, EngineError> {
         session_with_definitions(&self.session_options, &self.runtime, &self.plan.pipeline)
@@ -159,18 +168,23 @@ pub(crate) fn session_with_definitions(
 /// Opens every source, several side by side; all that fail are reported, not the first.
 async fn open_sources(
     pipeline: &Pipeline,
-    stores: &Stores,
+    stores: &Arc<Stores>,
     offline: bool,
     warnings: &mut Diagnostics,
 ) -> Result<BTreeMap<String, OpenSource>, EngineError> {
-    let opened: Vec<(&Source, Result<OpenSource, SourceError>)> = futures::stream::iter(pipeline.sources.values())
+    let opened = futures::stream::iter(pipeline.sources.values())
         .map(|source| async move {
-            let declared = offline && source.kind == SourceKind::Source;
-            (source, if declared { declared_source(source, stores) } else { open_source(source, stores).await })
+            if offline && source.kind == SourceKind::Source {
+                return Ok((source, declared_source(source, stores)));
+            }
+            // A task each: parsing the footers of many files takes longer than reading them.
+            let (owned, stores) = (source.clone(), Arc::clone(stores));
+            let opened = SpawnedTask::spawn(async move { open_source(&owned, &stores).await }).join_unwind().await;
+            Ok::<_, EngineError>((source, opened.map_err(|error| EngineError::failed(error.to_string(), ""))?))
         })
         .buffered(OPENED_AT_ONCE)
-        .collect()
-        .await;
+        .try_collect::<Vec<_>>()
+        .await?;
     let mut sources = BTreeMap::new();
     let mut findings = Diagnostics::default();
     for (source, outcome) in opened {

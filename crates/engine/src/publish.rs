@@ -1,7 +1,7 @@
 //! One step: read or make the rows, stage them, test them, publish them.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use arrow::array::{Array, AsArray, RecordBatch};
@@ -25,7 +25,7 @@ use crate::expressions::{at, in_types_of};
 use crate::failure::EngineError;
 use crate::gate::Gate;
 use crate::hold::Holding;
-use crate::incremental::{Increment, Increments, Shared, active_since, replacement};
+use crate::incremental::{Increment, Increments, Replacement, Seen, Shared, active_since, replacement};
 use crate::intake::{Intake, IntakeRules, all_differ, take_in};
 use crate::matching::{Matcher, conservation};
 use crate::prepare::Prepared;
@@ -56,6 +56,8 @@ pub(crate) struct Execution {
     pub(crate) holding: Option<Holding>,
     /// The tables of the last complete run, with their versions.
     pub(crate) published: BTreeMap<String, u64>,
+    /// What this run has seen of each view of touchpoints.
+    pub(crate) seen: Mutex<BTreeMap<String, Seen>>,
 }
 
 impl Execution {
@@ -73,6 +75,7 @@ impl Execution {
             windows: BTreeMap::new(),
             holding: None,
             published: BTreeMap::new(),
+            seen: Mutex::default(),
         }
     }
 
@@ -193,7 +196,7 @@ impl Execution {
     }
 
     /// A relation as it is kept in memory for all who read it, if there is room.
-    async fn held(&self, rows: DataFrame, record: &mut StepRecord) -> Result<DataFrame, EngineError> {
+    pub(crate) async fn held(&self, rows: DataFrame, record: &mut StepRecord) -> Result<DataFrame, EngineError> {
         let Some(holding) = &self.holding else { return Ok(rows) };
         let (rows, usage) = holding.held(rows, &self.session).await?;
         record.usage.add_usage(usage);
@@ -251,7 +254,7 @@ impl Execution {
         }
         let name = format!("{}__rejected", step.name);
         let earlier = match not_read {
-            Some(not_read) => self.rejected_before(&name, not_read).await?,
+            Some(not_read) => self.rejected_before(&name, not_read, intake.rejected.is_none()).await?,
             None => None,
         };
         let rejected = match (intake.rejected, earlier) {
@@ -274,12 +277,13 @@ impl Execution {
         Ok(())
     }
 
-    /// Rows set aside by the last complete run among those that this run does not read; `None` when there are none.
-    async fn rejected_before(&self, name: &str, not_read: Expr) -> Result<Option<DataFrame>, EngineError> {
+    /// Rows set aside by the last complete run among those that this run does not read; `None` when there are none, as
+    /// far as it is `asked`.
+    async fn rejected_before(&self, name: &str, not_read: Expr, asked: bool) -> Result<Option<DataFrame>, EngineError> {
         let Some(version) = self.published.get(name) else { return Ok(None) };
         let Some(table) = self.prepared.warehouse.table_at(name, *version).await? else { return Ok(None) };
         let rows = self.session.read_table(table.provider)?.filter(not_read)?;
-        let any = rows.clone().limit(0, Some(1))?.count().await? > 0;
+        let any = !asked || rows.clone().limit(0, Some(1))?.count().await? > 0;
         Ok(any.then_some(rows))
     }
 
@@ -314,7 +318,9 @@ impl Execution {
         let frame = if self.is_read_often(&step.name) { self.held(frame, record).await? } else { frame };
         let as_of = self.prepared.plan.parameters.as_of();
         let intake = take_in(&step.name, frame, &rules, as_of, &self.session).await?;
+        let touchpoints = intake.kept.clone();
         self.admit(step, intake, window.map(|window| Expr::IsNotTrue(Box::new(window))), record).await?;
+        self.look_at_customers(step, touchpoints, record).await?;
         self.test_view(step, record).await
     }
 
@@ -328,8 +334,12 @@ impl Execution {
         let mut replaces = None;
         match self.increments.get(&step.name) {
             Some(increment) => {
-                let shared =
-                    Shared { prepared: &self.prepared, increments: &self.increments, holding: self.holding.as_ref() };
+                let shared = Shared {
+                    prepared: &self.prepared,
+                    increments: &self.increments,
+                    holding: self.holding.as_ref(),
+                    changed: self.changed_customers(increment),
+                };
                 let made = replacement(&shared, step, model, increment, &self.session).await?;
                 record.usage.add_usage(made.usage);
                 rows = made.rows.clone();
@@ -341,21 +351,22 @@ impl Execution {
         let description = model.description.clone().unwrap_or_default();
         let (staged, usage, executed) = self.stage(&step.name, &description, &rows, &step.name, layout).await?;
         record.usage.add_usage(usage);
-        record.conservation = match_counts(executed.as_ref()).iter().map(conservation).collect();
+        let made = replaces.as_ref().map(|(_, made)| made);
+        let matched = made.and_then(|made| made.made_again.as_ref()).map_or(&executed, |made_again| &made_again.plan);
+        record.conservation = match_counts(matched.as_ref()).iter().map(conservation).collect();
         record.rows = Some(staged.table_rows());
         record.bytes = Some(staged.bytes());
         record.files = Some(staged.files() as u64);
         if let Some((increment, made)) = &replaces {
             record.increment = Some(made.record(&self.prepared, increment, &staged, &self.session).await?);
         }
-        if !self.tests_pass(step, model, &staged, record).await? {
+        if !self.tests_pass(step, model, &staged, made, record).await? {
             self.session.deregister_table(step.name.as_str())?;
             staged.discard().await?;
             record.status = StepStatus::TestsFailed;
             return Ok(());
         }
-        let details =
-            CommitDetails { ledger: self.increments.ledger(&step.name), ..self.commit_details(&step.fingerprint) };
+        let details = CommitDetails { ledger: self.ledger(&step.name), ..self.commit_details(&step.fingerprint) };
         let committed = self.publish(&staged, &details).await?;
         record.version = Some(committed.version);
         Ok(())
@@ -368,20 +379,32 @@ impl Execution {
         step: &Step,
         model: &Model,
         staged: &StagedTable,
+        made: Option<&Replacement>,
         record: &mut StepRecord,
     ) -> Result<bool, EngineError> {
-        let plan = &self.prepared.plan;
-        self.register(&step.name, staged.provider())?;
-        let tests = planned_tests(model, &plan.parameters, &self.session).await?;
-        let (of_new_rows, mut of_all): (Vec<_>, Vec<_>) = tests.into_iter().partition(|test| test.of_new_rows);
-        record.tests.extend(self.judge(&step.name, &of_new_rows).await?);
+        let name = step.name.as_str();
+        let parameters = &self.prepared.plan.parameters;
+        let mut rest: Option<fn(&PlannedTest) -> bool> = None;
+        if let Some(made_again) = made.and_then(|made| made.made_again.as_ref()) {
+            // Of the rows written anew, those that are made again are to be tested, except for being the only ones.
+            self.register(name, Arc::clone(&made_again.rows))?;
+            let mut tests = planned_tests(model, parameters, &self.session).await?;
+            tests.retain(|test| test.of_new_rows && test.keys.is_none());
+            record.tests.extend(self.judge(name, &tests).await?);
+            rest = Some(|test| test.keys.is_some());
+        }
+        self.register(name, made.map_or_else(|| staged.provider(), |made| made.written(staged)))?;
+        let tests = planned_tests(model, parameters, &self.session).await?;
+        let (mut of_new_rows, mut of_all): (Vec<_>, Vec<_>) = tests.into_iter().partition(|test| test.of_new_rows);
+        of_new_rows.retain(|test| rest.is_none_or(|rest| rest(test)));
+        record.tests.extend(self.judge(name, &of_new_rows).await?);
+        self.register(name, staged.table_provider())?;
         // A table that keeps no rows is what is staged.
-        if staged.keeps_rows() {
-            self.register(&step.name, staged.table_provider())?;
-            of_all = planned_tests(model, &plan.parameters, &self.session).await?;
+        if staged.keeps_rows() && !of_all.is_empty() {
+            of_all = planned_tests(model, parameters, &self.session).await?;
             of_all.retain(|test| !test.of_new_rows);
         }
-        record.tests.extend(self.judge(&step.name, &of_all).await?);
+        record.tests.extend(self.judge(name, &of_all).await?);
         Ok(record.tests.iter().all(|test| test.passed || test.severity != "error"))
     }
 
@@ -401,7 +424,7 @@ impl Execution {
     }
 
     /// Executes `rows` into staged files of `table`, telling progress as `step`.
-    async fn stage(
+    pub(crate) async fn stage(
         &self,
         table: &str,
         description: &str,

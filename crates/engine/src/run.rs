@@ -1,7 +1,7 @@
 //! Runs the steps of a plan: those whose inputs are ready side by side, each published only when its tests passed.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -15,7 +15,7 @@ use crate::event::{Event, Observer};
 use crate::failure::EngineError;
 use crate::gate::{Gate, hold};
 use crate::hold::Holding;
-use crate::incremental::{Increments, IntervalOptions, increments, source_windows};
+use crate::incremental::{Increments, IntervalOptions, increments, source_windows, sums_table};
 use crate::prepare::Prepared;
 use crate::progress::RunProgress;
 use crate::publish::Execution;
@@ -90,6 +90,7 @@ pub async fn run(
         holding: Some(Holding::new(&beginning.session, prepared.session_options.memory_limit)),
         windows,
         published: beginning.published.as_ref().map(|last| last.record.tables.clone()).unwrap_or_default(),
+        seen: Mutex::default(),
     });
     let (taken, times) = ((ingredients, reuse), (started_at, began));
     let outcome = carry_out(&execution, options, &beginning, &attempts, taken, times).await;
@@ -202,8 +203,9 @@ async fn carry_out(
     }
     if record.status == RunStatus::Interrupted {
         let rejected = names.iter().map(|name| format!("{name}__rejected"));
+        let seen = names.iter().map(|name| sums_table(name));
         let log = std::iter::once(throughline_plan::TRIGGER_LOG.to_owned());
-        execution.remove_own(names.iter().cloned().chain(rejected).chain(log)).await;
+        execution.remove_own(names.iter().cloned().chain(rejected).chain(seen).chain(log)).await;
     }
     record.tables = versions(published, &steps);
     record.steps = steps;

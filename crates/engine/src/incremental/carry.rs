@@ -16,7 +16,7 @@ use datafusion::error::DataFusionError;
 use datafusion::logical_expr::{Expr, LogicalPlan, cast, lit};
 use datafusion::prelude::{SessionContext, ident};
 use indexmap::IndexMap;
-use throughline_config::{Duration, JourneyDefinition, Located, MatchRows, Timestamp};
+use throughline_config::{Duration, JourneyDefinition, Located, MatchRows, OnRestart, Timestamp};
 use throughline_lake::TableParts;
 use throughline_plan::{BEGINNING, JourneyMatching, Plan};
 
@@ -37,21 +37,33 @@ pub(crate) struct Carried {
 
 /// The instances that were open at `from`, found in the members that are published: of each journey and key the last
 /// one that began before, unless it was settled before. `unsettled` are the members in files that may hold one settled at
-/// `from` or later, `settled` the other files. `session` is the caller's own.
+/// `from` or later, `settled` the other files. Only rows that are `touched` are matched again, where it is known which.
+/// `session` is the caller's own.
 pub(super) async fn carried(
     unsettled: &Arc<dyn TableProvider>,
     settled: &TableParts,
+    touched: Option<&Expr>,
     plan: &Plan,
     from: Timestamp,
     session: &SessionContext,
 ) -> Result<Carried, EngineError> {
     const MEMBERS: &str = "__members";
-    // One that began after an open one may be settled already; files of longer ago hold neither.
-    let (recent, _) = settled.split_at(open_since(plan, from));
+    // A restarted instance's row does not say when it ended. The one that took its place may be settled already, and then
+    // lies in another file; of a journey without restarts none begins before the one that is open is settled.
+    let restarts = || plan.pipeline.journeys.values().filter(|journey| journey.on_restart == OnRestart::Split);
     let mut members = session.read_table(Arc::clone(unsettled))?;
-    if recent.number_of_files() > 0 {
-        let columns = in_types_of(members.schema());
-        members = members.union(session.read_table(recent.provider())?.select(columns)?)?;
+    if restarts().next().is_some() {
+        let (recent, _) = settled.split_at(silent_since(restarts(), from));
+        if recent.number_of_files() > 0 {
+            let columns = in_types_of(members.schema());
+            let recent = session.read_table(recent.provider())?;
+            let of_restarts = format!("step = 1 AND journey IN ({})", names(restarts()));
+            let of_restarts = session.parse_sql_expr(&of_restarts, recent.schema())?;
+            members = members.union(recent.filter(of_restarts)?.select(columns)?)?;
+        }
+    }
+    if let Some(touched) = touched {
+        members = members.filter(touched.clone())?;
     }
     session.register_table(MEMBERS, members.into_view())?;
     let found = session.sql(&still_open(plan, from, MEMBERS)).await?.collect().await?;
@@ -93,7 +105,12 @@ fn still_open(plan: &Plan, from: Timestamp, members: &str) -> String {
 /// No instance that is open at `from` had its last member before this instant: none stays open for longer than its
 /// journey's limits allow.
 pub(super) fn open_since(plan: &Plan, from: Timestamp) -> Timestamp {
-    let limits: Option<Vec<Timestamp>> = plan.pipeline.journeys.values().map(longest_silence).collect();
+    silent_since(plan.pipeline.journeys.values(), from)
+}
+
+/// The same for instances of some journeys.
+fn silent_since<'a>(journeys: impl Iterator<Item = &'a JourneyDefinition>, from: Timestamp) -> Timestamp {
+    let limits: Option<Vec<Timestamp>> = journeys.map(longest_silence).collect();
     match limits {
         Some(limits) => from.saturating_sub(limits.into_iter().max().unwrap_or(0)),
         None => BEGINNING,
@@ -108,6 +125,15 @@ fn longest_silence(journey: &JourneyDefinition) -> Option<Timestamp> {
 /// The instant from which on nothing can change an instance any more, over the columns of members and instances: null
 /// while it is open, and where a restart may have come at any time.
 pub(super) fn settled_at(plan: &Plan) -> String {
+    let otherwise = deadline(plan).map(|deadline| format!(" ELSE {deadline}")).unwrap_or_default();
+    format!(
+        "CASE WHEN status = 'open' THEN NULL WHEN status IN ('completed', 'abandoned') THEN ended_at{otherwise} END"
+    )
+}
+
+/// The instant after which an instance is no longer open without another touchpoint; null for journeys without limits,
+/// `None` when no journey has any.
+pub(super) fn deadline(plan: &Plan) -> Option<String> {
     let deadlines: String = plan
         .pipeline
         .journeys
@@ -125,17 +151,15 @@ pub(super) fn settled_at(plan: &Plan) -> String {
             Some(format!(" WHEN '{}' THEN {deadline}", journey.name.value))
         })
         .collect();
-    let otherwise = if deadlines.is_empty() { String::new() } else { format!(" ELSE CASE journey{deadlines} END") };
-    format!(
-        "CASE WHEN status = 'open' THEN NULL WHEN status IN ('completed', 'abandoned') THEN ended_at{otherwise} END"
-    )
+    (!deadlines.is_empty()).then(|| format!("CASE journey{deadlines} END"))
 }
 
-/// Matches from `from` on: the touchpoints since then, after the members of the instances carried over, which are among
-/// `members`.
+/// Matches from `from` on: the touchpoints since then, all or those that are `touched`, after the members of the
+/// instances carried over, which are among `members`.
 pub(super) fn matched_again(
     touchpoints: LogicalPlan,
     members: Option<(Arc<dyn TableProvider>, &Carried)>,
+    touched: Option<&Expr>,
     rows: MatchRows,
     from: Timestamp,
     plan: &Plan,
@@ -146,7 +170,10 @@ pub(super) fn matched_again(
     let select = |frame: DataFrame, carried_for: Expr| -> DataFusionResult<DataFrame> {
         frame.select(columns.iter().cloned().chain([carried_for.alias(CARRIED_FOR)]).collect::<Vec<_>>())
     };
-    let since = DataFrame::new(state.clone(), touchpoints).filter(ident("occurred_at").gt_eq(at(from)))?;
+    let mut since = DataFrame::new(state.clone(), touchpoints).filter(ident("occurred_at").gt_eq(at(from)))?;
+    if let Some(touched) = touched {
+        since = since.filter(touched.clone())?;
+    }
     let mut input = select(since, lit(ScalarValue::Utf8(None)))?;
     if let Some((unsettled, carried)) = members {
         let ids =

@@ -15,6 +15,8 @@ use throughline_lake::{PartLayout, TableParts, open_source_files};
 use throughline_plan::{Graph, Plan, ReplacedRows, Step};
 
 use super::ledger::Ledger;
+use super::seen::SeenSums;
+use super::window::touchpoints_of;
 use crate::expressions::{at, instant, time_type};
 use crate::failure::EngineError;
 use crate::prepare::Prepared;
@@ -44,6 +46,13 @@ pub struct Increment {
     pub late: Vec<LateRows>,
     /// For a model of instances, from where on touchpoints are matched again.
     pub(super) matched_from: Option<Timestamp>,
+    /// For a model of members or instances, the view of touchpoints that are matched.
+    pub(super) touchpoints: Option<String>,
+    /// From where on the next run will match again when nothing comes late.
+    pub(super) next_matched_from: Timestamp,
+    /// What the customers' touchpoints summed up to when the table was made; `None` where those that are matched again
+    /// lie before them, too.
+    pub(super) seen: Option<SeenSums>,
     /// Which rows go into which files.
     pub(crate) layout: PartLayout,
     /// The version that is there, where its rows are kept.
@@ -64,14 +73,21 @@ pub struct LateRows {
 }
 
 impl Increments {
-    /// What the ledger of a model says once this run has published it.
-    pub(crate) fn ledger(&self, model: &str) -> Option<String> {
-        self.0.get(model).map(|increment| increment.ledger.text())
+    /// The models that are matched from a view of touchpoints.
+    pub(super) fn matched_from(&self, view: &str) -> impl Iterator<Item = &Increment> {
+        self.0.values().filter(move |increment| increment.touchpoints.as_deref() == Some(view))
     }
 
     /// What is made again of a model; `None` for one that is not incremental.
     pub fn get(&self, model: &str) -> Option<&Increment> {
         self.0.get(model)
+    }
+}
+
+impl Increment {
+    /// The model's ledger, with what this run has seen of its customers' touchpoints.
+    pub(super) fn ledger_with(&self, seen: Option<SeenSums>) -> String {
+        Ledger { seen, ..self.ledger.clone() }.text()
     }
 }
 
@@ -122,6 +138,14 @@ impl<'a> Deciding<'a> {
             why: String::new(),
             late: Vec::new(),
             matched_from: None,
+            touchpoints: match replaced {
+                ReplacedRows::Members => touchpoints_of(plan, &step.name),
+                ReplacedRows::Instances { view, .. } => touchpoints_of(plan, view),
+                ReplacedRows::Interval { .. } => None,
+            }
+            .map(ToOwned::to_owned),
+            next_matched_from: look.matched_again(replaced, as_of.saturating_sub(look.upstream_reach)),
+            seen: None,
             layout: PartLayout {
                 by_week_from: as_of.saturating_sub(look.lookback + look.own_reach + look.upstream_reach),
                 unsettled_from: as_of,
@@ -174,6 +198,8 @@ impl<'a> Deciding<'a> {
         from = inputs.fold(from, Timestamp::min);
         let start = floor(from.saturating_sub(look.own_reach), look.interval);
         increment.start = Some(start);
+        let matched_from = look.matched_again(replaced, from);
+        increment.seen = before.seen.filter(|seen| seen.since <= matched_from);
         increment.matched_from = Some(from);
         increment.ledger.from = before.from;
         increment.ledger.late_since = late_since.filter(|since| *since < from);
@@ -241,6 +267,7 @@ impl<'a> Deciding<'a> {
             made_from: steps.map(|step| (step.name.clone(), step.fingerprint.clone())).collect(),
             files: files.collect(),
             late_since: None,
+            seen: None,
         }
     }
 
@@ -332,6 +359,16 @@ struct Look {
     /// The reach of the incremental models that it reads, directly or not.
     upstream_reach: Timestamp,
     interval: Calendar,
+}
+
+impl Look {
+    /// From where on touchpoints are matched again when they may have changed since `from`.
+    fn matched_again(&self, replaced: &ReplacedRows, from: Timestamp) -> Timestamp {
+        match replaced {
+            ReplacedRows::Members => floor(from.saturating_sub(self.own_reach), self.interval),
+            ReplacedRows::Instances { .. } | ReplacedRows::Interval { .. } => from,
+        }
+    }
 }
 
 fn look_of(plan: &Plan, name: &str) -> Look {

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use throughline_config::Timestamp;
 
+use super::seen::SeenSums;
+
 /// The ledger of a table. Times are microseconds since 1970-01-01 00:00 UTC.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Ledger {
@@ -20,6 +22,9 @@ pub(super) struct Ledger {
     /// From where on rows came too late and were not taken in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) late_since: Option<Timestamp>,
+    /// For a model of members or instances, what its customers' touchpoints summed up to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) seen: Option<SeenSums>,
 }
 
 impl Ledger {

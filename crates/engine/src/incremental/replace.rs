@@ -6,15 +6,18 @@ use datafusion::catalog::TableProvider;
 use datafusion::common::JoinType;
 use datafusion::dataframe::DataFrame;
 use datafusion::datasource::ViewTable;
-use datafusion::logical_expr::{LogicalPlan, cast};
+use datafusion::error::DataFusionError;
+use datafusion::logical_expr::{Expr, LogicalPlan, cast};
+use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::{SessionContext, ident};
-use throughline_config::{MatchRows, Model, Source, Timestamp};
+use throughline_config::{MatchRows, Model, Timestamp};
 use throughline_lake::{StagedTable, TableParts};
 use throughline_plan::{BEGINNING, ReplacedRows, Step, relation};
 
 use super::carry::{Carried, carried, matched_again, open_since, settled_at};
 use super::decide::{Increment, Increments};
 use super::ledger::IncrementRecord;
+use super::seen::Customers;
 use super::window::{since, touchpoints_of};
 use crate::expressions::{at, in_types_of, time_type};
 use crate::failure::EngineError;
@@ -37,8 +40,19 @@ pub(crate) struct Replacement {
     carried: Option<Carried>,
     /// The rows of the files that are replaced: of those that are made again and those that are written anew.
     affected: Option<Arc<dyn TableProvider>>,
+    /// True for rows of customers that are matched again; `None` when all are.
+    touched: Option<Expr>,
+    /// The rows that are made again, where there is room for them in memory.
+    pub(crate) made_again: Option<MadeAgain>,
     /// What reading rows that are looked at more than once has cost.
     pub(crate) usage: StepUsage,
+}
+
+/// Rows that are made again, in memory: they are written, and tested.
+pub(crate) struct MadeAgain {
+    pub(crate) rows: Arc<dyn TableProvider>,
+    /// How they were made.
+    pub(crate) plan: Arc<dyn ExecutionPlan>,
 }
 
 /// What the incremental steps of a run share.
@@ -46,6 +60,8 @@ pub(crate) struct Shared<'a> {
     pub(crate) prepared: &'a Prepared,
     pub(crate) increments: &'a Increments,
     pub(crate) holding: Option<&'a Holding>,
+    /// The customers whose touchpoints differ from those that the step's table was made from, where that is known.
+    pub(crate) changed: Option<Arc<Customers>>,
 }
 
 /// Plans the rows of an incremental step. `session` has its inputs under their names.
@@ -56,7 +72,8 @@ pub(crate) async fn replacement(
     increment: &Increment,
     session: &SessionContext,
 ) -> Result<Replacement, EngineError> {
-    let mut making = Making { shared, step, model, increment, session, usage: StepUsage::default() };
+    let mut making = Making { shared, step, model, increment, session, touched: None, usage: StepUsage::default() };
+    making.touched = making.touched().await?;
     let (rows, carried) = match (&increment.replaced, increment.start) {
         (_, None) => (making.whole(session, BEGINNING).await?, None),
         (ReplacedRows::Interval { time_column }, Some(start)) => (making.interval(time_column, start).await?, None),
@@ -71,14 +88,29 @@ pub(crate) async fn replacement(
         }
         kept = Some(stays);
     }
+    let made_again = making.made_again(&rows).await?;
+    let rows = match &made_again {
+        Some(made_again) => session.read_table(Arc::clone(&made_again.rows))?.into_unoptimized_plan(),
+        None => rows,
+    };
     let rows = match &affected {
         Some(affected) => making.with_rows_that_stay(rows, affected, carried.as_ref())?,
         None => rows,
     };
-    Ok(Replacement { rows: making.settled(rows)?, kept, carried, affected, usage: making.usage })
+    let rows = making.settled(rows)?;
+    let Making { touched, usage, .. } = making;
+    Ok(Replacement { rows, kept, carried, affected, touched, made_again, usage })
 }
 
 impl Replacement {
+    /// The rows that are written, from memory where they are there.
+    pub(crate) fn written(&self, staged: &StagedTable) -> Arc<dyn TableProvider> {
+        match self.made_again {
+            Some(_) => Arc::new(ViewTable::new(self.rows.clone(), None)),
+            None => staged.provider(),
+        }
+    }
+
     /// What came of it, once it is staged.
     pub(crate) async fn record(
         &self,
@@ -88,10 +120,15 @@ impl Replacement {
         session: &SessionContext,
     ) -> Result<IncrementRecord, EngineError> {
         let ids = |frame: DataFrame, name: &str| frame.select(vec![ident("journey_id").alias(name)])?.distinct();
+        // Who is not matched again keeps the ids.
+        let touched = |rows: DataFrame| match &self.touched {
+            Some(touched) => rows.filter(touched.clone()),
+            None => Ok(rows),
+        };
         let replaced_ids = match (&increment.replaced, &self.affected) {
             (ReplacedRows::Instances { .. }, Some(affected)) => {
-                let before = ids(session.read_table(Arc::clone(affected))?, "before")?;
-                let now = ids(session.read_table(staged.provider())?, "now")?;
+                let before = ids(touched(session.read_table(Arc::clone(affected))?)?, "before")?;
+                let now = ids(touched(session.read_table(self.written(staged))?)?, "now")?;
                 Some(before.join(now, JoinType::LeftAnti, &["before"], &["now"], None)?.count().await? as u64)
             }
             _ => None,
@@ -114,10 +151,31 @@ struct Making<'a> {
     model: &'a Model,
     increment: &'a Increment,
     session: &'a SessionContext,
+    /// True for rows of customers that are matched again; `None` when all are.
+    touched: Option<Expr>,
     usage: StepUsage,
 }
 
 impl Making<'_> {
+    /// Customers whose touchpoints have changed, or whose instances time has ended.
+    async fn touched(&mut self) -> Result<Option<Expr>, EngineError> {
+        let (Some(changed), Some(base), Some(start)) =
+            (&self.shared.changed, &self.increment.base, self.increment.start)
+        else {
+            return Ok(None);
+        };
+        let (recent, _) = base.split_at(start);
+        let recent = self.parts(&self.step.name, &recent, start).await?;
+        let customers = changed.with_expired(recent, &self.shared.prepared.plan, self.session).await?;
+        let customer = self.step.schema.field_with_name("customer_id").map_err(DataFusionError::from)?;
+        Ok(Some(Arc::new(customers).hold(customer.data_type())))
+    }
+
+    /// True for rows of customers that are not matched again.
+    fn untouched(&self) -> Option<Expr> {
+        self.touched.clone().map(|touched| !touched)
+    }
+
     /// The rows of files that may hold one settled at `since` or later.
     async fn parts(
         &mut self,
@@ -131,6 +189,14 @@ impl Making<'_> {
         Ok(rows)
     }
 
+    /// The new rows of a table that keeps others, in memory.
+    async fn made_again(&mut self, rows: &LogicalPlan) -> Result<Option<MadeAgain>, EngineError> {
+        let (Some(holding), Some(_)) = (self.shared.holding, &self.increment.base) else { return Ok(None) };
+        let (table, plan) = holding.table(self.frame(rows.clone()), self.session).await?;
+        self.usage.add_usage(StepUsage::of(&plan));
+        Ok(table.map(|rows| MadeAgain { rows, plan }))
+    }
+
     /// The model's rows with `$interval_start` bound to an instant.
     async fn whole(&self, session: &SessionContext, start: Timestamp) -> Result<LogicalPlan, EngineError> {
         let plan = &self.shared.prepared.plan;
@@ -140,7 +206,7 @@ impl Making<'_> {
     }
 
     async fn interval(&self, time_column: &str, start: Timestamp) -> Result<LogicalPlan, EngineError> {
-        let rows = since(self.whole(self.session, start).await?, &self.sources(), start)?;
+        let rows = since(self.whole(self.session, start).await?, &self.shared.prepared.opened_sources(), start)?;
         let time = || ident(time_column);
         let made_again = time().gt_eq(at(start)).or(time().is_null());
         Ok(self.frame(rows).filter(made_again)?.into_unoptimized_plan())
@@ -164,21 +230,24 @@ impl Making<'_> {
     ) -> Result<(LogicalPlan, Option<Carried>), EngineError> {
         let prepared = self.shared.prepared;
         let touchpoints = self.session.table(touchpoints).await?.into_unoptimized_plan();
-        let touchpoints = since(touchpoints, &self.sources(), from)?;
+        let touchpoints = since(touchpoints, &prepared.opened_sources(), from)?;
         let Some((table, members)) = members else {
-            let matched = matched_again(touchpoints, None, rows, from, &prepared.plan, self.session)?;
+            let matched = matched_again(touchpoints, None, None, rows, from, &prepared.plan, self.session)?;
             return Ok((matched, None));
         };
         let (unsettled, settled) = members.split_at(from);
         let unsettled = self.parts(table, &unsettled, from).await?;
         let session = prepared.session()?;
-        let going_on = carried(&unsettled, &settled, &prepared.plan, from, &session);
+        let touched = self.touched.as_ref();
+        let going_on = carried(&unsettled, &settled, touched, &prepared.plan, from, &session);
+        // Tables that were made with the same sums were made by one run: of both the same customers are touched.
+        let seen = touched.and(self.increment.seen).map(|seen| seen.version);
         let going_on = match self.shared.holding {
-            Some(holding) => holding.carried((table, members.version, from), going_on).await?,
+            Some(holding) => holding.carried((table, members.version, from), seen, going_on).await?,
             None => going_on.await?,
         };
         let before = Some((unsettled, &going_on));
-        let matched = matched_again(touchpoints, before, rows, from, &prepared.plan, self.session)?;
+        let matched = matched_again(touchpoints, before, touched, rows, from, &prepared.plan, self.session)?;
         Ok((matched, Some(going_on)))
     }
 
@@ -211,8 +280,8 @@ impl Making<'_> {
             let (recent, _) = base.split_at(start);
             let recent = self.parts(&self.step.name, &recent, start).await?;
             let unmatched = self.session.read_table(recent)?;
-            let unmatched =
-                unmatched.filter(ident("started_at").lt(at(from)).and(ident("last_at").gt_eq(at(start))))?;
+            let is_unmatched = either(ident("started_at").lt(at(from)), self.untouched());
+            let unmatched = unmatched.filter(is_unmatched.and(ident("last_at").gt_eq(at(start))))?;
             instances = instances.union(self.without(unmatched, going_on)?.select(columns)?)?;
         }
         let session = prepared.session()?;
@@ -241,10 +310,10 @@ impl Making<'_> {
         let before = |column: &str, instant: Timestamp| ident(column).lt(at(instant));
         let stays = match &self.increment.replaced {
             ReplacedRows::Interval { time_column } => old.filter(before(time_column, start))?,
-            ReplacedRows::Members => old.filter(before("started_at", start))?,
+            ReplacedRows::Members => old.filter(either(before("started_at", start), self.untouched()))?,
             ReplacedRows::Instances { .. } => {
                 let from = self.increment.matched_from.unwrap_or(start);
-                old.filter(before("started_at", from).and(before("last_at", start)))?
+                old.filter(either(before("started_at", from), self.untouched()).and(before("last_at", start)))?
             }
         };
         let stays = match carried {
@@ -276,13 +345,15 @@ impl Making<'_> {
         Ok(rows.select(columns.collect::<Vec<_>>())?.into_unoptimized_plan())
     }
 
-    fn sources(&self) -> Vec<(&Source, Arc<dyn TableProvider>)> {
-        let open = &self.shared.prepared.sources;
-        let sources = self.shared.prepared.plan.pipeline.sources.values();
-        sources.filter_map(|source| Some((source, Arc::clone(&open.get(&source.name.value)?.provider)))).collect()
-    }
-
     fn frame(&self, plan: LogicalPlan) -> DataFrame {
         DataFrame::new(self.session.state(), plan)
+    }
+}
+
+/// True when one of two conditions is, the second of which may be absent.
+fn either(one: Expr, other: Option<Expr>) -> Expr {
+    match other {
+        Some(other) => one.or(other),
+        None => one,
     }
 }

@@ -2,6 +2,7 @@
 //! projections, declared order, and errors that name the file.
 
 mod named_errors;
+mod pruning;
 mod statistics;
 
 use std::sync::Arc;
@@ -90,10 +91,19 @@ impl ParquetTable {
         Self { groups, order, ..Self::new(schema, location, Vec::new()) }
     }
 
-    fn file_groups(&self, partitions: usize) -> Result<(Vec<FileGroup>, Statistics)> {
+    /// The files that may hold a row which passes the filters.
+    fn file_groups(&self, filters: &[Expr], state: &dyn Session) -> Result<(Vec<FileGroup>, Statistics)> {
+        let kept = |files: &[PartitionedFile]| -> Vec<PartitionedFile> {
+            let files: Vec<&PartitionedFile> = files.iter().collect();
+            // What cannot be pruned by is no error here: the filter runs behind the scan anyway.
+            let keeps = pruning::may_pass(filters, &files, &self.schema, state).ok();
+            let keeps = keeps.unwrap_or_else(|| vec![true; files.len()]);
+            files.into_iter().zip(keeps).filter(|(_, keeps)| *keeps).map(|(file, _)| file.clone()).collect()
+        };
+        let partitions = state.config().target_partitions().max(1);
         let groups = match &self.groups {
-            Groups::Free(files) => FileGroup::new(files.clone()).split_files(partitions.max(1)),
-            Groups::Ordered(groups) => groups.iter().cloned().map(FileGroup::new).collect(),
+            Groups::Free(files) => FileGroup::new(kept(files)).split_files(partitions),
+            Groups::Ordered(groups) => groups.iter().map(|files| FileGroup::new(kept(files))).collect(),
         };
         compute_all_files_statistics(groups, Arc::clone(&self.schema), true, false)
     }
@@ -130,10 +140,10 @@ impl TableProvider for ParquetTable {
         &self,
         state: &dyn Session,
         projection: Option<&Vec<usize>>,
-        _filters: &[Expr],
+        filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let (groups, statistics) = self.file_groups(state.config().target_partitions())?;
+        let (groups, statistics) = self.file_groups(filters, state)?;
         if groups.iter().all(FileGroup::is_empty) {
             let projected = datafusion::common::project_schema(&self.schema, projection)?;
             return Ok(Arc::new(EmptyExec::new(projected)));

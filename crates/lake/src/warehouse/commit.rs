@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use deltalake::DeltaTable;
 use deltalake::kernel::engine::arrow_conversion::TryIntoKernel;
 use deltalake::kernel::{Action, Add, Remove, StructType, Transaction, Version};
 use object_store::Error as StoreError;
@@ -67,14 +68,19 @@ impl Base {
     /// Reads the newest version; `None` when there is no table yet.
     pub(super) async fn read(table: &str, folder: &Location) -> Result<Option<Self>, WarehouseError> {
         let Some(loaded) = delta_log::newest(table, folder).await? else { return Ok(None) };
+        Self::of(table, &loaded).map(Some)
+    }
+
+    /// The version that was loaded.
+    pub(super) fn of(table: &str, loaded: &DeltaTable) -> Result<Self, WarehouseError> {
         let failed = |error| WarehouseError::Log { table: table.into(), error: Box::new(error) };
-        if let Some(features) = delta_log::foreign_features(&loaded).map_err(failed)? {
+        if let Some(features) = delta_log::foreign_features(loaded).map_err(failed)? {
             return Err(WarehouseError::ForeignProtocol { table: table.into(), features });
         }
         let snapshot = loaded.snapshot().map_err(failed)?;
         let metadata = snapshot.metadata();
         let schema = serde_json::to_value(snapshot.schema().as_ref()).map_err(|error| failed(error.into()))?;
-        Ok(Some(Self {
+        Ok(Self {
             version: snapshot.version(),
             files: snapshot.log_data().iter().map(|file| file.remove_action(true)).collect(),
             id: metadata.id().to_owned(),
@@ -82,7 +88,7 @@ impl Base {
             schema,
             description: metadata.description().map(ToOwned::to_owned),
             ledger: metadata.configuration().get(LEDGER).cloned(),
-        }))
+        })
     }
 }
 

@@ -1,14 +1,17 @@
 //! The data files of a table's version, as its log names them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::datatypes::Schema;
+use arrow::datatypes::{DataType, Schema, TimeUnit};
 use chrono::DateTime;
-use datafusion::common::Statistics;
 use datafusion::common::stats::Precision;
+use datafusion::common::{ScalarValue, Statistics};
 use datafusion_datasource::PartitionedFile;
 use deltalake::{DeltaResult, DeltaTable};
 use object_store::ObjectMeta;
+use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use crate::stores::Location;
 
@@ -20,6 +23,8 @@ pub(crate) struct DataFile {
     pub(crate) object: ObjectMeta,
     /// Its rows, where the log says so.
     pub(super) rows: Option<usize>,
+    /// For each column of times, between which of them its values lie, as far as the log says.
+    times: BTreeMap<String, (i64, i64)>,
 }
 
 impl DataFile {
@@ -34,15 +39,60 @@ impl DataFile {
                 e_tag: None,
                 version: None,
             };
-            Self { path: file.path().to_string(), object, rows: file.num_records() }
+            let times = file.stats().map(|statistics| times(&statistics)).unwrap_or_default();
+            Self { path: file.path().to_string(), object, rows: file.num_records(), times }
         });
         Ok(files.collect())
     }
 
-    /// The file as a scan takes it, with its number of rows.
+    /// The file as a scan takes it, with its number of rows and, for leaving it out, the bounds of its times.
     pub(super) fn partitioned(&self, schema: &Schema) -> PartitionedFile {
         let num_rows = self.rows.map_or(Precision::Absent, Precision::Exact);
-        let statistics = Statistics { num_rows, ..Statistics::new_unknown(schema) };
+        let mut statistics = Statistics { num_rows, ..Statistics::new_unknown(schema) };
+        for (field, column) in schema.fields().iter().zip(&mut statistics.column_statistics) {
+            if let (DataType::Timestamp(TimeUnit::Microsecond, zone), Some((least, greatest))) =
+                (field.data_type(), self.times.get(field.name()))
+            {
+                let bound = |micros: i64| ScalarValue::TimestampMicrosecond(Some(micros), zone.clone());
+                column.min_value = Precision::Inexact(bound(*least));
+                column.max_value = Precision::Inexact(bound(*greatest));
+            }
+        }
         PartitionedFile::from(self.object.clone()).with_statistics(Arc::new(statistics))
+    }
+}
+
+/// The bounds of the columns whose bounds are times. Delta writes milliseconds, which other programs cut.
+fn times(statistics: &str) -> BTreeMap<String, (i64, i64)> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Bounds {
+        #[serde(default)]
+        min_values: Map<String, Value>,
+        #[serde(default)]
+        max_values: Map<String, Value>,
+    }
+    const CUT: i64 = 999;
+    let Ok(Bounds { min_values, max_values }) = serde_json::from_str(statistics) else { return BTreeMap::new() };
+    let time = |value: &Value| Some(DateTime::parse_from_rfc3339(value.as_str()?).ok()?.timestamp_micros());
+    let bounds = min_values.into_iter().filter_map(|(column, least)| {
+        let greatest = time(max_values.get(&column)?)?.checked_add(CUT)?;
+        Some((column, (time(&least)?, greatest)))
+    });
+    bounds.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_of_times_hold_although_they_are_cut_to_milliseconds() {
+        let bounds = times(
+            r#"{"numRecords": 2, "minValues": {"at": "1970-01-01T00:00:00.001Z", "name": "a"},
+                "maxValues": {"at": "1970-01-01T00:00:02.003Z", "name": "b"}}"#,
+        );
+        assert_eq!(bounds, BTreeMap::from([("at".to_owned(), (1_000, 2_003_999))]));
+        assert!(times("{").is_empty());
     }
 }

@@ -124,8 +124,7 @@ impl Warehouse {
     ///
     /// # Errors
     ///
-    /// Those of [`Self::stage`], and [`WarehouseError::Conflict`] when the table has moved on from the version of
-    /// `kept`.
+    /// Those of [`Self::stage`]. When the table has moved on from the version of `kept`, the commit says so.
     pub async fn stage_parts(
         &self,
         spec: TableSpec,
@@ -146,13 +145,10 @@ impl Warehouse {
     ) -> Result<StagedTable, WarehouseError> {
         let folder = self.folder(&spec.name)?;
         let stored = storage_schema(&spec.name, &spec.schema)?;
-        let base = commit::Base::read(&spec.name, &folder).await?;
-        let found = base.as_ref().map(|base| base.version);
-        if let (Some(kept), Some(version)) = (&kept, found)
-            && kept.version != version
-        {
-            return Err(WarehouseError::Conflict { table: spec.name, version, holder: "another run".into() });
-        }
+        let base = match &kept {
+            Some(kept) => Some(kept.base.as_ref().clone()),
+            None => commit::Base::read(&spec.name, &folder).await?,
+        };
         let mut staged = StagedTable::new(spec.name, folder, stored, spec.order, spec.description);
         staged.base = base;
         staged.mark = leftovers::new_mark(self.run);

@@ -12,6 +12,7 @@ use chrono::{DateTime, Datelike, Days, Months, NaiveDate};
 use datafusion::catalog::TableProvider;
 use deltalake::kernel::engine::arrow_conversion::TryIntoArrow;
 
+use super::commit::Base;
 use super::data_file::DataFile;
 use super::delta_log;
 use super::error::WarehouseError;
@@ -120,6 +121,8 @@ pub struct TableParts {
     pub ledger: Option<String>,
     pub(super) folder: Location,
     pub(super) files: Vec<DataFile>,
+    /// All of the version, for the commit that replaces it.
+    pub(super) base: Arc<Base>,
 }
 
 impl TableParts {
@@ -143,6 +146,7 @@ impl TableParts {
             ledger: snapshot.metadata().configuration().get(LEDGER).cloned(),
             folder: folder.clone(),
             files: DataFile::all_of(&loaded, folder).map_err(failed)?,
+            base: Arc::new(Base::of(table, &loaded)?),
         }))
     }
 
@@ -157,6 +161,7 @@ impl TableParts {
             ledger: self.ledger.clone(),
             folder: self.folder.clone(),
             files,
+            base: Arc::clone(&self.base),
         };
         (with(reached), with(kept))
     }

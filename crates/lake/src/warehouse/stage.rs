@@ -16,6 +16,7 @@ use parquet::arrow::AsyncArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::{ParquetMetaData, SortingColumn};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
@@ -73,7 +74,7 @@ struct Writing {
     begun: Mutex<Vec<Path>>,
 }
 
-/// Writes each stream into files of its own, side by side. After a failure nothing is left behind, as far as the
+/// Writes each stream into files of its own, or all into the files of their parts, side by side. After a failure nothing is left behind, as far as the
 /// store lets its files be removed.
 pub(super) async fn write(
     table: &str,
@@ -91,32 +92,87 @@ pub(super) async fn write(
         layout: layout.clone(),
         begun: Mutex::default(),
     });
-    let mut tasks = JoinSet::new();
-    for (partition, rows) in streams.into_iter().enumerate() {
-        let writing = Arc::clone(&writing);
-        tasks.spawn(async move { writing.partition(partition, rows).await.map(|files| (partition, files)) });
-    }
-    let mut written = Vec::new();
-    let mut failure: Option<DataFusionError> = None;
-    while let Some(done) = tasks.join_next().await {
-        let done = done.map_err(|error| DataFusionError::External(Box::new(error))).and_then(|partition| partition);
-        match done {
-            Ok(partition) => written.push(partition),
-            // The others end with "cancelled", which says nothing; the first failure is the reason.
-            Err(error) if failure.is_none() => {
-                failure = Some(error);
-                tasks.abort_all();
-            }
-            Err(_) => {}
+    let written = match writing.layout {
+        Layout::AsTheyCome { .. } => as_they_come(&writing, streams).await,
+        Layout::BySettlement(parts) => by_part(&writing, parts, streams).await,
+    };
+    match written {
+        Ok(written) => Ok(written),
+        Err(error) => {
+            let begun = std::mem::take(&mut *writing.begun.lock().unwrap_or_else(PoisonError::into_inner));
+            remove(folder, begun.into_iter()).await.ok();
+            Err(WarehouseError::Rows { table: table.into(), error: Box::new(error) })
         }
     }
-    if let Some(error) = failure {
-        let begun = std::mem::take(&mut *writing.begun.lock().unwrap_or_else(PoisonError::into_inner));
-        remove(folder, begun.into_iter()).await.ok();
-        return Err(WarehouseError::Rows { table: table.into(), error: Box::new(error) });
+}
+
+/// Each stream into files of its own, in the order of the streams.
+async fn as_they_come(
+    writing: &Arc<Writing>,
+    streams: Vec<SendableRecordBatchStream>,
+) -> DataFusionResult<Vec<WrittenFile>> {
+    let mut tasks = JoinSet::new();
+    for (partition, rows) in streams.into_iter().enumerate() {
+        let writing = Arc::clone(writing);
+        tasks.spawn(async move { writing.partition(partition, rows).await.map(|files| (partition, files)) });
     }
+    let mut written = all_or_first_failure(&mut tasks).await?;
     written.sort_unstable_by_key(|(partition, _)| *partition);
     Ok(written.into_iter().flat_map(|(_, files)| files).collect())
+}
+
+/// Rows of all streams into the files of their parts: one a part, since every file has its price each time it is read.
+async fn by_part(
+    writing: &Arc<Writing>,
+    parts: PartLayout,
+    streams: Vec<SendableRecordBatchStream>,
+) -> DataFusionResult<Vec<WrittenFile>> {
+    let writers = Arc::new(PartWriters::default());
+    let mut dealing = JoinSet::new();
+    for mut rows in streams {
+        let (writing, writers) = (Arc::clone(writing), Arc::clone(&writers));
+        dealing.spawn(async move {
+            while let Some(batch) = rows.next().await {
+                let batch = batch?;
+                for (settled, rows) in by_settlement(&batch, parts)? {
+                    let rows = match rows.len() == batch.num_rows() {
+                        true => batch.clone(),
+                        false => take_record_batch(&batch, &UInt64Array::from(rows))?,
+                    };
+                    // A writer that takes no more rows has failed; it says itself why.
+                    if writers.of(settled, &writing).send(rows).await.is_err() {
+                        return Ok(());
+                    }
+                }
+            }
+            Ok(())
+        });
+    }
+    let dealt = all_or_first_failure(&mut dealing).await;
+    drop(dealing);
+    let mut tasks = writers.finish(dealt.is_ok());
+    let written = all_or_first_failure(&mut tasks).await;
+    dealt?;
+    let mut written: Vec<(Settled, Vec<WrittenFile>)> = written?;
+    written.sort_unstable_by_key(|(settled, _)| *settled);
+    Ok(written.into_iter().flat_map(|(_, files)| files).collect())
+}
+
+/// What all tasks come to. The others end with "cancelled", which says nothing; the first failure is the reason.
+async fn all_or_first_failure<T: 'static>(tasks: &mut JoinSet<DataFusionResult<T>>) -> DataFusionResult<Vec<T>> {
+    let mut outcome = Ok(Vec::new());
+    while let Some(done) = tasks.join_next().await {
+        let done = done.map_err(|error| DataFusionError::External(Box::new(error))).and_then(|done| done);
+        match (done, &mut outcome) {
+            (Ok(done), Ok(all)) => all.push(done),
+            (Err(error), Ok(_)) => {
+                outcome = Err(error);
+                tasks.abort_all();
+            }
+            (_, Err(_)) => {}
+        }
+    }
+    outcome
 }
 
 /// Removes files; one that is not there is fine.
@@ -137,7 +193,7 @@ impl Writing {
         partition: usize,
         mut rows: SendableRecordBatchStream,
     ) -> DataFusionResult<Vec<WrittenFile>> {
-        let mut writer = PartitionWriter { writing: self, partition, done: Vec::new(), open: BTreeMap::new() };
+        let mut writer = FileWriter::new(self, partition, None);
         while let Some(batch) = rows.next().await {
             match batch {
                 Ok(batch) if batch.num_rows() == 0 => {}
@@ -149,6 +205,25 @@ impl Writing {
             }
         }
         writer.finish().await
+    }
+
+    /// The rows of one part, until there are no more.
+    async fn part(
+        &self,
+        number: usize,
+        settled: Settled,
+        mut rows: mpsc::Receiver<RecordBatch>,
+        complete: oneshot::Receiver<()>,
+    ) -> DataFusionResult<(Settled, Vec<WrittenFile>)> {
+        let mut writer = FileWriter::new(self, number, Some(settled));
+        while let Some(batch) = rows.recv().await {
+            writer.write(&batch).await?;
+        }
+        if complete.await.is_err() {
+            writer.abort().await;
+            return Ok((settled, Vec::new()));
+        }
+        Ok((settled, writer.finish().await?))
     }
 
     fn begin(&self, partition: usize, sequence: usize, settled: Option<Settled>) -> DataFusionResult<OpenFile> {
@@ -163,10 +238,6 @@ impl Writing {
 
     async fn end(&self, mut file: OpenFile) -> DataFusionResult<WrittenFile> {
         let metadata = file.writer.finish().await?;
-        if let Some(local) = self.folder.local.as_ref().map(|folder| folder.join(&file.name)) {
-            let flushed = tokio::task::spawn_blocking(move || durable::sync_file(&local));
-            flushed.await.map_err(|error| DataFusionError::External(Box::new(error)))??;
-        }
         let object = ObjectMeta {
             location: file.path,
             last_modified: chrono::Utc::now(),
@@ -178,65 +249,106 @@ impl Writing {
     }
 }
 
-/// The files of one partition.
-struct PartitionWriter<'a> {
-    writing: &'a Writing,
-    partition: usize,
-    done: Vec<WrittenFile>,
-    /// Files that rows are being added to; one without a key where rows are written as they come.
-    open: BTreeMap<Option<Settled>, OpenFile>,
+/// Batches that wait for the writer of their part: enough for it to go on with, few enough to be small.
+const WAITING_BATCHES: usize = 2;
+
+/// A writer for each part of which there are rows.
+#[derive(Default)]
+struct PartWriters(Mutex<Parts>);
+
+#[derive(Default)]
+struct Parts {
+    open: BTreeMap<Settled, (mpsc::Sender<RecordBatch>, oneshot::Sender<()>)>,
+    tasks: JoinSet<DataFusionResult<(Settled, Vec<WrittenFile>)>>,
 }
 
-impl PartitionWriter<'_> {
-    async fn write(&mut self, batch: &RecordBatch) -> DataFusionResult<()> {
-        let Layout::BySettlement(parts) = self.writing.layout else {
-            return self.write_into(None, batch).await;
-        };
-        for (settled, rows) in by_settlement(batch, parts)? {
-            let rows = match rows.len() == batch.num_rows() {
-                true => batch.clone(),
-                false => take_record_batch(batch, &UInt64Array::from(rows))?,
-            };
-            self.write_into(Some(settled), &rows).await?;
+impl PartWriters {
+    /// Where rows of a part are sent to.
+    fn of(&self, settled: Settled, writing: &Arc<Writing>) -> mpsc::Sender<RecordBatch> {
+        let mut parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((sender, _)) = parts.open.get(&settled) {
+            return sender.clone();
         }
-        Ok(())
+        let (sender, rows) = mpsc::channel(WAITING_BATCHES);
+        let (complete, is_complete) = oneshot::channel();
+        let (number, writing) = (parts.open.len(), Arc::clone(writing));
+        parts.tasks.spawn(async move { writing.part(number, settled, rows, is_complete).await });
+        parts.open.insert(settled, (sender.clone(), complete));
+        sender
     }
 
-    async fn write_into(&mut self, settled: Option<Settled>, batch: &RecordBatch) -> DataFusionResult<()> {
-        let rows = stored_batch(batch, &self.writing.stored)?;
-        let sequence = self.done.len() + self.open.len();
-        let file = match self.open.entry(settled) {
-            std::collections::btree_map::Entry::Occupied(open) => open.into_mut(),
-            std::collections::btree_map::Entry::Vacant(free) => {
-                free.insert(self.writing.begin(self.partition, sequence, settled)?)
+    /// The writers, told that there are no more rows: they finish their files when these are `complete`, else let go of
+    /// them.
+    fn finish(&self, complete: bool) -> JoinSet<DataFusionResult<(Settled, Vec<WrittenFile>)>> {
+        let parts = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        for (_, is_complete) in parts.open.into_values() {
+            if complete {
+                let _ = is_complete.send(());
             }
+        }
+        parts.tasks
+    }
+}
+
+/// Files that follow each other, of a stream or of a part.
+struct FileWriter<'a> {
+    writing: &'a Writing,
+    number: usize,
+    settled: Option<Settled>,
+    done: Vec<WrittenFile>,
+    /// Files on their way to the disk: one waits for it no longer than all.
+    flushed: JoinSet<std::io::Result<()>>,
+    /// The file that rows are being added to.
+    open: Option<OpenFile>,
+}
+
+impl<'a> FileWriter<'a> {
+    fn new(writing: &'a Writing, number: usize, settled: Option<Settled>) -> Self {
+        Self { writing, number, settled, done: Vec::new(), flushed: JoinSet::new(), open: None }
+    }
+
+    async fn write(&mut self, batch: &RecordBatch) -> DataFusionResult<()> {
+        let rows = stored_batch(batch, &self.writing.stored)?;
+        let mut file = match self.open.take() {
+            Some(open) => open,
+            None => self.writing.begin(self.number, self.done.len(), self.settled)?,
         };
         file.writer.write(&rows).await?;
-        if settled.is_some() && file.writer.in_progress_size() >= PART_GROUP_BYTES {
+        if self.settled.is_some() && file.writer.in_progress_size() >= PART_GROUP_BYTES {
             file.writer.flush().await?;
         }
         let may_split = match &self.writing.layout {
             Layout::AsTheyCome { order } => order.is_empty(),
             Layout::BySettlement(_) => true,
         };
-        if may_split
-            && file.bytes() >= FILE_BYTES
-            && let Some(full) = self.open.remove(&settled)
-        {
-            self.done.push(self.writing.end(full).await?);
+        if may_split && file.bytes() >= FILE_BYTES {
+            return self.end(file).await;
         }
+        self.open = Some(file);
+        Ok(())
+    }
+
+    async fn end(&mut self, file: OpenFile) -> DataFusionResult<()> {
+        let written = self.writing.end(file).await?;
+        if let Some(local) = self.writing.folder.local.as_ref().map(|folder| folder.join(&written.name)) {
+            self.flushed.spawn_blocking(move || durable::sync_file(&local));
+        }
+        self.done.push(written);
         Ok(())
     }
 
     async fn finish(mut self) -> DataFusionResult<Vec<WrittenFile>> {
-        for file in std::mem::take(&mut self.open).into_values() {
-            self.done.push(self.writing.end(file).await?);
+        if let Some(file) = self.open.take() {
+            self.end(file).await?;
+        }
+        while let Some(flushed) = self.flushed.join_next().await {
+            flushed.map_err(|error| DataFusionError::External(Box::new(error)))??;
         }
         Ok(self.done)
     }
 
     async fn abort(self) {
-        for file in self.open.into_values() {
+        if let Some(file) = self.open {
             file.abort().await;
         }
     }
