@@ -74,8 +74,8 @@ struct Writing {
     begun: Mutex<Vec<Path>>,
 }
 
-/// Writes each stream into files of its own, or all into the files of their parts, side by side. After a failure nothing is left behind, as far as the
-/// store lets its files be removed.
+/// Writes each stream into files of its own, or all into the files of their parts, side by side. After a failure nothing
+/// is left behind, as far as the store lets its files be removed.
 pub(super) async fn write(
     table: &str,
     folder: &Location,
