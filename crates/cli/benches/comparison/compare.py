@@ -88,9 +88,10 @@ def run(engine: Engine, asked: argparse.Namespace, lake: Path, stage: str) -> di
     environment = os.environ | {"LAKE": str(lake), "WAREHOUSE": str(out), "JOURNEYS": engine.journeys}
     environment["PYTHONDONTWRITEBYTECODE"] = "1"
     log = asked.scratch / "output.txt"
+    called = command(engine, asked, lake, stage, out)
     with log.open("w") as output:
         began = time.perf_counter()
-        child = subprocess.Popen(command(engine, asked, lake, stage, out), env=environment, stdout=output, stderr=output)
+        child = subprocess.Popen(called, env=environment, stdout=output, stderr=output)
         while os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
             time.sleep(0.01)
             if resident(child.pid) > TOO_MUCH:
