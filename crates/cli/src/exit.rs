@@ -1,7 +1,6 @@
 //! Exit codes, and how a failure is told.
 
 use std::io::IsTerminal;
-use std::process::ExitCode;
 
 use throughline_config::{Diagnostics, Severity};
 use throughline_engine::EngineError;
@@ -70,7 +69,7 @@ impl Exit {
 
     /// Tells the failure on standard error and returns the exit code.
     #[allow(clippy::print_stderr, reason = "the one place where failures are told")]
-    pub(crate) fn report(self) -> ExitCode {
+    pub(crate) fn report(self) -> u8 {
         match &self.message {
             Message::None => {}
             Message::Words { message, help } => {
@@ -83,7 +82,7 @@ impl Exit {
             }
             Message::Findings(findings) => print_findings(findings),
         }
-        ExitCode::from(self.code)
+        self.code
     }
 }
 

@@ -132,7 +132,7 @@ pub async fn prepare(options: PrepareOptions) -> Result<Prepared, EngineError> {
         session.register_table(name.as_str(), Arc::clone(&source.provider))?;
     }
     let parameters = Parameters::new(&pipeline, options.as_of);
-    let plan = plan(Arc::clone(&pipeline), parameters, &session, &Matcher).await?;
+    let plan = plan(Arc::clone(&pipeline), parameters, &session, Arc::new(Matcher)).await?;
     warnings.0.extend(plan.warnings.0.iter().cloned());
     Ok(Prepared {
         plan,

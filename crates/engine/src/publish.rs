@@ -347,7 +347,7 @@ impl Execution {
             }
             None => rows = self.logical_plan(step).await?,
         }
-        let layout = replaces.as_ref().map(|(increment, made)| (*increment, made.kept.clone()));
+        let layout = replaces.as_ref().map(|(increment, made)| (*increment, made.split.clone()));
         let description = model.description.clone().unwrap_or_default();
         let (staged, usage, executed) = self.stage(&step.name, &description, &rows, &step.name, layout).await?;
         record.usage.add_usage(usage);
@@ -430,7 +430,7 @@ impl Execution {
         description: &str,
         rows: &LogicalPlan,
         step: &str,
-        replaces: Option<(&Increment, Option<TableParts>)>,
+        replaces: Option<(&Increment, Option<(TableParts, TableParts)>)>,
     ) -> Result<(StagedTable, StepUsage, Arc<dyn ExecutionPlan>), EngineError> {
         let physical = self.session.state().create_physical_plan(rows).await?;
         let mut schema = self.commented(table, &physical.schema());
@@ -450,7 +450,7 @@ impl Execution {
         let warehouse = &self.warehouse;
         let staging = async {
             match replaces {
-                Some((increment, kept)) => warehouse.stage_parts(spec, streams, increment.layout, kept).await,
+                Some((increment, split)) => warehouse.stage_parts(spec, streams, increment.layout, split).await,
                 None => warehouse.stage(spec, streams).await,
             }
         };

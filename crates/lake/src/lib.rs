@@ -11,6 +11,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod export;
+mod row_hash;
 mod scan;
 mod snapshot;
 mod source;
@@ -18,6 +19,7 @@ mod stores;
 mod warehouse;
 
 pub use export::{ExportError, ExportFormat, export};
+pub use row_hash::{ROW_HASH_SEED, row_hashes};
 pub use snapshot::{
     Damage, Exported, FileManifest, LeftBehind, Manifest, NotASnapshotName, Period, Snapshot, SnapshotDraft,
     SnapshotError, SnapshotName, Snapshots, Superseded, TableDraft, TableManifest, Verification,

@@ -47,7 +47,13 @@ impl Graph {
                     Node { inputs: BTreeMap::from([(input.value.clone(), input.place.clone())]), sql: None }
                 }
             };
-            nodes.insert(name.clone(), with_referenced(node, model));
+            match with_referenced(node, model, pipeline) {
+                Ok(node) => nodes.insert(name.clone(), node),
+                Err(found) => {
+                    findings.0.extend(found.0);
+                    continue;
+                }
+            };
         }
         for node in nodes.values() {
             for (input, place) in &node.inputs {
@@ -144,16 +150,28 @@ impl Graph {
 }
 
 /// What a model's tests look up has to be there before the model is tested.
-fn with_referenced(mut node: Node, model: &Model) -> Node {
+fn with_referenced(mut node: Node, model: &Model, pipeline: &Pipeline) -> Result<Node, Diagnostics> {
     for test in &model.tests {
-        if let TestKind::Relationship { references, .. } = &test.kind
-            && let Some((relation, _)) = references.value.split_once('.')
-            && relation != model.name.value
-        {
-            node.inputs.entry(relation.to_owned()).or_insert_with(|| references.place.clone());
+        let referenced = match &test.kind {
+            TestKind::Relationship { references, .. } => match references.value.split_once('.') {
+                Some((relation, _)) => BTreeMap::from([(relation.to_owned(), references.place.clone())]),
+                None => continue,
+            },
+            // Table functions are among them; what is unknown is told where the test is planned.
+            TestKind::Sql(file) => {
+                let mut read = SqlText::parse(file)?.references;
+                read.retain(|name, place| unknown_relation(name, place, pipeline).is_none());
+                read
+            }
+            TestKind::Rows(_) | TestKind::Unique(_) | TestKind::RowCount { .. } => continue,
+        };
+        for (relation, place) in referenced {
+            if relation != model.name.value {
+                node.inputs.entry(relation).or_insert(place);
+            }
         }
     }
-    node
+    Ok(node)
 }
 
 fn unknown_relation(name: &str, place: &Place, pipeline: &Pipeline) -> Option<Diagnostic> {

@@ -62,7 +62,9 @@ fn plan_workspace(models: &str, sql: &[(&str, &str)]) -> Result<Plan, String> {
     session.register_table(JOURNEY_DEFINITIONS, none).expect("a free name");
     let parameters = Parameters::new(&pipeline, 1_790_000_000_000_000);
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    runtime.block_on(plan(Arc::new(pipeline), parameters, &session, &NoMatching)).map_err(|found| found.to_string())
+    runtime
+        .block_on(plan(Arc::new(pipeline), parameters, &session, Arc::new(NoMatching)))
+        .map_err(|found| found.to_string())
 }
 
 fn write(folder: &Path, name: &str, text: &str) {
@@ -115,6 +117,31 @@ fn the_graph_comes_from_the_sql() {
     let kinds: Vec<StepKind> = plan.steps.iter().map(|step| step.kind).collect();
     assert_eq!(kinds, [StepKind::Source, StepKind::View, StepKind::Table, StepKind::Table]);
     assert_eq!(plan.warnings.0, [], "everything is read by something");
+}
+
+#[test]
+fn what_a_test_looks_up_is_there_before_the_tested_model() {
+    let models = "
+  sums:
+    sql: sql/sums.sql
+    grain: [customer_id]
+    tests: [ sql: sql/lost_orders.sql ]
+  kept:
+    sql: sql/kept.sql
+    grain: [order_id]
+";
+    let sql = [
+        ("sums", "SELECT customer_id, sum(amount) AS amount FROM orders GROUP BY customer_id"),
+        ("kept", "SELECT order_id, customer_id, amount FROM orders"),
+        (
+            "lost_orders",
+            "SELECT kept.* FROM kept LEFT ANTI JOIN sums ON kept.customer_id = sums.customer_id
+             WHERE kept.amount > (SELECT max(value) FROM generate_series(1, 2))",
+        ),
+    ];
+    let plan = plan_workspace(models, &sql).expect("a plan");
+    let order: Vec<&str> = plan.steps.iter().map(|step| step.name.as_str()).collect();
+    assert_eq!(order, ["orders", "kept", "sums"]);
 }
 
 #[test]

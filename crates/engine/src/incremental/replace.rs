@@ -34,8 +34,8 @@ const SETTLED_AT: &str = "__settled_at";
 pub(crate) struct Replacement {
     /// The rows to be written, the instant at which each is settled last.
     pub(crate) rows: LogicalPlan,
-    /// The files that stay.
-    pub(crate) kept: Option<TableParts>,
+    /// The files whose rows are made again or written anew, and those that stay.
+    pub(crate) split: Option<(TableParts, TableParts)>,
     /// Instances carried over.
     carried: Option<Carried>,
     /// The rows of the files that are replaced: of those that are made again and those that are written anew.
@@ -80,13 +80,13 @@ pub(crate) async fn replacement(
         (ReplacedRows::Members, Some(start)) => making.members(start).await?,
         (ReplacedRows::Instances { view, members }, Some(start)) => making.instances(view, members, start).await?,
     };
-    let (mut affected, mut kept) = (None, None);
+    let (mut affected, mut split) = (None, None);
     if let (Some(base), Some(start)) = (&increment.base, increment.start) {
         let (replaced, stays) = base.split_at(start);
         if replaced.number_of_files() > 0 {
             affected = Some(making.parts(&step.name, &replaced, start).await?);
         }
-        kept = Some(stays);
+        split = Some((replaced, stays));
     }
     let made_again = making.made_again(&rows).await?;
     let rows = match &made_again {
@@ -99,7 +99,7 @@ pub(crate) async fn replacement(
     };
     let rows = making.settled(rows)?;
     let Making { touched, usage, .. } = making;
-    Ok(Replacement { rows, kept, carried, affected, touched, made_again, usage })
+    Ok(Replacement { rows, split, carried, affected, touched, made_again, usage })
 }
 
 impl Replacement {

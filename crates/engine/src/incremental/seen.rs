@@ -27,6 +27,7 @@ use datafusion::prelude::{SessionContext, ident};
 use futures::TryStreamExt;
 use serde::{Deserialize, Serialize};
 use throughline_config::Timestamp;
+use throughline_lake::{ROW_HASH_SEED, row_hashes};
 use throughline_plan::{Plan, Step};
 
 use super::carry::deadline;
@@ -37,9 +38,6 @@ use crate::failure::EngineError;
 use crate::publish::Execution;
 use crate::run_record::StepRecord;
 use crate::usage::StepUsage;
-
-/// The same in every run: sums of one run are compared with those of another.
-const HASH_SEED: u64 = 0x7365_656e;
 
 /// The columns by which a touchpoint is counted in; its hash is over all columns.
 const CUSTOMER: &str = "customer_id";
@@ -249,7 +247,7 @@ async fn summed(mut rows: SendableRecordBatchStream, from: Vec<Timestamp>) -> Da
 fn customer_hashes(customers: &ArrayRef) -> DataFusionResult<Vec<u64>> {
     let customers = cast_array(customers, &hashed_as(customers.data_type()))?;
     let mut hashes = vec![0; customers.len()];
-    create_hashes([&customers], &QualityRandomState::with_seed(HASH_SEED), &mut hashes)?;
+    create_hashes([&customers], &QualityRandomState::with_seed(ROW_HASH_SEED), &mut hashes)?;
     Ok(hashes)
 }
 
@@ -261,41 +259,9 @@ fn hashed_as(data_type: &DataType) -> DataType {
     }
 }
 
-/// A number for each row that another row hardly has. Nulls do not enter Arrow's hashes, so which columns are null is
-/// hashed besides.
-fn row_hashes(batch: &RecordBatch) -> DataFusionResult<Vec<u64>> {
-    let state = QualityRandomState::with_seed(HASH_SEED);
-    let mut hashes = vec![0; batch.num_rows()];
-    create_hashes(batch.columns(), &state, &mut hashes)?;
-    let columns = batch.columns().iter().enumerate();
-    for (place, nulls) in columns.filter_map(|(place, column)| Some((place, column.logical_nulls()?))) {
-        if nulls.null_count() == 0 {
-            continue;
-        }
-        let mark = (place as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let is_null = nulls.iter().map(|is_valid| !is_valid);
-        hashes.iter_mut().zip(is_null).filter(|(_, is_null)| *is_null).for_each(|(hash, _)| {
-            *hash = (*hash ^ mark).wrapping_mul(0xff51_afd7_ed55_8ccd).rotate_left(29);
-        });
-    }
-    Ok(hashes)
-}
-
 #[cfg(test)]
 mod tests {
-    use arrow::array::StringArray;
-
     use super::*;
-
-    #[test]
-    fn where_a_null_stands_shows_in_the_hash() {
-        let column = |texts: [Option<&str>; 4]| Arc::new(StringArray::from_iter(texts)) as ArrayRef;
-        let one = column([Some("a"), None, Some("a"), None]);
-        let other = column([None, Some("a"), Some("a"), None]);
-        let rows = RecordBatch::try_from_iter([("one", one), ("other", other)]).expect("two columns");
-        let hashes: HashSet<u64> = row_hashes(&rows).expect("hashes").into_iter().collect();
-        assert_eq!(hashes.len(), 4);
-    }
 
     #[test]
     fn who_is_new_changed_or_gone_differs() {

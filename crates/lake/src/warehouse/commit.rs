@@ -14,7 +14,7 @@ use object_store::Error as StoreError;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::data_file::DataFile;
+use super::data_file::{DataFile, row_sum_tag};
 use super::delta_log;
 use super::error::WarehouseError;
 use super::file_statistics::delta_statistics;
@@ -106,6 +106,8 @@ pub(super) struct Publication<'a> {
     pub(super) adds: bool,
     /// Files of the base that stay.
     pub(super) kept: &'a [DataFile],
+    /// Further files of the base that stay, because their rows came out as they were.
+    pub(super) unchanged: &'a [DataFile],
 }
 
 impl Publication<'_> {
@@ -158,7 +160,8 @@ impl Publication<'_> {
             lines.push(json!({ "protocol": { "minReaderVersion": 1, "minWriterVersion": 2 } }));
         }
         lines.extend(self.metadata(details, now)?);
-        let stays = |file: &&Remove| self.adds || self.kept.iter().any(|kept| kept.path == file.path);
+        let kept = || self.kept.iter().chain(self.unchanged);
+        let stays = |file: &&Remove| self.adds || kept().any(|kept| kept.path == file.path);
         for file in self.base.iter().flat_map(|base| &base.files).filter(|file| !stays(file)) {
             lines.push(self.action(Action::Remove(Remove { deletion_timestamp: Some(now), ..file.clone() }))?);
         }
@@ -169,6 +172,7 @@ impl Publication<'_> {
                 modification_time: file.object.last_modified.timestamp_millis(),
                 data_change: true,
                 stats: Some(delta_statistics(&file.metadata, self.stored)),
+                tags: file.row_sum.map(row_sum_tag),
                 ..Add::default()
             };
             lines.push(self.action(Action::Add(add))?);

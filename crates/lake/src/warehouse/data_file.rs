@@ -1,6 +1,6 @@
 //! The data files of a table's version, as its log names them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Schema, TimeUnit};
@@ -23,6 +23,8 @@ pub(crate) struct DataFile {
     pub(crate) object: ObjectMeta,
     /// Its rows, where the log says so.
     pub(super) rows: Option<usize>,
+    /// The sum of the hashes of its rows, where the log says so.
+    pub(super) row_sum: Option<u64>,
     /// For each column of times, between which of them its values lie, as far as the log says.
     times: BTreeMap<String, (i64, i64)>,
 }
@@ -40,9 +42,24 @@ impl DataFile {
                 version: None,
             };
             let times = file.stats().map(|statistics| times(&statistics)).unwrap_or_default();
-            Self { path: file.path().to_string(), object, rows: file.num_records(), times }
+            #[allow(deprecated, reason = "nothing else gives a file's tags")]
+            let tags = file.add_action().tags;
+            let row_sum = tags.and_then(|tags| row_sum_of(&tags));
+            Self { path: file.path().to_string(), object, rows: file.num_records(), row_sum, times }
         });
         Ok(files.collect())
+    }
+
+    #[cfg(test)]
+    pub(super) fn named(path: &str) -> Self {
+        let object = ObjectMeta {
+            location: path.into(),
+            last_modified: DateTime::default(),
+            size: 0,
+            e_tag: None,
+            version: None,
+        };
+        Self { path: path.to_owned(), object, rows: None, row_sum: None, times: BTreeMap::new() }
     }
 
     /// The file as a scan takes it, with its number of rows and, for leaving it out, the bounds of its times.
@@ -60,6 +77,18 @@ impl DataFile {
         }
         PartitionedFile::from(self.object.clone()).with_statistics(Arc::new(statistics))
     }
+}
+
+/// The tag of a file in the log under which the sum of the hashes of its rows stands, 16 hex digits.
+const ROW_SUM: &str = "throughline.rowSum";
+
+/// What the log keeps beside a file of such a sum.
+pub(super) fn row_sum_tag(sum: u64) -> HashMap<String, Option<String>> {
+    HashMap::from([(ROW_SUM.to_owned(), Some(format!("{sum:016x}")))])
+}
+
+fn row_sum_of(tags: &HashMap<String, Option<String>>) -> Option<u64> {
+    u64::from_str_radix(tags.get(ROW_SUM)?.as_deref()?, 16).ok()
 }
 
 /// The bounds of the columns whose bounds are times. Delta writes milliseconds, which other programs cut.
@@ -85,6 +114,14 @@ fn times(statistics: &str) -> BTreeMap<String, (i64, i64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_sum_comes_back_from_its_tag() {
+        for sum in [0, 1, u64::MAX] {
+            assert_eq!(row_sum_of(&row_sum_tag(sum)), Some(sum));
+        }
+        assert_eq!(row_sum_of(&HashMap::new()), None);
+    }
 
     #[test]
     fn bounds_of_times_hold_although_they_are_cut_to_milliseconds() {

@@ -16,6 +16,7 @@ mod error;
 mod file_statistics;
 mod lease;
 mod leftovers;
+mod part_writers;
 mod parts;
 mod progress;
 mod published;
@@ -119,21 +120,24 @@ impl Warehouse {
     }
 
     /// Like [`Self::stage`] for a table whose rows are laid out by when they are settled ([`TableParts`]): the last
-    /// column of each stream, which `spec` does not have, is that instant, null for a row that is not settled. The files
-    /// of `kept` stay in the table, all others of its version are replaced by the commit.
+    /// column of each stream, which `spec` does not have, is that instant, null for a row that is not settled. `split`
+    /// are the files of a version whose rows these are made again from, and those that stay ([`TableParts::split_at`]);
+    /// without it the commit replaces all. Files whose rows come out as they were stay, too.
     ///
     /// # Errors
     ///
-    /// Those of [`Self::stage`]. When the table has moved on from the version of `kept`, the commit says so.
+    /// Those of [`Self::stage`]. When the table has moved on from the version of `split`, the commit says so.
     pub async fn stage_parts(
         &self,
         spec: TableSpec,
         rows: Vec<SendableRecordBatchStream>,
         layout: PartLayout,
-        kept: Option<TableParts>,
+        split: Option<(TableParts, TableParts)>,
     ) -> Result<StagedTable, WarehouseError> {
         let spec = TableSpec { order: Vec::new(), ..spec };
-        self.stage_laid_out(spec, rows, stage::Layout::BySettlement(layout), kept).await
+        let (replaced, kept) = split.unzip();
+        let old = replaced.map(|replaced| part_writers::OldPart::all_of(&replaced.files)).unwrap_or_default();
+        self.stage_laid_out(spec, rows, stage::Layout::BySettlement(layout, old), kept).await
     }
 
     async fn stage_laid_out(
@@ -152,7 +156,9 @@ impl Warehouse {
         let mut staged = StagedTable::new(spec.name, folder, stored, spec.order, spec.description);
         staged.base = base;
         staged.mark = leftovers::new_mark(self.run);
-        staged.files = stage::write(&staged.table, &staged.folder, &staged.stored, &layout, staged.mark, rows).await?;
+        let written = stage::write(&staged.table, &staged.folder, &staged.stored, &layout, staged.mark, rows).await?;
+        staged.files = written.files;
+        staged.unchanged = written.unchanged;
         staged.kept = kept.map(|kept| kept.files).unwrap_or_default();
         Ok(staged)
     }

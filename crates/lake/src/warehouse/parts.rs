@@ -76,7 +76,7 @@ impl Settled {
     }
 
     /// What a file's name says; files that do not say anything may hold any row.
-    fn of_file(name: &str) -> Self {
+    pub(super) fn of_file(name: &str) -> Self {
         let Some(word) = name.split('.').find_map(|part| part.strip_prefix("settled-")) else { return Self::No };
         let mut numbers = word.splitn(3, '-').map(|number| number.parse::<u32>().ok());
         let year = numbers.next().flatten().and_then(|year| i32::try_from(year).ok());

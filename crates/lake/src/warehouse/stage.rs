@@ -1,11 +1,11 @@
 //! Rows written into a table's folder under names that no version mentions yet.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow::array::{Array, AsArray, RecordBatch, UInt64Array};
-use arrow::compute::take_record_batch;
-use arrow::datatypes::{SchemaRef, TimestampMicrosecondType};
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
 use datafusion::common::{DataFusionError, Result as DataFusionResult};
 use datafusion::execution::SendableRecordBatchStream;
 use futures::StreamExt;
@@ -16,14 +16,16 @@ use parquet::arrow::AsyncArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::{ParquetMetaData, SortingColumn};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
-use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
+use super::data_file::DataFile;
 use super::durable;
 use super::error::WarehouseError;
+use super::part_writers::{OldPart, by_part};
 use super::parts::{PartLayout, Settled};
 use super::schema::stored_batch;
+use crate::row_hash::row_hashes;
 use crate::scan::SortColumn;
 use crate::stores::Location;
 
@@ -44,8 +46,8 @@ const PART_GROUP_BYTES: usize = 8 * 1024 * 1024;
 pub(super) enum Layout {
     /// A stream's rows follow each other; with an order, in one file.
     AsTheyCome { order: Vec<SortColumn> },
-    /// By the instant in the streams' last column.
-    BySettlement(PartLayout),
+    /// By the instant in the streams' last column; beside it the parts of the version that is replaced.
+    BySettlement(PartLayout, BTreeMap<Settled, OldPart>),
 }
 
 /// A data file that was written.
@@ -55,6 +57,8 @@ pub(super) struct WrittenFile {
     pub(super) name: String,
     pub(super) object: ObjectMeta,
     pub(super) metadata: Arc<ParquetMetaData>,
+    /// The sum of the hashes of its rows, where it is a file of a part.
+    pub(super) row_sum: Option<u64>,
 }
 
 impl WrittenFile {
@@ -63,8 +67,16 @@ impl WrittenFile {
     }
 }
 
+/// What came of writing.
+#[derive(Debug, Default)]
+pub(super) struct Written {
+    pub(super) files: Vec<WrittenFile>,
+    /// Files of the version that is replaced whose rows came out as they lie there.
+    pub(super) unchanged: Vec<DataFile>,
+}
+
 /// What every partition's writer shares.
-struct Writing {
+pub(super) struct Writing {
     folder: Location,
     stored: SchemaRef,
     properties: WriterProperties,
@@ -72,6 +84,15 @@ struct Writing {
     layout: Layout,
     /// Files begun, for removing them after a failure.
     begun: Mutex<Vec<Path>>,
+    /// Bytes of rows that writers of parts hold back.
+    pub(super) held_back: AtomicUsize,
+}
+
+/// Rows as they are stored.
+pub(super) struct StoredRows {
+    pub(super) batch: RecordBatch,
+    /// The sum of their hashes; `None` for rows of no part, and for types without a hash.
+    pub(super) sum: Option<u64>,
 }
 
 /// Writes each stream into files of its own, or all into the files of their parts, side by side. After a failure nothing
@@ -83,7 +104,7 @@ pub(super) async fn write(
     layout: &Layout,
     id: Uuid,
     streams: Vec<SendableRecordBatchStream>,
-) -> Result<Vec<WrittenFile>, WarehouseError> {
+) -> Result<Written, WarehouseError> {
     let writing = Arc::new(Writing {
         folder: folder.clone(),
         stored: Arc::clone(stored),
@@ -91,10 +112,11 @@ pub(super) async fn write(
         id,
         layout: layout.clone(),
         begun: Mutex::default(),
+        held_back: AtomicUsize::new(0),
     });
     let written = match writing.layout {
         Layout::AsTheyCome { .. } => as_they_come(&writing, streams).await,
-        Layout::BySettlement(parts) => by_part(&writing, parts, streams).await,
+        Layout::BySettlement(parts, _) => by_part(&writing, parts, streams).await,
     };
     match written {
         Ok(written) => Ok(written),
@@ -107,10 +129,7 @@ pub(super) async fn write(
 }
 
 /// Each stream into files of its own, in the order of the streams.
-async fn as_they_come(
-    writing: &Arc<Writing>,
-    streams: Vec<SendableRecordBatchStream>,
-) -> DataFusionResult<Vec<WrittenFile>> {
+async fn as_they_come(writing: &Arc<Writing>, streams: Vec<SendableRecordBatchStream>) -> DataFusionResult<Written> {
     let mut tasks = JoinSet::new();
     for (partition, rows) in streams.into_iter().enumerate() {
         let writing = Arc::clone(writing);
@@ -118,48 +137,13 @@ async fn as_they_come(
     }
     let mut written = all_or_first_failure(&mut tasks).await?;
     written.sort_unstable_by_key(|(partition, _)| *partition);
-    Ok(written.into_iter().flat_map(|(_, files)| files).collect())
-}
-
-/// Rows of all streams into the files of their parts: one a part, since every file has its price each time it is read.
-async fn by_part(
-    writing: &Arc<Writing>,
-    parts: PartLayout,
-    streams: Vec<SendableRecordBatchStream>,
-) -> DataFusionResult<Vec<WrittenFile>> {
-    let writers = Arc::new(PartWriters::default());
-    let mut dealing = JoinSet::new();
-    for mut rows in streams {
-        let (writing, writers) = (Arc::clone(writing), Arc::clone(&writers));
-        dealing.spawn(async move {
-            while let Some(batch) = rows.next().await {
-                let batch = batch?;
-                for (settled, rows) in by_settlement(&batch, parts)? {
-                    let rows = match rows.len() == batch.num_rows() {
-                        true => batch.clone(),
-                        false => take_record_batch(&batch, &UInt64Array::from(rows))?,
-                    };
-                    // A writer that takes no more rows has failed; it says itself why.
-                    if writers.of(settled, &writing).send(rows).await.is_err() {
-                        return Ok(());
-                    }
-                }
-            }
-            Ok(())
-        });
-    }
-    let dealt = all_or_first_failure(&mut dealing).await;
-    drop(dealing);
-    let mut tasks = writers.finish(dealt.is_ok());
-    let written = all_or_first_failure(&mut tasks).await;
-    dealt?;
-    let mut written: Vec<(Settled, Vec<WrittenFile>)> = written?;
-    written.sort_unstable_by_key(|(settled, _)| *settled);
-    Ok(written.into_iter().flat_map(|(_, files)| files).collect())
+    Ok(Written { files: written.into_iter().flat_map(|(_, files)| files).collect(), unchanged: Vec::new() })
 }
 
 /// What all tasks come to. The others end with "cancelled", which says nothing; the first failure is the reason.
-async fn all_or_first_failure<T: 'static>(tasks: &mut JoinSet<DataFusionResult<T>>) -> DataFusionResult<Vec<T>> {
+pub(super) async fn all_or_first_failure<T: 'static>(
+    tasks: &mut JoinSet<DataFusionResult<T>>,
+) -> DataFusionResult<Vec<T>> {
     let mut outcome = Ok(Vec::new());
     while let Some(done) = tasks.join_next().await {
         let done = done.map_err(|error| DataFusionError::External(Box::new(error))).and_then(|done| done);
@@ -197,7 +181,7 @@ impl Writing {
         while let Some(batch) = rows.next().await {
             match batch {
                 Ok(batch) if batch.num_rows() == 0 => {}
-                Ok(batch) => writer.write(&batch).await?,
+                Ok(batch) => writer.write(&self.stored(&batch)?).await?,
                 Err(error) => {
                     writer.abort().await;
                     return Err(error);
@@ -207,33 +191,35 @@ impl Writing {
         writer.finish().await
     }
 
-    /// The rows of one part, until there are no more.
-    async fn part(
-        &self,
-        number: usize,
-        settled: Settled,
-        mut rows: mpsc::Receiver<RecordBatch>,
-        complete: oneshot::Receiver<()>,
-    ) -> DataFusionResult<(Settled, Vec<WrittenFile>)> {
-        let mut writer = FileWriter::new(self, number, Some(settled));
-        while let Some(batch) = rows.recv().await {
-            writer.write(&batch).await?;
+    /// Rows in the types in which they are stored.
+    pub(super) fn stored(&self, batch: &RecordBatch) -> DataFusionResult<StoredRows> {
+        let batch = stored_batch(batch, &self.stored)?;
+        let sum = match self.layout {
+            Layout::AsTheyCome { .. } => None,
+            Layout::BySettlement(..) => {
+                row_hashes(&batch).ok().map(|hashes| hashes.into_iter().fold(0, u64::wrapping_add))
+            }
+        };
+        Ok(StoredRows { batch, sum })
+    }
+
+    /// What lies in a part of the version that is replaced.
+    pub(super) fn old_part(&self, settled: Settled) -> Option<&OldPart> {
+        match &self.layout {
+            Layout::AsTheyCome { .. } => None,
+            Layout::BySettlement(_, old) => old.get(&settled),
         }
-        if complete.await.is_err() {
-            writer.abort().await;
-            return Ok((settled, Vec::new()));
-        }
-        Ok((settled, writer.finish().await?))
     }
 
     fn begin(&self, partition: usize, sequence: usize, settled: Option<Settled>) -> DataFusionResult<OpenFile> {
+        let settled_sum = settled.map(|_| 0);
         let settled = settled.map(|settled| format!(".{}", settled.word())).unwrap_or_default();
         let name = format!("part-{partition:05}-{}-c{sequence:03}{settled}.zstd.parquet", self.id);
         let path = self.folder.prefix.clone().join(name.as_str());
         self.begun.lock().unwrap_or_else(PoisonError::into_inner).push(path.clone());
         let sink = BufWriter::new(Arc::clone(&self.folder.store), path.clone());
         let writer = AsyncArrowWriter::try_new(sink, Arc::clone(&self.stored), Some(self.properties.clone()))?;
-        Ok(OpenFile { name, path, writer })
+        Ok(OpenFile { name, path, writer, row_sum: settled_sum })
     }
 
     async fn end(&self, mut file: OpenFile) -> DataFusionResult<WrittenFile> {
@@ -245,53 +231,12 @@ impl Writing {
             e_tag: None,
             version: None,
         };
-        Ok(WrittenFile { name: file.name, object, metadata: Arc::new(metadata) })
-    }
-}
-
-/// Batches that wait for the writer of their part: enough for it to go on with, few enough to be small.
-const WAITING_BATCHES: usize = 2;
-
-/// A writer for each part of which there are rows.
-#[derive(Default)]
-struct PartWriters(Mutex<Parts>);
-
-#[derive(Default)]
-struct Parts {
-    open: BTreeMap<Settled, (mpsc::Sender<RecordBatch>, oneshot::Sender<()>)>,
-    tasks: JoinSet<DataFusionResult<(Settled, Vec<WrittenFile>)>>,
-}
-
-impl PartWriters {
-    /// Where rows of a part are sent to.
-    fn of(&self, settled: Settled, writing: &Arc<Writing>) -> mpsc::Sender<RecordBatch> {
-        let mut parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((sender, _)) = parts.open.get(&settled) {
-            return sender.clone();
-        }
-        let (sender, rows) = mpsc::channel(WAITING_BATCHES);
-        let (complete, is_complete) = oneshot::channel();
-        let (number, writing) = (parts.open.len(), Arc::clone(writing));
-        parts.tasks.spawn(async move { writing.part(number, settled, rows, is_complete).await });
-        parts.open.insert(settled, (sender.clone(), complete));
-        sender
-    }
-
-    /// The writers, told that there are no more rows: they finish their files when these are `complete`, else let go of
-    /// them.
-    fn finish(&self, complete: bool) -> JoinSet<DataFusionResult<(Settled, Vec<WrittenFile>)>> {
-        let parts = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        for (_, is_complete) in parts.open.into_values() {
-            if complete {
-                let _ = is_complete.send(());
-            }
-        }
-        parts.tasks
+        Ok(WrittenFile { name: file.name, object, metadata: Arc::new(metadata), row_sum: file.row_sum })
     }
 }
 
 /// Files that follow each other, of a stream or of a part.
-struct FileWriter<'a> {
+pub(super) struct FileWriter<'a> {
     writing: &'a Writing,
     number: usize,
     settled: Option<Settled>,
@@ -303,23 +248,23 @@ struct FileWriter<'a> {
 }
 
 impl<'a> FileWriter<'a> {
-    fn new(writing: &'a Writing, number: usize, settled: Option<Settled>) -> Self {
+    pub(super) fn new(writing: &'a Writing, number: usize, settled: Option<Settled>) -> Self {
         Self { writing, number, settled, done: Vec::new(), flushed: JoinSet::new(), open: None }
     }
 
-    async fn write(&mut self, batch: &RecordBatch) -> DataFusionResult<()> {
-        let rows = stored_batch(batch, &self.writing.stored)?;
+    pub(super) async fn write(&mut self, rows: &StoredRows) -> DataFusionResult<()> {
         let mut file = match self.open.take() {
             Some(open) => open,
             None => self.writing.begin(self.number, self.done.len(), self.settled)?,
         };
-        file.writer.write(&rows).await?;
+        file.writer.write(&rows.batch).await?;
+        file.row_sum = file.row_sum.zip(rows.sum).map(|(sum, of_rows)| sum.wrapping_add(of_rows));
         if self.settled.is_some() && file.writer.in_progress_size() >= PART_GROUP_BYTES {
             file.writer.flush().await?;
         }
         let may_split = match &self.writing.layout {
             Layout::AsTheyCome { order } => order.is_empty(),
-            Layout::BySettlement(_) => true,
+            Layout::BySettlement(..) => true,
         };
         if may_split && file.bytes() >= FILE_BYTES {
             return self.end(file).await;
@@ -337,7 +282,7 @@ impl<'a> FileWriter<'a> {
         Ok(())
     }
 
-    async fn finish(mut self) -> DataFusionResult<Vec<WrittenFile>> {
+    pub(super) async fn finish(mut self) -> DataFusionResult<Vec<WrittenFile>> {
         if let Some(file) = self.open.take() {
             self.end(file).await?;
         }
@@ -347,31 +292,27 @@ impl<'a> FileWriter<'a> {
         Ok(self.done)
     }
 
-    async fn abort(self) {
+    pub(super) async fn abort(self) {
         if let Some(file) = self.open {
             file.abort().await;
         }
     }
-}
 
-/// The rows of a batch by the file they belong into.
-fn by_settlement(batch: &RecordBatch, parts: PartLayout) -> DataFusionResult<BTreeMap<Settled, Vec<u64>>> {
-    let instants = batch.columns().last().and_then(|last| last.as_primitive_opt::<TimestampMicrosecondType>());
-    let Some(instants) = instants else {
-        return Err(DataFusionError::Internal("rows without the instant at which they are settled".to_owned()));
-    };
-    let mut rows: BTreeMap<Settled, Vec<u64>> = BTreeMap::new();
-    for row in 0..instants.len() {
-        let settled_at = instants.is_valid(row).then(|| instants.value(row));
-        rows.entry(parts.part(settled_at)).or_default().push(row as u64);
+    /// Removes what was written.
+    pub(super) async fn discard(mut self) -> DataFusionResult<()> {
+        while self.flushed.join_next().await.is_some() {}
+        let done = std::mem::take(&mut self.done).into_iter().map(|file| file.object.location);
+        remove(&self.writing.folder, done).await?;
+        self.abort().await;
+        Ok(())
     }
-    Ok(rows)
 }
 
 struct OpenFile {
     name: String,
     path: Path,
     writer: AsyncArrowWriter<BufWriter>,
+    row_sum: Option<u64>,
 }
 
 impl OpenFile {
@@ -389,7 +330,7 @@ impl OpenFile {
 fn properties(stored: &SchemaRef, layout: &Layout) -> WriterProperties {
     let order: &[SortColumn] = match layout {
         Layout::AsTheyCome { order } => order,
-        Layout::BySettlement(_) => &[],
+        Layout::BySettlement(..) => &[],
     };
     // Column indices in a footer count leaves, so an order behind a nested column is not written there.
     let flat = stored.fields().iter().all(|field| !field.data_type().is_nested());

@@ -39,6 +39,8 @@ pub struct StagedTable {
     pub(super) adds: bool,
     /// Files of the version that is there which the commit keeps.
     pub(super) kept: Vec<DataFile>,
+    /// Further files that it keeps, because their rows were staged again as they are.
+    pub(super) unchanged: Vec<DataFile>,
     state: Mutex<State>,
 }
 
@@ -61,6 +63,7 @@ impl StagedTable {
             mark: Uuid::new_v4(),
             adds: false,
             kept: Vec::new(),
+            unchanged: Vec::new(),
             state: Mutex::new(State::Staged),
         }
     }
@@ -77,15 +80,16 @@ impl StagedTable {
 
     /// Rows that the table has after a commit, as far as this one decides: those staged and those kept.
     pub fn table_rows(&self) -> u64 {
-        self.rows() + self.kept.iter().filter_map(|file| file.rows).map(|rows| rows as u64).sum::<u64>()
+        self.rows()
+            + self.kept.iter().chain(&self.unchanged).filter_map(|file| file.rows).map(|rows| rows as u64).sum::<u64>()
     }
 
     /// Whether a commit keeps rows of the version that is there beside those staged.
     pub fn keeps_rows(&self) -> bool {
-        !self.kept.is_empty()
+        !self.kept.is_empty() || !self.unchanged.is_empty()
     }
 
-    /// Rows staged.
+    /// Rows in the staged files.
     pub fn rows(&self) -> u64 {
         self.files.iter().map(WrittenFile::rows).sum()
     }
@@ -105,7 +109,8 @@ impl StagedTable {
         self.base.as_ref().map(|base| base.version)
     }
 
-    /// Exactly the staged rows. The order given to [`super::Warehouse::stage`] is declared, so that plans need not sort.
+    /// Exactly the staged rows, also those that lie there already. The order given to [`super::Warehouse::stage`] is
+    /// declared, so that plans need not sort.
     pub fn provider(&self) -> Arc<dyn TableProvider> {
         self.provider_with(&[])
     }
@@ -117,7 +122,7 @@ impl StagedTable {
 
     fn provider_with(&self, kept: &[DataFile]) -> Arc<dyn TableProvider> {
         let schema = self.schema();
-        let kept = kept.iter().map(|file| file.partitioned(&schema));
+        let kept = kept.iter().chain(&self.unchanged).map(|file| file.partitioned(&schema));
         let files = self
             .files
             .iter()
@@ -159,6 +164,7 @@ impl StagedTable {
             mark: self.mark,
             adds: self.adds,
             kept: &self.kept,
+            unchanged: &self.unchanged,
         };
         let before = self.state();
         // Until the outcome is known, a dropped future leaves the rows where they are.

@@ -11,6 +11,7 @@ mod exports;
 mod faults;
 mod leases;
 mod parquet_sources;
+mod parts;
 mod refusals;
 mod snapshots;
 mod support;
