@@ -1,4 +1,4 @@
-//! Data tests of relations that are not staged: of views while a run makes them, and of all that is published.
+//! Data tests: of views and staged tables while a run makes them, and of all that is published.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,10 +11,12 @@ use datafusion::prelude::ident;
 use futures::{StreamExt, TryStreamExt};
 use serde::Serialize;
 use throughline_config::{Model, ModelKind, TestKind, Timestamp};
+use throughline_lake::StagedTable;
 use throughline_plan::{PlannedTest, Selection, SqlText, Step, planned_tests};
 
 use crate::expressions::at;
 use crate::failure::EngineError;
+use crate::incremental::Replacement;
 use crate::prepare::Prepared;
 use crate::publish::{Execution, test_record};
 use crate::published::{Published, with_unpublished};
@@ -92,7 +94,54 @@ pub(crate) fn read_by_tests(model: &Model) -> Result<Vec<String>, EngineError> {
     Ok(read)
 }
 
+/// Rows that a test of a table looks at, besides those that were tested when a run before wrote them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tested {
+    /// Those made again: of all rows written, only they can break a rule about single rows anew.
+    MadeAgain,
+    /// All that are written: a key of theirs may stand twice among them.
+    Written,
+    /// The table as it will be.
+    Whole,
+}
+
+impl Tested {
+    /// `made_again` is whether those rows are there by themselves.
+    fn by(test: &PlannedTest, made_again: bool) -> Self {
+        match (test.of_new_rows, test.keys.is_none() && made_again) {
+            (true, true) => Self::MadeAgain,
+            (true, false) => Self::Written,
+            (false, _) => Self::Whole,
+        }
+    }
+}
+
 impl Execution {
+    /// Tests a table as it would be after the commit and leaves it registered. Whether no test of severity error fails.
+    pub(crate) async fn table_passes(
+        &self,
+        model: &Model,
+        staged: &StagedTable,
+        made: Option<&Replacement>,
+        record: &mut StepRecord,
+    ) -> Result<bool, EngineError> {
+        let name = model.name.value.as_str();
+        let made_again = made.and_then(|made| made.made_again.as_ref());
+        let written = made.map_or_else(|| staged.provider(), |made| made.written(staged));
+        for (tested, rows) in [
+            (Tested::MadeAgain, made_again.map(|made_again| Arc::clone(&made_again.rows))),
+            (Tested::Written, Some(written)),
+            (Tested::Whole, Some(staged.table_provider())),
+        ] {
+            let Some(rows) = rows else { continue };
+            self.register(name, rows)?;
+            let mut tests = planned_tests(model, &self.prepared.plan.parameters, &self.session).await?;
+            tests.retain(|test| Tested::by(test, made_again.is_some()) == tested);
+            record.tests.extend(self.judge(name, &tests).await?);
+        }
+        Ok(record.tests.iter().all(|test| test.passed || test.severity != "error"))
+    }
+
     /// Tests a view before anything that reads it is published. What breaks a test of severity error keeps its readers
     /// from running.
     pub(crate) async fn test_view(&self, step: &Step, record: &mut StepRecord) -> Result<(), EngineError> {

@@ -15,17 +15,17 @@ use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, execute_stream_partitioned};
 use datafusion::prelude::{SessionContext, ident};
-use throughline_config::{Freshness, Model, ModelKind, Place, Severity, Timestamp};
+use throughline_config::{Freshness, ModelKind, Place, Severity, Timestamp};
 use throughline_journeys::match_counts;
 use throughline_lake::{CommitDetails, SortColumn, StagedTable, TableParts, TableSpec, Warehouse};
-use throughline_plan::{BrokenRule, PlannedTest, Step, StepKind, planned_tests, relation, row_rule};
+use throughline_plan::{BrokenRule, PlannedTest, Step, StepKind, relation, row_rule};
 
 use crate::event::{Event, Observer, Silent};
 use crate::expressions::{at, in_types_of};
 use crate::failure::EngineError;
 use crate::gate::Gate;
 use crate::hold::Holding;
-use crate::incremental::{Increment, Increments, Replacement, Seen, Shared, active_since, replacement};
+use crate::incremental::{Increment, Increments, Seen, Shared, active_since, replacement};
 use crate::intake::{Intake, IntakeRules, all_differ, take_in};
 use crate::matching::{Matcher, conservation};
 use crate::prepare::Prepared;
@@ -360,7 +360,7 @@ impl Execution {
         if let Some((increment, made)) = &replaces {
             record.increment = Some(made.record(&self.prepared, increment, &staged, &self.session).await?);
         }
-        if !self.tests_pass(step, model, &staged, made, record).await? {
+        if !self.table_passes(model, &staged, made, record).await? {
             self.session.deregister_table(step.name.as_str())?;
             staged.discard().await?;
             record.status = StepStatus::TestsFailed;
@@ -370,42 +370,6 @@ impl Execution {
         let committed = self.publish(&staged, &details).await?;
         record.version = Some(committed.version);
         Ok(())
-    }
-
-    /// Tests the table as it would be after the commit and leaves it registered. What was tested when it was written and
-    /// stays is not read again, where a test speaks of single rows.
-    async fn tests_pass(
-        &self,
-        step: &Step,
-        model: &Model,
-        staged: &StagedTable,
-        made: Option<&Replacement>,
-        record: &mut StepRecord,
-    ) -> Result<bool, EngineError> {
-        let name = step.name.as_str();
-        let parameters = &self.prepared.plan.parameters;
-        let mut rest: Option<fn(&PlannedTest) -> bool> = None;
-        if let Some(made_again) = made.and_then(|made| made.made_again.as_ref()) {
-            // Of the rows written anew, those that are made again are to be tested, except for being the only ones.
-            self.register(name, Arc::clone(&made_again.rows))?;
-            let mut tests = planned_tests(model, parameters, &self.session).await?;
-            tests.retain(|test| test.of_new_rows && test.keys.is_none());
-            record.tests.extend(self.judge(name, &tests).await?);
-            rest = Some(|test| test.keys.is_some());
-        }
-        self.register(name, made.map_or_else(|| staged.provider(), |made| made.written(staged)))?;
-        let tests = planned_tests(model, parameters, &self.session).await?;
-        let (mut of_new_rows, mut of_all): (Vec<_>, Vec<_>) = tests.into_iter().partition(|test| test.of_new_rows);
-        of_new_rows.retain(|test| rest.is_none_or(|rest| rest(test)));
-        record.tests.extend(self.judge(name, &of_new_rows).await?);
-        self.register(name, staged.table_provider())?;
-        // A table that keeps no rows is what is staged.
-        if staged.keeps_rows() && !of_all.is_empty() {
-            of_all = planned_tests(model, parameters, &self.session).await?;
-            of_all.retain(|test| !test.of_new_rows);
-        }
-        record.tests.extend(self.judge(name, &of_all).await?);
-        Ok(record.tests.iter().all(|test| test.passed || test.severity != "error"))
     }
 
     async fn logical_plan(&self, step: &Step) -> Result<LogicalPlan, EngineError> {

@@ -3,9 +3,10 @@
 
 Most runs are of the small workspace that `init` writes, some of the repository's pipeline on a small sample, whose
 incremental tables are made again from the earlier cut on where the later follows it. Most of the time a run replaces a
-complete set of tables by that of another cut, else it is the first in its warehouse. After each fault three readers look: `throughline query`, another
-program that reads the versions of the newest complete run, and one that reads each table at its newest version. Then the
-run is repeated, every other time with --retry, and all tables are held against those of a run that nobody disturbed.
+complete set of tables by that of another cut, else it is the first in its warehouse. After each fault three readers look:
+`throughline query`, another program that reads the versions of the newest complete run, and one that reads each table at
+its newest version. Then the run is repeated, every other time with --retry, and all tables are held against those of a
+run that nobody disturbed.
 """
 
 import os
@@ -45,7 +46,7 @@ class Laboratory:
         work.mkdir(parents=True)
         self.binary, self.project, self.work, self.lake = binary, project, work, lake
         self.dice = random.Random(seed)
-        self.expected, self.digests, self.seconds = {}, {}, 0.0
+        self.expected, self.heads, self.digests, self.seconds = {}, {}, {}, 0.0
         program, warehouse = self.at("undisturbed")
         for cut in (EARLIER, LATER):
             done = program.run(cut)
@@ -56,6 +57,9 @@ class Laboratory:
                 self.first_log = published(warehouse).get(LOG)
                 self.sql = digest_query(published(warehouse))
             self.expected[cut] = without_log(published(warehouse))
+            # What runs keep for the next one is in no run's set of tables.
+            inner = without_log(heads(warehouse))
+            self.heads[cut] = self.expected[cut] | {n: t for n, t in inner.items() if n not in self.expected[cut]}
             self.digests[cut] = self.digest(program)
         if same(self.expected[EARLIER], self.expected[LATER]):
             sys.exit("the two cuts have the same rows, so nothing would be seen")
@@ -127,9 +131,10 @@ class Trial:
         asked = "old" if digest == old else "new" if digest == digests[self.cut] else "a mixture"
         if word != asked or "a mixture" in (word, asked):
             tally.find(f"{fault}: `query` shows {asked}, the record's versions {word}: {digest[:300]}")
+        laboratory = self.laboratory
+        before = {} if self.fresh else laboratory.heads[laboratory.standing]
         for name, table in without_log(heads(self.warehouse)).items():
-            kept = name in self.before and table.equals(self.before[name])
-            if not kept and not (name in self.after and table.equals(self.after[name])):
+            if not any(name in known and table.equals(known[name]) for known in (before, laboratory.heads[self.cut])):
                 tally.find(f"{fault}: the newest version of {name} is neither the old nor the new table")
         return word if not (word == "old" and self.fresh) else "nothing yet"
 
