@@ -1,6 +1,7 @@
 //! Exit codes, and how a failure is told.
 
 use std::io::IsTerminal;
+use std::process::ExitCode;
 
 use throughline_config::{Diagnostics, Severity};
 use throughline_engine::EngineError;
@@ -69,7 +70,7 @@ impl Exit {
 
     /// Tells the failure on standard error and returns the exit code.
     #[allow(clippy::print_stderr, reason = "the one place where failures are told")]
-    pub(crate) fn report(self) -> u8 {
+    pub(crate) fn report(self) -> ExitCode {
         match &self.message {
             Message::None => {}
             Message::Words { message, help } => {
@@ -82,7 +83,7 @@ impl Exit {
             }
             Message::Findings(findings) => print_findings(findings),
         }
-        self.code
+        ExitCode::from(self.code)
     }
 }
 

@@ -21,20 +21,17 @@ const STACK_BYTES: usize = 128 * 1024 * 1024;
 
 fn main() -> std::process::ExitCode {
     let arguments = Arguments::parse();
-    // Exiting from that thread leaves what the run held in memory to the system, which takes it back faster.
-    let started = std::thread::Builder::new()
-        .name("main".to_owned())
-        .stack_size(STACK_BYTES)
-        .spawn(|| std::process::exit(carry_out(arguments).into()));
+    let started =
+        std::thread::Builder::new().name("main".to_owned()).stack_size(STACK_BYTES).spawn(|| carry_out(arguments));
     match started.map(std::thread::JoinHandle::join) {
+        Ok(Ok(code)) => code,
         // The panic has been told on standard error.
         Ok(Err(_)) => std::process::ExitCode::from(101),
-        Err(error) => Exit::failed(format!("no thread can be started: {error}"), "").report().into(),
+        Err(error) => Exit::failed(format!("no thread can be started: {error}"), "").report(),
     }
 }
 
-/// Returns the exit code.
-fn carry_out(arguments: Arguments) -> u8 {
+fn carry_out(arguments: Arguments) -> std::process::ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().thread_stack_size(STACK_BYTES).enable_all().build()
     {
         Ok(runtime) => runtime,
@@ -55,7 +52,7 @@ fn carry_out(arguments: Arguments) -> u8 {
     // Work on blocking threads (a scan, a compressor) must not hold the process after an interrupt.
     runtime.shutdown_background();
     match outcome {
-        Ok(()) => 0,
+        Ok(()) => std::process::ExitCode::SUCCESS,
         Err(exit) => exit.report(),
     }
 }
