@@ -340,10 +340,18 @@ fn only_customers_with_something_new_are_matched_again() {
     let expired = workspace.run_with(&["query", expired, "--format", "csv"], &[("WAREHOUSE", "grown")]);
     assert!(expired.stdout.contains("true"), "{expired}");
 
-    // A late contact of one customer.
+    // A late contact of one customer, when time has ended all that it was to end: it and the customer's five.
+    run(&workspace, "grown", 19.9, &[]).ends_with(0);
     workspace.put("data/contacts/late.json", contact(21, 1, 16.0, "x"));
     run(&workspace, "grown", 20.0, &[]).ends_with(0);
+    assert_eq!(matched(&workspace, "grown"), 6);
     same_as_whole(20.0, "a late row");
+
+    // Later than the days that are kept apart: everybody is matched again.
+    workspace.put("data/contacts/later.json", contact(22, 1, 11.5, "x"));
+    run(&workspace, "grown", 21.0, &[]).ends_with(0);
+    assert_eq!(matched(&workspace, "grown"), 26, "all contacts, the login and what it claims");
+    same_as_whole(21.0, "a row later than that");
 }
 
 /// The workspace after runs on day 30 and on day 31, everything delivered in time.

@@ -50,9 +50,9 @@ pub struct Increment {
     pub(super) touchpoints: Option<String>,
     /// From where on the next run will match again when nothing comes late.
     pub(super) next_matched_from: Timestamp,
-    /// What the customers' touchpoints summed up to when the table was made; `None` where those that are matched again
-    /// lie before them, too.
-    pub(super) seen: Option<SeenSums>,
+    /// What the customers' touchpoints summed up to when the table was made, and from where on they are compared; `None`
+    /// where those that are matched again lie before them, too.
+    pub(super) seen: Option<(SeenSums, Timestamp)>,
     /// Which rows go into which files.
     pub(crate) layout: PartLayout,
     /// The version that is there, where its rows are kept.
@@ -199,7 +199,7 @@ impl<'a> Deciding<'a> {
         let start = floor(from.saturating_sub(look.own_reach), look.interval);
         increment.start = Some(start);
         let matched_from = look.matched_again(replaced, from);
-        increment.seen = before.seen.filter(|seen| seen.since <= matched_from);
+        increment.seen = before.seen.and_then(|seen| Some((seen, seen.compared_from(matched_from)?)));
         increment.matched_from = Some(from);
         increment.ledger.from = before.from;
         increment.ledger.late_since = late_since.filter(|since| *since < from);
@@ -395,7 +395,7 @@ fn look_of(plan: &Plan, name: &str) -> Look {
 }
 
 /// The last boundary of the calendar at or before an instant.
-fn floor(instant: Timestamp, interval: Calendar) -> Timestamp {
+pub(super) fn floor(instant: Timestamp, interval: Calendar) -> Timestamp {
     let Some(date) = DateTime::from_timestamp_micros(instant).map(|time| time.date_naive()) else { return instant };
     let first = match interval {
         Calendar::Instant => return instant,

@@ -241,7 +241,7 @@ impl Making<'_> {
         let touched = self.touched.as_ref();
         let going_on = carried(&unsettled, &settled, touched, &prepared.plan, from, &session);
         // Tables that were made with the same sums were made by one run: of both the same customers are touched.
-        let seen = touched.and(self.increment.seen).map(|seen| seen.version);
+        let seen = touched.and(self.increment.seen).map(|(seen, _)| seen.version);
         let going_on = match self.shared.holding {
             Some(holding) => holding.carried((table, members.version, from), seen, going_on).await?,
             None => going_on.await?,

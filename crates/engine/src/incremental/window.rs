@@ -8,13 +8,13 @@ use datafusion::common::tree_node::Transformed;
 use datafusion::common::{Column, Result as DataFusionResult, TableReference};
 use datafusion::datasource::source_as_provider;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
-use throughline_config::{ModelKind, Source, Timestamp};
+use throughline_config::{Calendar, ModelKind, Source, Timestamp};
 use throughline_plan::{Plan, ReplacedRows, Step};
 
-use super::decide::{Increment, Increments};
+use super::decide::{Increment, Increments, floor};
 use crate::expressions::at;
 
-/// For each source the instant before which no step of the run needs its rows; sources that are read whole are not
+/// For each source the day before which no step of the run needs its rows; sources that are read whole are not
 /// there.
 pub(crate) fn source_windows(plan: &Plan, steps: &[&Step], increments: &Increments) -> BTreeMap<String, Timestamp> {
     let mut windows: BTreeMap<String, Option<Timestamp>> = BTreeMap::new();
@@ -28,7 +28,9 @@ pub(crate) fn source_windows(plan: &Plan, steps: &[&Step], increments: &Incremen
             windows.insert(relation, merged);
         }
     }
-    windows.into_iter().filter_map(|(relation, since)| Some((relation, since?))).collect()
+    // Whole days: what is seen of customers is compared by the day.
+    let days = |(relation, since): (String, Option<Timestamp>)| Some((relation, floor(since?, Calendar::Day)));
+    windows.into_iter().filter_map(days).collect()
 }
 
 /// The relations that a step reads, its views' included, each with the instant from which on it needs their rows.
