@@ -22,7 +22,7 @@ use super::data_file::DataFile;
 use super::parts::{PartLayout, Settled};
 use super::stage::{FileWriter, StoredRows, Writing, Written, WrittenFile, all_or_first_failure};
 
-/// Bytes of rows that all parts hold back at most, as little as one of them encodes before it writes a row group.
+/// Bytes of rows that all parts of a table together hold back at most.
 const HELD_BACK_BYTES: usize = 64 * 1024 * 1024;
 
 /// Batches that wait for the writer of their part: enough for it to go on with, few enough to be small.
