@@ -206,7 +206,7 @@ impl Execution {
             }
         }
         // The first day that is read as a whole, of those that are kept.
-        let read_from = window.map_or(Timestamp::MIN, |window| day_from(window));
+        let read_from = window.map_or(Timestamp::MIN, day_from);
         let kept_from = day_from(next.saturating_sub(KEPT_FOR_LATE_ROWS)).min(next);
         let own_from = read_from.max(kept_from).min(next);
         let days = std::iter::successors(Some(own_from), |day| Some(day_from(day + 1))).take_while(|day| *day < next);
