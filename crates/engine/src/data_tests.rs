@@ -10,9 +10,9 @@ use datafusion::logical_expr::{lit, when};
 use datafusion::prelude::ident;
 use futures::{StreamExt, TryStreamExt};
 use serde::Serialize;
-use throughline_config::{Model, ModelKind, TestKind, Timestamp};
+use throughline_config::{Model, ModelKind, Timestamp};
 use throughline_lake::StagedTable;
-use throughline_plan::{PlannedTest, Selection, SqlText, Step, planned_tests};
+use throughline_plan::{PlannedTest, Selection, Step, planned_tests, read_by_tests};
 
 use crate::expressions::at;
 use crate::failure::EngineError;
@@ -64,7 +64,7 @@ pub async fn test_published(
     let mut looked_at: BTreeSet<String> = BTreeSet::new();
     for model in models().filter(|model| selected.contains(&model.name.value)) {
         looked_at.insert(model.name.value.clone());
-        looked_at.extend(read_by_tests(model)?);
+        looked_at.extend(read_by_tests(model)?.into_keys());
     }
     looked_at.retain(|name| !plan.is_table(name));
     let session = with_unpublished(prepared, &looked_at, session).await?;
@@ -79,22 +79,7 @@ pub async fn test_published(
     Ok(tested)
 }
 
-/// Relations besides the model itself that its tests read.
-pub(crate) fn read_by_tests(model: &Model) -> Result<Vec<String>, EngineError> {
-    let mut read = Vec::new();
-    for test in &model.tests {
-        match &test.kind {
-            TestKind::Relationship { references, .. } => {
-                read.extend(references.value.split_once('.').map(|(relation, _)| relation.to_owned()));
-            }
-            TestKind::Sql(file) => read.extend(SqlText::parse(file)?.references.into_keys()),
-            TestKind::Rows(_) | TestKind::Unique(_) | TestKind::RowCount { .. } => {}
-        }
-    }
-    Ok(read)
-}
-
-/// Rows that a test of a table looks at, besides those that were tested when a run before wrote them.
+/// Rows of a table that a test looks at: of an increment only those of which the runs before do not know how they fare.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Tested {
     /// Those made again: of all rows written, only they can break a rule about single rows anew.
@@ -106,7 +91,7 @@ enum Tested {
 }
 
 impl Tested {
-    /// `made_again` is whether those rows are there by themselves.
+    /// What a test of an increment looks at; `made_again` is whether those rows are there by themselves.
     fn by(test: &PlannedTest, made_again: bool) -> Self {
         match (test.of_new_rows, test.keys.is_none() && made_again) {
             (true, true) => Self::MadeAgain,
@@ -127,16 +112,25 @@ impl Execution {
     ) -> Result<bool, EngineError> {
         let name = model.name.value.as_str();
         let made_again = made.and_then(|made| made.made_again.as_ref());
-        let written = made.map_or_else(|| staged.provider(), |made| made.written(staged));
-        for (tested, rows) in [
+        let tested_by = |test: &PlannedTest| match made {
+            Some(_) => Tested::by(test, made_again.is_some()),
+            None => Tested::Whole,
+        };
+        let rounds = [
             (Tested::MadeAgain, made_again.map(|made_again| Arc::clone(&made_again.rows))),
-            (Tested::Written, Some(written)),
+            (Tested::Written, made.map(|made| made.written(staged))),
             (Tested::Whole, Some(staged.table_provider())),
-        ] {
-            let Some(rows) = rows else { continue };
+        ];
+        // Known from the first round on.
+        let mut due: Option<Vec<Tested>> = None;
+        for (tested, rows) in rounds.into_iter().filter_map(|(tested, rows)| Some((tested, rows?))) {
             self.register(name, rows)?;
+            if due.as_ref().is_some_and(|due| !due.contains(&tested)) {
+                continue;
+            }
             let mut tests = planned_tests(model, &self.prepared.plan.parameters, &self.session).await?;
-            tests.retain(|test| Tested::by(test, made_again.is_some()) == tested);
+            due.get_or_insert_with(|| tests.iter().map(tested_by).collect());
+            tests.retain(|test| tested_by(test) == tested);
             record.tests.extend(self.judge(name, &tests).await?);
         }
         Ok(record.tests.iter().all(|test| test.passed || test.severity != "error"))

@@ -2,7 +2,8 @@
 //!
 //! Every row ends in exactly one of: kept, at or after `as_of`, set aside with a reason, or collapsed into an
 //! identical copy. One pass counts the verdicts and hashes the keys; only where hashes meet does another one look at
-//! the keys themselves. Only the shared keys and their rows are held in memory, and their number is bounded.
+//! the keys themselves. Only the shared keys and their rows are held in memory, and their number is bounded. Rows that
+//! are kept in memory for their readers are kept with their verdicts, so that each is judged once.
 
 mod bounds;
 mod first_pass;
@@ -14,7 +15,7 @@ use std::sync::Arc;
 use datafusion::common::ScalarValue;
 use datafusion::dataframe::DataFrame;
 use datafusion::datasource::MemTable;
-use datafusion::logical_expr::{Expr, LogicalPlan, lit, when};
+use datafusion::logical_expr::{Expr, LogicalPlan, case, lit, when};
 use datafusion::prelude::{SessionContext, ident};
 use serde::{Deserialize, Serialize};
 use throughline_config::Timestamp;
@@ -78,22 +79,34 @@ pub(crate) struct Intake {
     pub(crate) usage: StepUsage,
 }
 
-/// Gives every row of `rows` its verdict.
+/// Gives every row of `rows` its verdict. Rows that their readers find in memory are put there by `keep`.
 pub(crate) async fn take_in(
     name: &str,
     rows: DataFrame,
     rules: &IntakeRules,
     as_of: Timestamp,
     session: &SessionContext,
+    keep: Option<impl AsyncFnOnce(DataFrame) -> Result<DataFrame, EngineError>>,
 ) -> Result<Intake, EngineError> {
-    let columns = visible_columns(&rows);
-    let mut verdicts = Verdicts::new(&rows, rules, as_of);
-    verdicts.leave_out_impossible(&Bounds::of(&rows).await?, session);
-    let mut judged = vec![verdicts.number()?.alias(VERDICT)];
+    let verdict = free_name(&rows);
+    let columns: Vec<Expr> = visible_columns(&rows).map(ident).collect();
+    let mut verdicts = Verdicts::new(&rows, rules, as_of)?;
+    let rows = match keep {
+        Some(keep) => {
+            let mut judged: Vec<Expr> = rows.schema().columns().into_iter().map(Expr::Column).collect();
+            judged.push(std::mem::replace(&mut verdicts.number, ident(&verdict)).alias(&verdict));
+            keep(rows.select(judged)?).await?
+        }
+        None => {
+            verdicts.leave_out_impossible(&Bounds::of(&rows).await?, session)?;
+            rows
+        }
+    };
+    let mut judged = vec![verdicts.number.clone().alias(&verdict)];
     judged.extend(rules.key.iter().map(ident));
     let first = first_pass(rows.clone().select(judged)?, verdicts.cases.len() + 1, session).await?;
     let mut counts = verdicts.counts(&first.verdicts);
-    let passed = match verdicts.passing(&counts)? {
+    let passed = match verdicts.passing(&counts) {
         Some(filter) => rows.clone().filter(filter)?,
         None => rows.clone(),
     };
@@ -175,34 +188,33 @@ fn has_column(rows: &DataFrame, name: &str) -> bool {
     rows.schema().fields().iter().any(|field| field.name() == name)
 }
 
-/// The relation's own columns, under their own names.
-fn visible_columns(rows: &DataFrame) -> Vec<Expr> {
-    let columns = rows
-        .schema()
-        .columns()
-        .into_iter()
-        .filter(|column| column.name != PROBLEM_COLUMN && column.name != ORIGIN_COLUMN);
-    columns
-        .map(|column| {
-            let name = column.name.clone();
-            Expr::Column(column).alias(name)
-        })
-        .collect()
+/// A name for the verdict that none of the relation's columns has.
+fn free_name(rows: &DataFrame) -> String {
+    let mut name = VERDICT.to_owned();
+    while has_column(rows, &name) {
+        name.push('_');
+    }
+    name
+}
+
+/// The names of the relation's own columns.
+fn visible_columns(rows: &DataFrame) -> impl Iterator<Item = &String> {
+    let names = rows.schema().fields().iter().map(|field| field.name());
+    names.filter(|name| !matches!(name.as_str(), PROBLEM_COLUMN | ORIGIN_COLUMN))
 }
 
 /// The reasons for which a row is not kept; the first that holds is its verdict.
 struct Verdicts {
     cases: Vec<(Expr, String)>,
-    /// The condition of the cut among them.
-    later: Option<Expr>,
+    /// A row's verdict as a number: 0 for a row that passes, else the place of the case, from 1 on.
+    number: Expr,
 }
 
 impl Verdicts {
     /// Rules about the time itself come before the cut, so that a time in 2199 is malformed, and the others after it,
     /// so that a row that is not there yet is not judged.
-    fn new(rows: &DataFrame, rules: &IntakeRules, as_of: Timestamp) -> Self {
+    fn new(rows: &DataFrame, rules: &IntakeRules, as_of: Timestamp) -> Result<Self, EngineError> {
         let mut cases: Vec<(Expr, String)> = Vec::new();
-        let mut later = None;
         if has_column(rows, PROBLEM_COLUMN) {
             cases.push((ident(PROBLEM_COLUMN).is_not_null(), UNREADABLE.to_owned()));
         }
@@ -214,42 +226,34 @@ impl Verdicts {
             cases.push((ident(time).is_null(), format!("`{time}` is null")));
             let of_time = rules.broken.iter().filter(about_time);
             cases.extend(of_time.map(|rule| (rule.broken.clone(), rule.reason.clone())));
-            let is_later = ident(time.as_str()).gt_eq(at(as_of));
-            cases.push((is_later.clone(), LATER.to_owned()));
-            later = Some(is_later);
+            cases.push((ident(time.as_str()).gt_eq(at(as_of)), LATER.to_owned()));
         }
         for column in &rules.key {
             cases.push((ident(column).is_null(), format!("`{column}` is null")));
         }
         let others = rules.broken.iter().filter(|rule| !about_time(rule));
         cases.extend(others.map(|rule| (rule.broken.clone(), rule.reason.clone())));
-        Self { cases, later }
+        let number = first_of(&cases)?;
+        Ok(Self { cases, number })
     }
 
     /// Leaves out the reasons that no row can have: columns that only they read are not read then.
-    fn leave_out_impossible(&mut self, bounds: &Bounds, session: &SessionContext) {
+    fn leave_out_impossible(&mut self, bounds: &Bounds, session: &SessionContext) -> Result<(), EngineError> {
         self.cases.retain(|(condition, _)| bounds.may_hold(condition, session));
-        self.later = self.later.take().filter(|later| self.cases.iter().any(|(condition, _)| condition == later));
+        self.number = first_of(&self.cases)?;
+        Ok(())
     }
 
-    /// A row's verdict as a number: 0 for a row that passes, else the place of the case, from 1 on.
-    fn number(&self) -> Result<Expr, EngineError> {
-        self.case(|place, _| lit(place as i32 + 1), lit(0_i32))
+    /// The number and the condition of the cut, where a row may fall to it.
+    fn later(&self) -> Option<(i32, &Expr)> {
+        let mut numbered = (1..).zip(&self.cases);
+        numbered.find(|(_, (_, reason))| reason == LATER).map(|(number, (later, _))| (number, later))
     }
 
     /// A row's verdict in words, null for a row that passes.
     fn reason(&self) -> Result<Expr, EngineError> {
-        self.case(|_, reason| lit(reason), lit(ScalarValue::Utf8(None)))
-    }
-
-    fn case(&self, value: impl Fn(usize, &str) -> Expr, otherwise: Expr) -> Result<Expr, EngineError> {
-        let mut cases = self.cases.iter().enumerate();
-        let Some((place, (condition, reason))) = cases.next() else { return Ok(otherwise) };
-        let mut case = when(condition.clone(), value(place, reason));
-        for (place, (condition, reason)) in cases {
-            case = case.when(condition.clone(), value(place, reason));
-        }
-        Ok(case.otherwise(otherwise)?)
+        let words = (1_i32..).zip(&self.cases).map(|(number, (_, reason))| (lit(number), lit(reason)));
+        choice(Some(self.number.clone()), words, lit(ScalarValue::Utf8(None)))
     }
 
     fn counts(&self, numbers: &[u64]) -> IntakeCounts {
@@ -266,27 +270,106 @@ impl Verdicts {
 
     /// What the rows that pass fulfil, given what there is: files are read again for each reader of a relation, so a
     /// condition that no row breaks is left out.
-    fn passing(&self, counts: &IntakeCounts) -> Result<Option<Expr>, EngineError> {
-        Ok(match &self.later {
-            _ if counts.rejected_rows() > 0 => Some(self.number()?.eq(lit(0_i32))),
-            Some(later) if counts.after_as_of > 0 => Some(!later.clone()),
+    fn passing(&self, counts: &IntakeCounts) -> Option<Expr> {
+        match self.later() {
+            _ if counts.rejected_rows() > 0 => Some(self.number.clone().eq(lit(0_i32))),
+            Some((_, later)) if counts.after_as_of > 0 => Some(!later.clone()),
             _ => None,
-        })
+        }
     }
 
     /// Rows with a reason other than the cut, hidden columns turned into visible ones.
     fn set_aside(&self, rows: &DataFrame, columns: &[Expr]) -> Result<DataFrame, EngineError> {
         let reason = self.reason()?;
         let shown_reason = match has_column(rows, PROBLEM_COLUMN) {
-            true => when(ident(PROBLEM_COLUMN).is_not_null(), ident(PROBLEM_COLUMN)).otherwise(reason.clone())?,
-            false => reason.clone(),
+            true => when(ident(PROBLEM_COLUMN).is_not_null(), ident(PROBLEM_COLUMN)).otherwise(reason)?,
+            false => reason,
         };
         let mut shown = columns.to_vec();
         shown.push(shown_reason.alias("rejected_reason"));
         if has_column(rows, ORIGIN_COLUMN) {
             shown.push(ident(ORIGIN_COLUMN).alias("rejected_origin"));
         }
-        let is_rejected = reason.clone().is_not_null().and(reason.not_eq(lit(LATER)));
+        let others = [0].into_iter().chain(self.later().map(|(number, _)| number));
+        let is_rejected = self.number.clone().in_list(others.map(lit).collect(), true);
         Ok(rows.clone().filter(is_rejected)?.select(shown)?)
+    }
+}
+
+/// The place of the first condition that holds, from 1 on; 0 where none does.
+fn first_of(cases: &[(Expr, String)]) -> Result<Expr, EngineError> {
+    let numbered = (1_i32..).zip(cases).map(|(number, (condition, _))| (condition.clone(), lit(number)));
+    choice(None, numbered, lit(0_i32))
+}
+
+/// A CASE, or its ELSE alone where there is nothing to choose from.
+fn choice(
+    of: Option<Expr>,
+    mut branches: impl Iterator<Item = (Expr, Expr)>,
+    otherwise: Expr,
+) -> Result<Expr, EngineError> {
+    let Some((condition, value)) = branches.next() else { return Ok(otherwise) };
+    let mut chosen = match of {
+        Some(of) => case(of).when(condition, value),
+        None => when(condition, value),
+    };
+    for (condition, value) in branches {
+        chosen = chosen.when(condition, value);
+    }
+    Ok(chosen.otherwise(otherwise)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+    use arrow::util::pretty::pretty_format_batches;
+
+    use super::*;
+
+    /// Rows of which each has another fate, beside a column with the name of the verdict.
+    fn rows(session: &SessionContext) -> DataFrame {
+        let ids = [Some(1), Some(2), Some(2), Some(3), Some(4), None, Some(5), Some(5)];
+        let times = [0, 1, 1, 2, 100, 3, 4, 4];
+        let values = [7, 7, 7, -1, -1, 7, 7, 8];
+        let batch = RecordBatch::try_from_iter([
+            ("id", Arc::new(Int64Array::from_iter(ids)) as _),
+            ("time", Arc::new(TimestampMicrosecondArray::from_iter_values(times).with_timezone("UTC")) as _),
+            ("value", Arc::new(Int64Array::from_iter_values(values)) as _),
+            (VERDICT, Arc::new(StringArray::from_iter_values(["theirs"; 8])) as _),
+        ]);
+        session.read_batch(batch.expect("columns of one length")).expect("rows")
+    }
+
+    async fn shown(rows: LogicalPlan, session: &SessionContext) -> String {
+        let rows = DataFrame::new(session.state(), rows).sort_by(vec![ident("id"), ident("value")]).expect("sorted");
+        pretty_format_batches(&rows.collect().await.expect("collected")).expect("a table").to_string()
+    }
+
+    #[tokio::test]
+    async fn rows_fare_alike_whether_they_are_kept_in_memory_or_not() {
+        let session = SessionContext::new();
+        let rules = IntakeRules {
+            broken: vec![BrokenRule { broken: ident("value").lt(lit(0_i64)), reason: "negative".to_owned() }],
+            time_column: Some("time".to_owned()),
+            key: vec!["id".to_owned()],
+        };
+        let in_memory = async |rows: DataFrame| -> Result<DataFrame, EngineError> { Ok(rows.cache().await?) };
+        let mut seen = Vec::new();
+        for keep in [None, Some(in_memory)] {
+            let intake = take_in("rows", rows(&session), &rules, 50, &session, keep).await.expect("taken in");
+            let rejected = shown(intake.rejected.expect("some are"), &session).await;
+            seen.push((intake.counts, shown(intake.kept, &session).await, rejected));
+        }
+        let (counts, kept, rejected) = &seen[0];
+        assert_eq!(&seen[0], &seen[1]);
+        assert_eq!((counts.read, counts.kept, counts.after_as_of, counts.collapsed), (8, 2, 1, 1));
+        let reasons: Vec<&str> = counts.rejected.keys().map(String::as_str).collect();
+        assert_eq!(reasons, ["`id` is null", "contradicts another row with the same `id`", "negative"]);
+        let columns = |table: &str| -> Vec<String> {
+            let names = table.lines().nth(1).into_iter().flat_map(|line| line.split('|'));
+            names.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
+        };
+        assert_eq!(columns(kept), ["id", "time", "value", VERDICT]);
+        assert_eq!(columns(rejected), ["id", "time", "value", VERDICT, "rejected_reason"]);
     }
 }

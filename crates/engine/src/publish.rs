@@ -13,11 +13,12 @@ use datafusion::execution::TaskContext;
 use datafusion::functions_aggregate::expr_fn::max;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, execute_stream_partitioned};
 use datafusion::prelude::{SessionContext, ident};
 use throughline_config::{Freshness, ModelKind, Place, Severity, Timestamp};
 use throughline_journeys::match_counts;
-use throughline_lake::{CommitDetails, SortColumn, StagedTable, TableParts, TableSpec, Warehouse};
+use throughline_lake::{CommitDetails, SortColumn, SplitParts, StagedTable, TableSpec, Warehouse};
 use throughline_plan::{BrokenRule, PlannedTest, Step, StepKind, relation, row_rule};
 
 use crate::event::{Event, Observer, Silent};
@@ -178,8 +179,8 @@ impl Execution {
         for rule in &source.contract {
             rules.broken.extend(row_rule(rule, rows.schema(), &plan.parameters, &self.session.state())?);
         }
-        let rows = if self.windows.is_empty() { rows } else { self.held(rows, record).await? };
-        let intake = take_in(&step.name, rows, &rules, plan.parameters.as_of(), &self.session).await?;
+        let is_kept = !self.windows.is_empty();
+        let intake = self.take_in(&step.name, rows, &rules, is_kept, record).await?;
         let not_read = window.map(|(active, _)| Expr::IsNotTrue(Box::new(active)));
         self.admit(step, intake, not_read, record).await?;
         match &source.freshness {
@@ -193,6 +194,19 @@ impl Execution {
         let steps = &self.prepared.plan.steps;
         let readers = steps.iter().filter(|step| step.inputs.iter().any(|input| input == touchpoints)).count();
         !self.windows.is_empty() || readers >= MANY_READERS
+    }
+
+    /// Gives every row its verdict, and keeps the rows in memory where asked.
+    async fn take_in(
+        &self,
+        name: &str,
+        rows: DataFrame,
+        rules: &IntakeRules,
+        is_kept: bool,
+        record: &mut StepRecord,
+    ) -> Result<Intake, EngineError> {
+        let keep = is_kept.then_some(async |rows: DataFrame| self.held(rows, record).await);
+        take_in(name, rows, rules, self.prepared.plan.parameters.as_of(), &self.session, keep).await
     }
 
     /// A relation as it is kept in memory for all who read it, if there is room.
@@ -269,7 +283,10 @@ impl Execution {
         };
         if let Some(rejected) = rejected {
             let description = format!("Rows of {} that were set aside, each with the reason", step.name);
-            let (staged, usage, _) = self.stage(&name, &description, &rejected, &step.name, None).await?;
+            // They are few, and every file has its price.
+            let rows = self.session.state().create_physical_plan(&rejected).await?;
+            let rows = Arc::new(CoalescePartitionsExec::new(rows));
+            let (staged, usage) = self.stage_plan(&name, &description, rows, &step.name, None).await?;
             let committed = self.publish(&staged, &self.commit_details(&step.fingerprint)).await?;
             record.rejected_version = Some(committed.version);
             record.usage.add_usage(usage);
@@ -315,9 +332,7 @@ impl Execution {
             time_column: Some("occurred_at".to_owned()),
             key: vec!["touchpoint_id".to_owned()],
         };
-        let frame = if self.is_read_often(&step.name) { self.held(frame, record).await? } else { frame };
-        let as_of = self.prepared.plan.parameters.as_of();
-        let intake = take_in(&step.name, frame, &rules, as_of, &self.session).await?;
+        let intake = self.take_in(&step.name, frame, &rules, self.is_read_often(&step.name), record).await?;
         let touchpoints = intake.kept.clone();
         self.admit(step, intake, window.map(|window| Expr::IsNotTrue(Box::new(window))), record).await?;
         self.look_at_customers(step, touchpoints, record).await?;
@@ -357,10 +372,13 @@ impl Execution {
         record.rows = Some(staged.table_rows());
         record.bytes = Some(staged.bytes());
         record.files = Some(staged.files() as u64);
-        if let Some((increment, made)) = &replaces {
-            record.increment = Some(made.record(&self.prepared, increment, &staged, &self.session).await?);
-        }
-        if !self.table_passes(model, &staged, made, record).await? {
+        let increment = async {
+            let Some((increment, made)) = &replaces else { return Ok(None) };
+            made.record(&self.prepared, increment, &staged, &self.session).await.map(Some)
+        };
+        let (increment, passes) = futures::try_join!(increment, self.table_passes(model, &staged, made, record))?;
+        record.increment = increment;
+        if !passes {
             self.session.deregister_table(step.name.as_str())?;
             staged.discard().await?;
             record.status = StepStatus::TestsFailed;
@@ -394,9 +412,21 @@ impl Execution {
         description: &str,
         rows: &LogicalPlan,
         step: &str,
-        replaces: Option<(&Increment, Option<(TableParts, TableParts)>)>,
+        replaces: Option<(&Increment, Option<SplitParts>)>,
     ) -> Result<(StagedTable, StepUsage, Arc<dyn ExecutionPlan>), EngineError> {
         let physical = self.session.state().create_physical_plan(rows).await?;
+        let (staged, usage) = self.stage_plan(table, description, Arc::clone(&physical), step, replaces).await?;
+        Ok((staged, usage, physical))
+    }
+
+    async fn stage_plan(
+        &self,
+        table: &str,
+        description: &str,
+        physical: Arc<dyn ExecutionPlan>,
+        step: &str,
+        replaces: Option<(&Increment, Option<SplitParts>)>,
+    ) -> Result<(StagedTable, StepUsage), EngineError> {
         let mut schema = self.commented(table, &physical.schema());
         if replaces.is_some() {
             // The last column says when a row is settled; it is not stored.
@@ -422,7 +452,7 @@ impl Execution {
             staged = staging => staged?,
             stuck = self.tell_progress(step, &physical) => return Err(stuck),
         };
-        Ok((staged, StepUsage::of(&physical), physical))
+        Ok((staged, StepUsage::of(&physical)))
     }
 
     /// Tells progress until the step ends; returns only when the plan is stuck. Operators that wait for each other's

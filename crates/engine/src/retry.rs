@@ -8,9 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use datafusion::prelude::SessionContext;
 use throughline_lake::Warehouse;
-use throughline_plan::{Plan, Step, digest};
+use throughline_plan::{Plan, Step, digest, read_by_tests};
 
-use crate::data_tests::read_by_tests;
 use crate::failure::EngineError;
 use crate::incremental::IntervalOptions;
 use crate::prepare::Prepared;
@@ -287,7 +286,7 @@ fn needed<'a>(plan: &'a Plan, tables: impl Iterator<Item = &'a str>) -> Result<B
     for name in tables {
         from.insert(name.to_owned());
         if let Some(model) = plan.pipeline.models.get(name) {
-            from.extend(read_by_tests(model)?);
+            from.extend(read_by_tests(model)?.into_keys());
         }
     }
     let needed = plan.through_views(from.iter().map(String::as_str), None);

@@ -31,5 +31,6 @@ pub use source::{
 pub use stores::{Location, StoreError, Stores, plain_words};
 pub use warehouse::{
     Checkpoint, CheckpointOutcome, CommitDetails, Committed, DeadFile, Lease, LeaseHolder, PartLayout, PublishedTable,
-    SortColumn, StagedTable, TableParts, TableSpec, Vacuum, VacuumedTable, Warehouse, WarehouseError, storage_schema,
+    SortColumn, SplitParts, StagedTable, TableParts, TableSpec, Vacuum, VacuumedTable, Warehouse, WarehouseError,
+    storage_schema,
 };

@@ -1,5 +1,7 @@
 //! Data tests as queries: each counts what offends.
 
+use std::collections::BTreeMap;
+
 use datafusion::common::{Column, JoinType};
 use datafusion::dataframe::DataFrame;
 use datafusion::error::DataFusionError;
@@ -54,6 +56,28 @@ pub async fn planned_tests(
         }
     }
     if findings.0.is_empty() { Ok(planned) } else { Err(findings) }
+}
+
+/// Relations besides the model itself that its tests read, with the place of a mention of each. Table functions are among
+/// them.
+///
+/// # Errors
+///
+/// The SQL of a test that cannot be parsed.
+pub fn read_by_tests(model: &Model) -> Result<BTreeMap<String, Place>, Diagnostics> {
+    let mut read = BTreeMap::new();
+    for test in &model.tests {
+        match &test.kind {
+            TestKind::Relationship { references, .. } => {
+                let relation = references.value.split_once('.').map(|(relation, _)| relation.to_owned());
+                read.extend(relation.map(|relation| (relation, references.place.clone())));
+            }
+            TestKind::Sql(file) => read.extend(SqlText::parse(file)?.references),
+            TestKind::Rows(_) | TestKind::Unique(_) | TestKind::RowCount { .. } => {}
+        }
+    }
+    read.remove(&model.name.value);
+    Ok(read)
 }
 
 /// `grain` says what identifies a row, so its columns are neither null nor repeated.
@@ -172,7 +196,7 @@ async fn orphans(
     let plan = || -> Result<LogicalPlan, DataFusionError> {
         let children = frame.filter(child.clone().is_not_null())?.select(vec![child.alias("child_key")])?;
         let parent_key = Expr::Column(Column::new(Some(relation), key));
-        let parents = parent.select(vec![parent_key.alias("parent_key")])?.distinct()?;
+        let parents = parent.select(vec![parent_key.alias("parent_key")])?;
         let lonely = children.join(parents, JoinType::LeftAnti, &["child_key"], &["parent_key"], None)?;
         counted(lonely)
     };

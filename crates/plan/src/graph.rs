@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use throughline_config::{Diagnostic, Diagnostics, Model, ModelKind, Pipeline, Place, TestKind, closest};
+use throughline_config::{Diagnostic, Diagnostics, Model, ModelKind, Pipeline, Place, closest};
 
+use crate::data_test::read_by_tests;
 use crate::replaced_rows::{ReplacedRows, replaced_rows};
 use crate::sql_text::SqlText;
 use crate::step::JOURNEY_DEFINITIONS;
@@ -47,7 +48,7 @@ impl Graph {
                     Node { inputs: BTreeMap::from([(input.value.clone(), input.place.clone())]), sql: None }
                 }
             };
-            match with_referenced(node, model, pipeline) {
+            match with_read_by_tests(node, model, pipeline) {
                 Ok(node) => nodes.insert(name.clone(), node),
                 Err(found) => {
                     findings.0.extend(found.0);
@@ -149,26 +150,12 @@ impl Graph {
     }
 }
 
-/// What a model's tests look up has to be there before the model is tested.
-fn with_referenced(mut node: Node, model: &Model, pipeline: &Pipeline) -> Result<Node, Diagnostics> {
-    for test in &model.tests {
-        let referenced = match &test.kind {
-            TestKind::Relationship { references, .. } => match references.value.split_once('.') {
-                Some((relation, _)) => BTreeMap::from([(relation.to_owned(), references.place.clone())]),
-                None => continue,
-            },
-            // Table functions are among them; what is unknown is told where the test is planned.
-            TestKind::Sql(file) => {
-                let mut read = SqlText::parse(file)?.references;
-                read.retain(|name, place| unknown_relation(name, place, pipeline).is_none());
-                read
-            }
-            TestKind::Rows(_) | TestKind::Unique(_) | TestKind::RowCount { .. } => continue,
-        };
-        for (relation, place) in referenced {
-            if relation != model.name.value {
-                node.inputs.entry(relation).or_insert(place);
-            }
+/// What a model's tests look up has to be there before the model is tested. What is unknown is told where the test is
+/// planned.
+fn with_read_by_tests(mut node: Node, model: &Model, pipeline: &Pipeline) -> Result<Node, Diagnostics> {
+    for (relation, place) in read_by_tests(model)? {
+        if unknown_relation(&relation, &place, pipeline).is_none() {
+            node.inputs.entry(relation).or_insert(place);
         }
     }
     Ok(node)

@@ -23,7 +23,7 @@ mod step;
 mod trigger;
 
 pub use condition::{BrokenRule, condition, row_rule};
-pub use data_test::{PlannedTest, planned_tests};
+pub use data_test::{PlannedTest, planned_tests, read_by_tests};
 pub use error_place::{TextOrigin, diagnose};
 pub use graph::{Graph, Node};
 pub use lineage::{ColumnLineage, ColumnOf, Influence, Influences, Lineage, lineage};

@@ -53,7 +53,7 @@ pub(super) async fn carried(
     let restarts = || plan.pipeline.journeys.values().filter(|journey| journey.on_restart == OnRestart::Split);
     let mut members = session.read_table(Arc::clone(unsettled))?;
     if restarts().next().is_some() {
-        let (recent, _) = settled.split_at(silent_since(restarts(), from));
+        let recent = settled.split_at(silent_since(restarts(), from)).reached;
         if recent.number_of_files() > 0 {
             let columns = in_types_of(members.schema());
             let recent = session.read_table(recent.provider())?;

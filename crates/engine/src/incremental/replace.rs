@@ -11,7 +11,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, cast};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::{SessionContext, ident};
 use throughline_config::{MatchRows, Model, Timestamp};
-use throughline_lake::{StagedTable, TableParts};
+use throughline_lake::{SplitParts, StagedTable, TableParts};
 use throughline_plan::{BEGINNING, ReplacedRows, Step, relation};
 
 use super::carry::{Carried, carried, matched_again, open_since, settled_at};
@@ -34,8 +34,8 @@ const SETTLED_AT: &str = "__settled_at";
 pub(crate) struct Replacement {
     /// The rows to be written, the instant at which each is settled last.
     pub(crate) rows: LogicalPlan,
-    /// The files whose rows are made again or written anew, and those that stay.
-    pub(crate) split: Option<(TableParts, TableParts)>,
+    /// The files that are reached, whose rows are made again or written anew, and those that stay.
+    pub(crate) split: Option<SplitParts>,
     /// Instances carried over.
     carried: Option<Carried>,
     /// The rows of the files that are replaced: of those that are made again and those that are written anew.
@@ -82,11 +82,11 @@ pub(crate) async fn replacement(
     };
     let (mut affected, mut split) = (None, None);
     if let (Some(base), Some(start)) = (&increment.base, increment.start) {
-        let (replaced, stays) = base.split_at(start);
-        if replaced.number_of_files() > 0 {
-            affected = Some(making.parts(&step.name, &replaced, start).await?);
+        let parts = base.split_at(start);
+        if parts.reached.number_of_files() > 0 {
+            affected = Some(making.parts(&step.name, &parts.reached, start).await?);
         }
-        split = Some((replaced, stays));
+        split = Some(parts);
     }
     let made_again = making.made_again(&rows).await?;
     let rows = match &made_again {
@@ -119,7 +119,7 @@ impl Replacement {
         staged: &StagedTable,
         session: &SessionContext,
     ) -> Result<IncrementRecord, EngineError> {
-        let ids = |frame: DataFrame, name: &str| frame.select(vec![ident("journey_id").alias(name)])?.distinct();
+        let ids = |frame: DataFrame, name: &str| frame.select(vec![ident("journey_id").alias(name)]);
         // Who is not matched again keeps the ids.
         let touched = |rows: DataFrame| match &self.touched {
             Some(touched) => rows.filter(touched.clone()),
@@ -129,7 +129,8 @@ impl Replacement {
             (ReplacedRows::Instances { .. }, Some(affected)) => {
                 let before = ids(touched(session.read_table(Arc::clone(affected))?)?, "before")?;
                 let now = ids(touched(session.read_table(self.written(staged))?)?, "now")?;
-                Some(before.join(now, JoinType::LeftAnti, &["before"], &["now"], None)?.count().await? as u64)
+                let gone = before.join(now, JoinType::LeftAnti, &["before"], &["now"], None)?;
+                Some(gone.distinct()?.count().await? as u64)
             }
             _ => None,
         };
@@ -164,8 +165,7 @@ impl Making<'_> {
         else {
             return Ok(None);
         };
-        let (recent, _) = base.split_at(start);
-        let recent = self.parts(&self.step.name, &recent, start).await?;
+        let recent = self.parts(&self.step.name, &base.split_at(start).reached, start).await?;
         let customers = changed.with_expired(recent, &self.shared.prepared.plan, self.session).await?;
         let customer = self.step.schema.field_with_name("customer_id").map_err(DataFusionError::from)?;
         Ok(Some(Arc::new(customers).hold(customer.data_type())))
@@ -235,8 +235,8 @@ impl Making<'_> {
             let matched = matched_again(touchpoints, None, None, rows, from, &prepared.plan, self.session)?;
             return Ok((matched, None));
         };
-        let (unsettled, settled) = members.split_at(from);
-        let unsettled = self.parts(table, &unsettled, from).await?;
+        let SplitParts { reached, settled } = members.split_at(from);
+        let unsettled = self.parts(table, &reached, from).await?;
         let session = prepared.session()?;
         let touched = self.touched.as_ref();
         let going_on = carried(&unsettled, &settled, touched, &prepared.plan, from, &session);
@@ -277,8 +277,7 @@ impl Making<'_> {
         let mut instances = self.frame(matched);
         if let (Some(base), Some(going_on)) = (&self.increment.base, &going_on) {
             let columns = in_types_of(instances.schema());
-            let (recent, _) = base.split_at(start);
-            let recent = self.parts(&self.step.name, &recent, start).await?;
+            let recent = self.parts(&self.step.name, &base.split_at(start).reached, start).await?;
             let unmatched = self.session.read_table(recent)?;
             let is_unmatched = either(ident("started_at").lt(at(from)), self.untouched());
             let unmatched = unmatched.filter(is_unmatched.and(ident("last_at").gt_eq(at(start))))?;

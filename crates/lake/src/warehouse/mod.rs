@@ -36,7 +36,7 @@ pub use commit::{CommitDetails, Committed};
 pub(crate) use delta_log::create;
 pub use error::WarehouseError;
 pub use lease::{Lease, LeaseHolder};
-pub use parts::{PartLayout, TableParts};
+pub use parts::{PartLayout, SplitParts, TableParts};
 pub use published::PublishedTable;
 pub(crate) use schema::read_schema;
 pub use schema::storage_schema;
@@ -121,8 +121,8 @@ impl Warehouse {
 
     /// Like [`Self::stage`] for a table whose rows are laid out by when they are settled ([`TableParts`]): the last
     /// column of each stream, which `spec` does not have, is that instant, null for a row that is not settled. `split`
-    /// are the files of a version whose rows these are made again from, and those that stay ([`TableParts::split_at`]);
-    /// without it the commit replaces all. Files whose rows come out as they were stay, too.
+    /// are the files of a version: the rows of those that are reached are made again, those that are settled stay. Without
+    /// it the commit replaces all. Files whose rows come out as they were stay, too.
     ///
     /// # Errors
     ///
@@ -132,11 +132,11 @@ impl Warehouse {
         spec: TableSpec,
         rows: Vec<SendableRecordBatchStream>,
         layout: PartLayout,
-        split: Option<(TableParts, TableParts)>,
+        split: Option<SplitParts>,
     ) -> Result<StagedTable, WarehouseError> {
         let spec = TableSpec { order: Vec::new(), ..spec };
-        let (replaced, kept) = split.unzip();
-        let old = replaced.map(|replaced| part_writers::OldPart::all_of(&replaced.files)).unwrap_or_default();
+        let (reached, kept) = split.map(|split| (split.reached, split.settled)).unzip();
+        let old = reached.map(|reached| part_writers::OldPart::all_of(&reached.files)).unwrap_or_default();
         self.stage_laid_out(spec, rows, stage::Layout::BySettlement(layout, old), kept).await
     }
 

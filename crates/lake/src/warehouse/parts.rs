@@ -110,6 +110,15 @@ fn end_of(day: NaiveDate) -> Option<i64> {
     Some(day.succ_opt()?.and_hms_opt(0, 0, 0)?.and_utc().timestamp_micros())
 }
 
+/// The files of one version of a table on both sides of an instant.
+#[derive(Debug, Clone)]
+pub struct SplitParts {
+    /// Those that may hold a row settled at the instant or later.
+    pub reached: TableParts,
+    /// Those that cannot.
+    pub settled: TableParts,
+}
+
 /// The files of one version of a table, and what its ledger says.
 #[derive(Debug, Clone)]
 pub struct TableParts {
@@ -150,10 +159,9 @@ impl TableParts {
         }))
     }
 
-    /// The same version with only the files that may hold a row settled at `instant` or later, and with only those
-    /// that cannot.
-    pub fn split_at(&self, instant: i64) -> (Self, Self) {
-        let (reached, kept) =
+    /// The same version, divided at an instant.
+    pub fn split_at(&self, instant: i64) -> SplitParts {
+        let (reached, settled) =
             self.files.iter().cloned().partition(|file| Settled::of_file(&file.path).reaches(instant));
         let with = |files| Self {
             version: self.version,
@@ -163,7 +171,7 @@ impl TableParts {
             files,
             base: Arc::clone(&self.base),
         };
-        (with(reached), with(kept))
+        SplitParts { reached: with(reached), settled: with(settled) }
     }
 
     /// Number of files.
