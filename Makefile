@@ -108,7 +108,8 @@ calibration: ## Coverage of 95 % intervals and false discoveries over many sampl
 	$(BUILD)
 	$(WHOLE_PROGRAM) calibration --seeds $(SEEDS)
 
-bench-daily: ## What a daily run costs beside a full rebuild, in time and bytes read (CUSTOMERS=20000)
+bench-daily: CUSTOMERS = 100000
+bench-daily: ## What a daily run costs beside a full rebuild, in time and bytes read (CUSTOMERS=100000)
 	$(BUILD)
 	$(WHOLE_PROGRAM) daily --customers $(CUSTOMERS)
 

@@ -1,52 +1,17 @@
 -- One row: a topic in a quarter with its contacts, how many were repeats, and what most often came before (SEMANTICS
 -- 6).
--- From: touchpoints. Key: topic, period_start.
--- A contact is a touchpoint on an assisted channel. It is a repeat when the same customer had a contact on the topic in
--- the 7 days before, whatever the journey; else it is a first contact, and the touchpoint just before it is upstream.
-WITH touchpoint AS (
-    SELECT
-        customer_id,
-        touchpoint_id,
-        occurred_at,
-        channel,
-        event,
-        topic,
-        cost,
-        lag(event) OVER customer_order AS previous_event,
-        lag(channel) OVER customer_order AS previous_channel
-    FROM touchpoints
-    WINDOW customer_order AS (PARTITION BY customer_id ORDER BY occurred_at, touchpoint_id)
-),
-
-contact AS (
-    SELECT
-        customer_id,
-        occurred_at,
-        date_trunc('quarter', occurred_at) AS period_start,
-        topic,
-        event,
-        cost,
-        coalesce(previous_event, '(none)') AS upstream_event,
-        coalesce(previous_channel, '(none)') AS upstream_channel,
-        lag(occurred_at) OVER (PARTITION BY customer_id, topic ORDER BY occurred_at, touchpoint_id)
-            AS previous_contact_at
-    FROM touchpoint
-    WHERE topic IS NOT NULL AND channel IN ('phone', 'chat', 'field', 'store')
-),
-
-marked AS (
-    SELECT
-        contact.*,
-        coalesce(previous_contact_at >= occurred_at - INTERVAL '7 days', FALSE) AS is_repeat
-    FROM contact
+-- From: topic_contact. Key: topic, period_start.
+WITH contact AS (
+    SELECT topic_contact.*, date_trunc('quarter', occurred_at) AS period_start
+    FROM topic_contact
 ),
 
 -- A ticket opened again counts for its topic even in a quarter without an assisted contact.
 reopened AS (
-    SELECT topic, date_trunc('quarter', occurred_at) AS period_start, count(*) AS reopened_tickets
-    FROM touchpoints
-    WHERE event = 'ticket_reopened' AND topic IS NOT NULL
-    GROUP BY topic, date_trunc('quarter', occurred_at)
+    SELECT topic, period_start, count(*) AS reopened_tickets
+    FROM contact
+    WHERE event = 'ticket_reopened'
+    GROUP BY topic, period_start
 ),
 
 contacted AS (
@@ -59,7 +24,8 @@ contacted AS (
         count(DISTINCT customer_id) FILTER (WHERE is_repeat) AS repeat_customers,
         CAST(sum(CAST(cost AS DECIMAL(38, 18))) AS DOUBLE) AS cost,
         CAST(sum(CAST(cost AS DECIMAL(38, 18))) FILTER (WHERE is_repeat) AS DOUBLE) AS repeat_cost
-    FROM marked
+    FROM contact
+    WHERE is_contact
     GROUP BY topic, period_start
 ),
 
@@ -102,8 +68,8 @@ upstream AS (
             PARTITION BY topic, period_start
             ORDER BY count(*) DESC, upstream_event, upstream_channel
         ) AS place
-    FROM marked
-    WHERE NOT is_repeat
+    FROM contact
+    WHERE is_contact AND NOT is_repeat
     GROUP BY topic, period_start, upstream_event, upstream_channel
 )
 

@@ -19,8 +19,12 @@ use crate::table;
 const DAY_BEFORE: &str = "2026-09-30";
 
 /// The incremental models, each with the columns that identify a row.
-const MODELS: [(&str, &str); 3] =
-    [("fct_journey_touchpoint", "journey_id, step"), ("journey_answer", "answer_id"), ("fct_journey", "journey_id")];
+const MODELS: [(&str, &str); 4] = [
+    ("fct_journey_touchpoint", "journey_id, step"),
+    ("journey_answer", "answer_id"),
+    ("fct_journey", "journey_id"),
+    ("web_unknown", "event_id"),
+];
 
 /// What one run cost.
 struct Cost {
