@@ -2,7 +2,16 @@
 -- 6).
 -- From: topic_contact. Key: topic, period_start.
 WITH contact AS (
-    SELECT topic_contact.*, date_trunc('quarter', occurred_at) AS period_start
+    SELECT
+        customer_id,
+        date_trunc('quarter', occurred_at) AS period_start,
+        event,
+        topic,
+        cost,
+        is_contact,
+        is_repeat,
+        upstream_event,
+        upstream_channel
     FROM topic_contact
 ),
 

@@ -20,7 +20,15 @@ WITH touchpoint AS (
 -- A customer's contacts on a topic follow each other; one partition a customer costs less than one for each topic, too.
 about_topic AS (
     SELECT
-        touchpoint.*,
+        touchpoint_id,
+        customer_id,
+        occurred_at,
+        event,
+        topic,
+        cost,
+        is_contact,
+        previous_event,
+        previous_channel,
         CASE WHEN lag(topic) OVER topic_order = topic AND lag(is_contact) OVER topic_order
             THEN lag(occurred_at) OVER topic_order
         END AS previous_contact_at

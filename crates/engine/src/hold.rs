@@ -1,7 +1,7 @@
 //! Relations that a run keeps in memory, so that their many readers do not read or make them again each.
 //!
-//! An incremental run reads little of its sources, but reads it often: their contract, the views over them, and every
-//! model that matches again. Any run makes its touchpoints out of many sources, for all steps that read them. What is
+//! An incremental run reads little of its sources, but reads it often: the views over them, their tests, and every model
+//! that matches again. Any run makes its touchpoints out of many sources, for all steps that read them. What is
 //! small is read once and kept until the run ends; what turns out not to be small is read again as ever.
 
 use std::collections::BTreeMap;
@@ -58,18 +58,15 @@ impl Holding {
         Self { room: Arc::new(Room { taken, most }), parts: Mutex::default(), carried: Mutex::default() }
     }
 
-    /// The same rows in memory, or as they were when they are too many; and what reading them cost.
+    /// The same rows in memory, `None` when they are too many; and what reading them cost.
     pub(crate) async fn held(
         &self,
         rows: DataFrame,
         session: &SessionContext,
-    ) -> Result<(DataFrame, StepUsage), EngineError> {
-        let (table, plan) = self.table(rows.clone(), session).await?;
-        let rows = match table {
-            Some(table) => session.read_table(table)?,
-            None => rows,
-        };
-        Ok((rows, StepUsage::of(&plan)))
+    ) -> Result<(Option<DataFrame>, StepUsage), EngineError> {
+        let (table, plan) = self.table(rows, session).await?;
+        let held = table.map(|table| session.read_table(table)).transpose()?;
+        Ok((held, StepUsage::of(&plan)))
     }
 
     /// The rows as a table in memory, `None` when they are too many; and the plan that was executed for them.
@@ -98,8 +95,9 @@ impl Holding {
         if let Some(held) = parts.get(&key) {
             return Ok((Arc::clone(held), StepUsage::default()));
         }
-        let (rows, usage) = self.held(session.read_table(recent.provider())?, session).await?;
-        let held = rows.into_view();
+        let rows = session.read_table(recent.provider())?;
+        let (held, usage) = self.held(rows.clone(), session).await?;
+        let held = held.unwrap_or(rows).into_view();
         parts.insert(key, Arc::clone(&held));
         Ok((held, usage))
     }

@@ -2,8 +2,8 @@
 //!
 //! Every row ends in exactly one of: kept, at or after `as_of`, set aside with a reason, or collapsed into an
 //! identical copy. One pass counts the verdicts and hashes the keys; only where hashes meet does another one look at
-//! the keys themselves. Only the shared keys and their rows are held in memory, and their number is bounded. Rows that
-//! are kept in memory for their readers are kept with their verdicts, so that each is judged once.
+//! the keys themselves. Intake itself holds only the shared keys and their rows in memory, and their number is bounded.
+//! Rows that a run keeps in memory for their readers are kept with their verdicts, so that each is judged once.
 
 mod bounds;
 mod first_pass;
@@ -79,23 +79,30 @@ pub(crate) struct Intake {
     pub(crate) usage: StepUsage,
 }
 
-/// Gives every row of `rows` its verdict. Rows that their readers find in memory are put there by `keep`.
+/// Gives every row of `rows` its verdict. `keep` puts rows where their readers find them in memory, if there is room.
 pub(crate) async fn take_in(
     name: &str,
     rows: DataFrame,
     rules: &IntakeRules,
     as_of: Timestamp,
     session: &SessionContext,
-    keep: Option<impl AsyncFnOnce(DataFrame) -> Result<DataFrame, EngineError>>,
+    keep: Option<impl AsyncFnOnce(DataFrame) -> Result<Option<DataFrame>, EngineError>>,
 ) -> Result<Intake, EngineError> {
     let verdict = free_name(&rows);
     let columns: Vec<Expr> = visible_columns(&rows).map(ident).collect();
     let mut verdicts = Verdicts::new(&rows, rules, as_of)?;
-    let rows = match keep {
+    let kept = match keep {
         Some(keep) => {
             let mut judged: Vec<Expr> = rows.schema().columns().into_iter().map(Expr::Column).collect();
-            judged.push(std::mem::replace(&mut verdicts.number, ident(&verdict)).alias(&verdict));
-            keep(rows.select(judged)?).await?
+            judged.push(verdicts.number.clone().alias(&verdict));
+            keep(rows.clone().select(judged)?).await?
+        }
+        None => None,
+    };
+    let rows = match kept {
+        Some(kept) => {
+            verdicts.number = ident(&verdict);
+            kept
         }
         None => {
             verdicts.leave_out_impossible(&Bounds::of(&rows).await?, session)?;
@@ -353,7 +360,8 @@ mod tests {
             time_column: Some("time".to_owned()),
             key: vec!["id".to_owned()],
         };
-        let in_memory = async |rows: DataFrame| -> Result<DataFrame, EngineError> { Ok(rows.cache().await?) };
+        let in_memory =
+            async |rows: DataFrame| -> Result<Option<DataFrame>, EngineError> { Ok(Some(rows.cache().await?)) };
         let mut seen = Vec::new();
         for keep in [None, Some(in_memory)] {
             let intake = take_in("rows", rows(&session), &rules, 50, &session, keep).await.expect("taken in");

@@ -53,7 +53,9 @@ pub(crate) struct Execution {
     pub(crate) increments: Increments,
     /// For each relation that is not read whole the instant from which on it is.
     pub(crate) windows: BTreeMap<String, Timestamp>,
-    /// Relations kept in memory, in a run that does not read all sources whole.
+    /// Whether every table of the run is an increment: little is read then, and that often.
+    pub(crate) only_increments: bool,
+    /// Relations kept in memory; none where relations are only looked at.
     pub(crate) holding: Option<Holding>,
     /// The tables of the last complete run, with their versions.
     pub(crate) published: BTreeMap<String, u64>,
@@ -74,6 +76,7 @@ impl Execution {
             gate: Gate::default(),
             increments: Increments::default(),
             windows: BTreeMap::new(),
+            only_increments: false,
             holding: None,
             published: BTreeMap::new(),
             seen: Mutex::default(),
@@ -179,8 +182,8 @@ impl Execution {
         for rule in &source.contract {
             rules.broken.extend(row_rule(rule, rows.schema(), &plan.parameters, &self.session.state())?);
         }
-        let is_kept = !self.windows.is_empty();
-        let intake = self.take_in(&step.name, rows, &rules, is_kept, record).await?;
+        let is_kept = self.only_increments || self.windows.contains_key(&step.name);
+        let intake = self.intake(&step.name, rows, &rules, is_kept, record).await?;
         let not_read = window.map(|(active, _)| Expr::IsNotTrue(Box::new(active)));
         self.admit(step, intake, not_read, record).await?;
         match &source.freshness {
@@ -193,11 +196,11 @@ impl Execution {
     fn is_read_often(&self, touchpoints: &str) -> bool {
         let steps = &self.prepared.plan.steps;
         let readers = steps.iter().filter(|step| step.inputs.iter().any(|input| input == touchpoints)).count();
-        !self.windows.is_empty() || readers >= MANY_READERS
+        self.windows.contains_key(touchpoints) || readers >= MANY_READERS
     }
 
-    /// Gives every row its verdict, and keeps the rows in memory where asked.
-    async fn take_in(
+    /// Gives every row its verdict, and keeps the rows in memory where asked and there is room.
+    async fn intake(
         &self,
         name: &str,
         rows: DataFrame,
@@ -210,11 +213,15 @@ impl Execution {
     }
 
     /// A relation as it is kept in memory for all who read it, if there is room.
-    pub(crate) async fn held(&self, rows: DataFrame, record: &mut StepRecord) -> Result<DataFrame, EngineError> {
-        let Some(holding) = &self.holding else { return Ok(rows) };
-        let (rows, usage) = holding.held(rows, &self.session).await?;
+    pub(crate) async fn held(
+        &self,
+        rows: DataFrame,
+        record: &mut StepRecord,
+    ) -> Result<Option<DataFrame>, EngineError> {
+        let Some(holding) = &self.holding else { return Ok(None) };
+        let (held, usage) = holding.held(rows, &self.session).await?;
         record.usage.add_usage(usage);
-        Ok(rows)
+        Ok(held)
     }
 
     /// Compares the newest kept row's time with `as_of`: too old is a warning or an error, as the source says. Each limit
@@ -332,7 +339,7 @@ impl Execution {
             time_column: Some("occurred_at".to_owned()),
             key: vec!["touchpoint_id".to_owned()],
         };
-        let intake = self.take_in(&step.name, frame, &rules, self.is_read_often(&step.name), record).await?;
+        let intake = self.intake(&step.name, frame, &rules, self.is_read_often(&step.name), record).await?;
         let touchpoints = intake.kept.clone();
         self.admit(step, intake, window.map(|window| Expr::IsNotTrue(Box::new(window))), record).await?;
         self.look_at_customers(step, touchpoints, record).await?;
@@ -419,6 +426,7 @@ impl Execution {
         Ok((staged, usage, physical))
     }
 
+    /// Like [`Self::stage`], for rows that are planned already.
     async fn stage_plan(
         &self,
         table: &str,

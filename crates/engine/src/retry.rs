@@ -286,7 +286,7 @@ fn needed<'a>(plan: &'a Plan, tables: impl Iterator<Item = &'a str>) -> Result<B
     for name in tables {
         from.insert(name.to_owned());
         if let Some(model) = plan.pipeline.models.get(name) {
-            from.extend(read_by_tests(model)?.into_keys());
+            from.extend(read_by_tests(model)?);
         }
     }
     let needed = plan.through_views(from.iter().map(String::as_str), None);

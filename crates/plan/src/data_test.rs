@@ -58,26 +58,30 @@ pub async fn planned_tests(
     if findings.0.is_empty() { Ok(planned) } else { Err(findings) }
 }
 
-/// Relations besides the model itself that its tests read, with the place of a mention of each. Table functions are among
-/// them.
+/// Relations that a model's tests read.
 ///
 /// # Errors
 ///
 /// The SQL of a test that cannot be parsed.
-pub fn read_by_tests(model: &Model) -> Result<BTreeMap<String, Place>, Diagnostics> {
-    let mut read = BTreeMap::new();
+pub fn read_by_tests(model: &Model) -> Result<Vec<String>, Diagnostics> {
+    let mut read = Vec::new();
     for test in &model.tests {
-        match &test.kind {
-            TestKind::Relationship { references, .. } => {
-                let relation = references.value.split_once('.').map(|(relation, _)| relation.to_owned());
-                read.extend(relation.map(|relation| (relation, references.place.clone())));
-            }
-            TestKind::Sql(file) => read.extend(SqlText::parse(file)?.references),
-            TestKind::Rows(_) | TestKind::Unique(_) | TestKind::RowCount { .. } => {}
-        }
+        read.extend(read_by_test(test)?.into_keys());
     }
-    read.remove(&model.name.value);
     Ok(read)
+}
+
+/// Relations that a test reads besides the rows it tests, each with a place that says so. Where the test is SQL, table
+/// functions are among them.
+pub(crate) fn read_by_test(test: &DataTest) -> Result<BTreeMap<String, Place>, Diagnostics> {
+    Ok(match &test.kind {
+        TestKind::Relationship { references, .. } => {
+            let relation = references.value.split_once('.').map(|(relation, _)| relation.to_owned());
+            relation.map(|relation| (relation, references.place.clone())).into_iter().collect()
+        }
+        TestKind::Sql(file) => SqlText::parse(file)?.references,
+        TestKind::Rows(_) | TestKind::Unique(_) | TestKind::RowCount { .. } => BTreeMap::new(),
+    })
 }
 
 /// `grain` says what identifies a row, so its columns are neither null nor repeated.

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use throughline_config::{Diagnostic, Diagnostics, Model, ModelKind, Pipeline, Place, closest};
+use throughline_config::{Diagnostic, Diagnostics, Model, ModelKind, Pipeline, Place, TestKind, closest};
 
-use crate::data_test::read_by_tests;
+use crate::data_test::read_by_test;
 use crate::replaced_rows::{ReplacedRows, replaced_rows};
 use crate::sql_text::SqlText;
 use crate::step::JOURNEY_DEFINITIONS;
@@ -150,11 +150,16 @@ impl Graph {
     }
 }
 
-/// What a model's tests look up has to be there before the model is tested. What is unknown is told where the test is
-/// planned.
+/// What a model's tests look up has to be there before the model is tested.
 fn with_read_by_tests(mut node: Node, model: &Model, pipeline: &Pipeline) -> Result<Node, Diagnostics> {
-    for (relation, place) in read_by_tests(model)? {
-        if unknown_relation(&relation, &place, pipeline).is_none() {
+    for test in &model.tests {
+        let mut read = read_by_test(test)?;
+        if let TestKind::Sql(_) = test.kind {
+            // It may be a table function; what is unknown is told where the test is planned.
+            read.retain(|name, place| unknown_relation(name, place, pipeline).is_none());
+        }
+        read.remove(&model.name.value);
+        for (relation, place) in read {
             node.inputs.entry(relation).or_insert(place);
         }
     }

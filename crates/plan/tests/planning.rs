@@ -283,6 +283,15 @@ fn grain_tests_and_contracts_name_columns_that_exist() {
 }
 
 #[test]
+fn what_a_relationship_refers_to_has_to_be_there() {
+    let found = refusal(
+        "  m: { sql: sql/m.sql, materialized: table, tests: [relationships: { customer_id: ordrs.customer_id }] }\n",
+        &[("m", "SELECT customer_id FROM orders")],
+    );
+    assert!(found.contains("unknown-relation") && found.contains("did you mean `orders`?"), "{found}");
+}
+
+#[test]
 fn a_stored_column_needs_a_name_and_a_type() {
     let found = refusal(
         "  m: { sql: sql/m.sql, materialized: table }\n",

@@ -41,5 +41,5 @@ fn calibration(asked: &CommandLine) -> Result<(), String> {
 }
 
 fn daily(asked: &CommandLine) -> Result<(), String> {
-    daily::print(asked.number("--customers", 20_000)?, asked.number("--runs", 3)?)
+    daily::print(asked.number("--customers", 100_000)?, asked.number("--runs", 3)?)
 }

@@ -105,11 +105,8 @@ const CLICKS: &str = "  clicks:
 seeds:
 ";
 
-const CLICKED: &str = "UNION ALL
-SELECT click.click_id, login.customer, 'o1', click.at, 'web', click.event, CAST(NULL AS VARCHAR), 'digital',
-    CAST(NULL AS DOUBLE), CAST(NULL AS BOOLEAN), 0.02
-FROM clicks AS click
-INNER JOIN (
+/// Joined to clicks as `click`: the login that claims one.
+const LOGIN: &str = "(
     SELECT visitor, customer, at AS logged_in_at, coalesce(
         lag(at) OVER (PARTITION BY visitor ORDER BY at, click_id), at - INTERVAL '6 days' - INTERVAL '1 second'
     ) AS login_before
@@ -120,6 +117,19 @@ INNER JOIN (
     AND click.at <= login.logged_in_at
 ";
 
+const CLICKED: &str = "UNION ALL
+SELECT click.click_id, login.customer, 'o1', click.at, 'web', click.event, CAST(NULL AS VARCHAR), 'digital',
+    CAST(NULL AS DOUBLE), CAST(NULL AS BOOLEAN), 0.02
+FROM clicks AS click
+INNER JOIN ";
+
+/// Clicks that no login claims.
+const UNKNOWN: &str = "SELECT click.click_id, click.visitor, click.at FROM clicks AS click LEFT ANTI JOIN ";
+const UNKNOWN_MODEL: &str =
+    "  unknown: { sql: sql/unknown.sql, materialized: incremental, lookback: 10 days, reach: 6 days, \
+    time_column: at, grain: [click_id] }
+";
+
 /// The workspace in which a login claims what its visitor did before.
 fn with_logins() -> Workspace {
     let workspace = workspace();
@@ -127,7 +137,9 @@ fn with_logins() -> Workspace {
     for model in ["match: touchpoints, materialized: incremental, lookback: 10 days", "interval: day"] {
         workspace.edit("pipelines/grown.yaml", model, &format!("{model}, reach: 6 days"));
     }
-    workspace.put("sql/touchpoints.sql", format!("{TOUCHPOINTS}{CLICKED}"));
+    workspace.edit("pipelines/grown.yaml", "  daily:", &format!("{UNKNOWN_MODEL}  daily:"));
+    workspace.put("sql/touchpoints.sql", format!("{TOUCHPOINTS}{CLICKED}{LOGIN}"));
+    workspace.put("sql/unknown.sql", format!("{UNKNOWN}{LOGIN}"));
     workspace.put("data/clicks/none.json", "");
     workspace
 }
@@ -240,7 +252,8 @@ fn run(workspace: &Workspace, warehouse: &str, day: f64, more: &[&str]) -> Outco
 
 /// Every table of two warehouses, row for row.
 fn assert_equal(workspace: &Workspace, one: &str, other: &str, what: &str) {
-    for (table, order) in TABLES {
+    let with_logins = workspace.has("sql/unknown.sql").then_some(("unknown", "click_id"));
+    for (table, order) in TABLES.into_iter().chain(with_logins) {
         let rows = |warehouse: &str| {
             let sql = format!("SELECT * FROM {table} ORDER BY {order}");
             workspace.run_with(&["query", &sql, "--format", "csv"], &[("WAREHOUSE", warehouse)]).ends_with(0).stdout

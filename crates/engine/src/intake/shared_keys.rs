@@ -108,7 +108,7 @@ impl SharedKeys {
     }
 }
 
-/// The different rows under shared keys: `__copies` of each, and `__verdict`, the number of different rows of its key.
+/// The different rows under shared keys: `__copies` of each, and `__variants`, the number of different rows of its key.
 pub(super) struct Copies {
     batch: RecordBatch,
     names: Vec<String>,
