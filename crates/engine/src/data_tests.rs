@@ -200,7 +200,7 @@ impl Execution {
         let rules: Vec<_> = tests.iter().filter_map(|test| test.broken.clone()).collect();
         let others = tests.iter().filter(|test| test.broken.is_none()).map(|test| self.test(test));
         // The few rows of an increment are tested in moments, most of which tests spend in waiting.
-        let at_once = if self.only_increments { TESTED_AT_ONCE } else { 1 };
+        let at_once = if self.windows.is_empty() { 1 } else { TESTED_AT_ONCE };
         let others = futures::stream::iter(others.collect::<Vec<_>>()).buffered(at_once).try_collect::<Vec<_>>();
         let (broken, others) = match at_once {
             1 => (self.broken_rows(relation, rules).await?, others.await?),

@@ -53,8 +53,6 @@ pub(crate) struct Execution {
     pub(crate) increments: Increments,
     /// For each relation that is not read whole the instant from which on it is.
     pub(crate) windows: BTreeMap<String, Timestamp>,
-    /// Whether every table of the run is an increment: little is read then, and that often.
-    pub(crate) only_increments: bool,
     /// Relations kept in memory; none where relations are only looked at.
     pub(crate) holding: Option<Holding>,
     /// The tables of the last complete run, with their versions.
@@ -76,7 +74,6 @@ impl Execution {
             gate: Gate::default(),
             increments: Increments::default(),
             windows: BTreeMap::new(),
-            only_increments: false,
             holding: None,
             published: BTreeMap::new(),
             seen: Mutex::default(),
@@ -182,7 +179,8 @@ impl Execution {
         for rule in &source.contract {
             rules.broken.extend(row_rule(rule, rows.schema(), &plan.parameters, &self.session.state())?);
         }
-        let is_kept = self.only_increments || self.windows.contains_key(&step.name);
+        // Where touchpoints themselves do not fit, it is from sources in memory that they are best made again.
+        let is_kept = !self.windows.is_empty();
         let intake = self.intake(&step.name, rows, &rules, is_kept, record).await?;
         let not_read = window.map(|(active, _)| Expr::IsNotTrue(Box::new(active)));
         self.admit(step, intake, not_read, record).await?;
@@ -196,7 +194,7 @@ impl Execution {
     fn is_read_often(&self, touchpoints: &str) -> bool {
         let steps = &self.prepared.plan.steps;
         let readers = steps.iter().filter(|step| step.inputs.iter().any(|input| input == touchpoints)).count();
-        self.windows.contains_key(touchpoints) || readers >= MANY_READERS
+        !self.windows.is_empty() || readers >= MANY_READERS
     }
 
     /// Gives every row its verdict, and keeps the rows in memory where asked and there is room.

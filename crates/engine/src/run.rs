@@ -15,7 +15,7 @@ use crate::event::{Event, Observer};
 use crate::failure::EngineError;
 use crate::gate::{Gate, hold};
 use crate::hold::Holding;
-use crate::incremental::{Increments, IntervalOptions, increments, only_increments, source_windows, sums_table};
+use crate::incremental::{Increments, IntervalOptions, increments, source_windows, sums_table};
 use crate::prepare::Prepared;
 use crate::progress::RunProgress;
 use crate::publish::Execution;
@@ -87,7 +87,6 @@ pub async fn run(
         publishes: true,
         gate,
         holding: Some(Holding::new(&beginning.session, prepared.session_options.memory_limit)),
-        only_increments: only_increments(&prepared.plan, &beginning.steps, &increments),
         increments,
         windows,
         published: beginning.published.as_ref().map(|last| last.record.tables.clone()).unwrap_or_default(),

@@ -21,4 +21,4 @@ pub use decide::{Increment, Increments, IntervalOptions, LateRows, increments};
 pub use ledger::IncrementRecord;
 pub(crate) use replace::{Replacement, Shared, replacement};
 pub(crate) use seen::{Seen, sums_table};
-pub(crate) use window::{active_since, only_increments, source_windows};
+pub(crate) use window::{active_since, source_windows};

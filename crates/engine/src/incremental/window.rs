@@ -33,13 +33,6 @@ pub(crate) fn source_windows(plan: &Plan, steps: &[&Step], increments: &Incremen
     windows.into_iter().filter_map(days).collect()
 }
 
-/// Whether a run makes tables, and all of them from some instant on.
-pub(crate) fn only_increments(plan: &Plan, steps: &[&Step], increments: &Increments) -> bool {
-    let mut tables = steps.iter().filter(|step| plan.is_table(&step.name)).peekable();
-    let is_increment = |step: &&Step| increments.get(&step.name).is_some_and(|increment| increment.start.is_some());
-    tables.peek().is_some() && tables.all(is_increment)
-}
-
 /// The relations that a step reads, its views' included, each with the instant from which on it needs their rows.
 fn read_since(plan: &Plan, step: &str, increment: Option<&Increment>) -> Vec<(String, Option<Timestamp>)> {
     let since = increment.and_then(|increment| increment.start);
