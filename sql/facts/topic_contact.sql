@@ -15,28 +15,9 @@ WITH touchpoint AS (
         lag(channel) OVER customer_order AS previous_channel
     FROM touchpoints
     WINDOW customer_order AS (PARTITION BY customer_id ORDER BY occurred_at, touchpoint_id)
-),
-
--- A customer's contacts on a topic follow each other; one partition a customer costs less than one for each topic, too.
-about_topic AS (
-    SELECT
-        touchpoint_id,
-        customer_id,
-        occurred_at,
-        event,
-        topic,
-        cost,
-        is_contact,
-        previous_event,
-        previous_channel,
-        CASE WHEN lag(topic) OVER topic_order = topic AND lag(is_contact) OVER topic_order
-            THEN lag(occurred_at) OVER topic_order
-        END AS previous_contact_at
-    FROM touchpoint
-    WHERE topic IS NOT NULL AND (is_contact OR event = 'ticket_reopened')
-    WINDOW topic_order AS (PARTITION BY customer_id ORDER BY topic, is_contact, occurred_at, touchpoint_id)
 )
 
+-- Within a customer, contacts on a topic follow each other: one partition a customer costs less than one for each topic.
 SELECT
     touchpoint_id,
     customer_id,
@@ -45,7 +26,14 @@ SELECT
     topic,
     cost,
     is_contact,
-    is_contact AND coalesce(previous_contact_at >= occurred_at - INTERVAL '7 days', FALSE) AS is_repeat,
+    is_contact AND coalesce(
+        lag(topic) OVER topic_order = topic
+        AND lag(is_contact) OVER topic_order
+        AND lag(occurred_at) OVER topic_order >= occurred_at - INTERVAL '7 days',
+        FALSE
+    ) AS is_repeat,
     coalesce(previous_event, '(none)') AS upstream_event,
     coalesce(previous_channel, '(none)') AS upstream_channel
-FROM about_topic
+FROM touchpoint
+WHERE topic IS NOT NULL AND (is_contact OR event = 'ticket_reopened')
+WINDOW topic_order AS (PARTITION BY customer_id ORDER BY topic, is_contact, occurred_at, touchpoint_id)

@@ -121,7 +121,7 @@ impl Execution {
             (Tested::Written, made.map(|made| made.written(staged))),
             (Tested::Whole, Some(staged.table_provider())),
         ];
-        // Planning tests of these rows, too, would cost more than to know from the first round whether any is due.
+        // Planning is dear: rows that no test looks at, as the first round tells, are passed over.
         let mut due: Option<Vec<Tested>> = None;
         for (tested, rows) in rounds.into_iter().filter_map(|(tested, rows)| Some((tested, rows?))) {
             self.register(name, rows)?;
