@@ -1,11 +1,14 @@
 # `make` alone lists what there is. A target works with only a Rust toolchain unless its line says what else it needs.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-retail test check check-schemas bench bench-daily bench-parts bench-serve charts clients report-pictures \
-	fmt truths calibration crash test-s3
+.PHONY: help demo demo-retail test check check-schemas install dist build-time bench bench-daily bench-parts bench-serve \
+	charts clients report-pictures fmt truths calibration crash test-s3
 
 # `--workspace` everywhere: it makes the demo, the tests and the lints share what was compiled.
 BUILD := cargo build --locked --workspace
 THROUGHLINE := $(or $(CARGO_TARGET_DIR),target)/debug/throughline
+# What is shipped: everything optimized, linked as a whole, without symbols. Takes far longer to compile.
+DIST := cargo build --locked --package throughline-cli --profile dist --features mimalloc
+DIST_THROUGHLINE := $(or $(CARGO_TARGET_DIR),target)/dist/throughline
 # The sample ends on this day, so the demo looks at it from there and prints the same numbers on any day.
 SAMPLE_AS_OF := 2026-10-01
 CUSTOMERS ?= 20000
@@ -44,16 +47,26 @@ check-schemas: ## Holds OpenLineage events and YAML files against their JSON Sch
 	$(SCHEMAS_PYTHON)/bin/pip install --quiet --requirement $(SCHEMAS)/requirements.txt
 	$(SCHEMAS_PYTHON)/bin/python $(SCHEMAS)/check.py --throughline $(THROUGHLINE)
 
+dist: ## The program as it is shipped: optimized as a whole, one file (takes far longer than the daily build)
+	$(DIST)
+
+install: ## Puts the program as it is shipped where cargo keeps programs
+	cargo install --locked --path crates/cli --profile dist --features mimalloc
+
+build-time: ## What the demo compiles from nothing: wall, CPU, the dearest crates (PROFILE=dev or dist; needs python3)
+	python3 crates/cli/benches/build_time/build_time.py --profile $(or $(PROFILE),dev) \
+		--folder $(or $(CARGO_TARGET_DIR),target)/build-time
+
 # The comparison's environment and logs stay among the build products; BENCH passes options on, e.g. BENCH="--open".
 COMPARISON := crates/cli/benches/comparison
 BENCH_FOLDER := $(or $(CARGO_TARGET_DIR),target)/bench
 TOUCHPOINTS ?= 2000000
 
 bench: ## Compares with DuckDB, Polars and ClickHouse (TOUCHPOINTS=2000000 BENCH="--runs 3"; needs python3 with pip)
-	$(BUILD)
+	$(DIST)
 	test -d $(BENCH_FOLDER)/python || python3 -m venv $(BENCH_FOLDER)/python
 	$(BENCH_FOLDER)/python/bin/pip install --quiet --requirement $(COMPARISON)/requirements.txt
-	$(BENCH_FOLDER)/python/bin/python $(COMPARISON)/compare.py --throughline $(THROUGHLINE) \
+	$(BENCH_FOLDER)/python/bin/python $(COMPARISON)/compare.py --throughline $(DIST_THROUGHLINE) \
 		--data $(BENCH_FOLDER)/data --touchpoints $(TOUCHPOINTS) $(BENCH)
 
 bench-parts: ## Rows a second through the matcher by number of definitions, the statistics and the sample generator

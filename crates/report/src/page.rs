@@ -58,7 +58,7 @@ pub(crate) fn render(context: &Context<'_>, views: &[View]) -> Result<String, mi
         views,
         // Scripts with this mark run and no others; who writes a text into the data cannot know it beforehand, for it
         // depends on that text.
-        nonce => format!("{:x}", Sha256::digest(data.as_bytes()))[..32].to_owned(),
+        nonce => Sha256::digest(data.as_bytes())[..16].iter().map(|byte| format!("{byte:02x}")).collect::<String>(),
         data,
         style => STYLE,
         licences => LICENCES,

@@ -32,7 +32,8 @@ fn hashes(lake: &Path) -> BTreeMap<String, String> {
         };
         for file in files {
             let digest = Sha256::digest(fs::read(&file).expect("a file"));
-            hashes.insert(file.strip_prefix(lake).expect("below").display().to_string(), format!("{digest:x}"));
+            let hexadecimal = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+            hashes.insert(file.strip_prefix(lake).expect("below").display().to_string(), hexadecimal);
         }
     }
     hashes

@@ -5,7 +5,7 @@ use std::fmt;
 use arrow::error::ArrowError;
 use datafusion::common::SchemaError;
 use datafusion::error::DataFusionError;
-use datafusion_postgres::pgwire::error::{ErrorInfo, PgWireError};
+use pgwire::error::{ErrorInfo, PgWireError};
 use tonic::{Code, Status};
 
 /// Codes of <https://www.postgresql.org/docs/current/errcodes-appendix.html>.

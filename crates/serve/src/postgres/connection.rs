@@ -9,13 +9,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use datafusion_postgres::pgwire::api::auth::StartupHandler;
-use datafusion_postgres::pgwire::api::{ClientInfo, NoopHandler, PgWireConnectionState};
-use datafusion_postgres::pgwire::error::{ErrorInfo, PgWireError};
-use datafusion_postgres::pgwire::messages::response::ReadyForQuery;
-use datafusion_postgres::pgwire::messages::{DecodeContext, PgWireBackendMessage, PgWireFrontendMessage};
-use datafusion_postgres::pgwire::tokio::server::{negotiate_tls, process_message};
 use futures::SinkExt;
+use pgwire::api::auth::StartupHandler;
+use pgwire::api::{ClientInfo, NoopHandler, PgWireConnectionState};
+use pgwire::error::{ErrorInfo, PgWireError};
+use pgwire::messages::response::ReadyForQuery;
+use pgwire::messages::{DecodeContext, PgWireBackendMessage, PgWireFrontendMessage};
+use pgwire::tokio::server::{negotiate_tls, process_message};
 use tokio::io::{AsyncReadExt, Interest};
 use tokio::net::TcpStream;
 
@@ -242,7 +242,7 @@ fn error(info: ErrorInfo) -> PgWireBackendMessage {
 /// When the connection is gone, nobody can cancel what it runs.
 struct Forget {
     logins: Arc<Logins>,
-    key: Option<(i32, datafusion_postgres::pgwire::messages::startup::SecretKey)>,
+    key: Option<(i32, pgwire::messages::startup::SecretKey)>,
 }
 
 impl Drop for Forget {

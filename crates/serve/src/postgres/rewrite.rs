@@ -220,7 +220,7 @@ mod tests {
     /// Names of relations become numbers by one function, however they are written.
     #[test]
     fn regclass_is_looked_up() {
-        use datafusion_postgres::datafusion_pg_catalog::sql::PostgresCompatibilityParser;
+        use datafusion_pg_catalog::sql::PostgresCompatibilityParser;
         let parser = PostgresCompatibilityParser::new();
         for sql in ["SELECT 1 WHERE a = 'pg_class'::regclass", "SELECT 1 WHERE a = CAST($1 AS REGCLASS)"] {
             let mut statement = parser.parse(sql).unwrap().remove(0);
