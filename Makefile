@@ -7,7 +7,7 @@
 BUILD := cargo build --locked --workspace
 THROUGHLINE := $(or $(CARGO_TARGET_DIR),target)/debug/throughline
 # What is shipped: everything optimized, linked as a whole, without symbols. Takes far longer to compile.
-DIST := cargo build --locked --package throughline-cli --profile dist --features mimalloc
+DIST := cargo build --locked --package throughline-cli --profile dist
 DIST_THROUGHLINE := $(or $(CARGO_TARGET_DIR),target)/dist/throughline
 # The sample ends on this day, so the demo looks at it from there and prints the same numbers on any day.
 SAMPLE_AS_OF := 2026-10-01
@@ -51,7 +51,7 @@ dist: ## The program as it is shipped: optimized as a whole, one file (takes far
 	$(DIST)
 
 install: ## Puts the program as it is shipped where cargo keeps programs
-	cargo install --locked --path crates/cli --profile dist --features mimalloc
+	cargo install --locked --path crates/cli --profile dist
 
 build-time: ## What the demo compiles from nothing: wall, CPU, the dearest crates (PROFILE=dev or dist; needs python3)
 	python3 crates/cli/benches/build_time/build_time.py --profile $(or $(PROFILE),dev) \

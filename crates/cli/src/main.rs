@@ -15,11 +15,6 @@ use crate::arguments::{Arguments, Command, SnapshotCommand};
 use crate::exit::Exit;
 use crate::signal::Interruptions;
 
-/// Batches are allocated on one thread and freed on another all the time, which this allocator does with less waiting.
-#[cfg(feature = "mimalloc")]
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Stack of each thread. The planner and the expressions of a long `a OR b OR …` recurse once a term, and the default of
 /// 2 MiB ends the process at some two thousand terms. Memory is taken only as far as it is used.
 const STACK_BYTES: usize = 128 * 1024 * 1024;
