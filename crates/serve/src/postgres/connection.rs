@@ -26,7 +26,7 @@ use super::login::{Login, Logins};
 use super::session::Session;
 use crate::event::{Event, Protocol};
 use crate::failure::{Failure, sqlstate};
-use crate::server::Shared;
+use crate::shared::Shared;
 
 /// From the first byte to the end of the login.
 const LOGIN_TIME: Duration = Duration::from_secs(15);

@@ -30,10 +30,11 @@ use super::rewrite::rewrite;
 use super::session::Session;
 use super::statement::{Kind, first_words};
 use crate::complexity::verify_short;
-use crate::edition::{Edition, MAIN};
+use crate::edition::Edition;
 use crate::failure::{Failure, sqlstate};
 use crate::queries::{LONGEST_TEXT, verify_read_only};
-use crate::server::Shared;
+use crate::schemas::MAIN;
+use crate::shared::Shared;
 
 /// Answers for all connections; what belongs to one is in its [`Session`].
 pub(super) struct Handler {
