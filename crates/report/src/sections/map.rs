@@ -2,11 +2,12 @@
 
 use throughline_engine::{EngineError, Figures};
 
-use crate::block::{Block, Figure, Picture, Section, Verdict};
+use crate::block::{Block, Figure, Picture, Section};
 use crate::chart::{Chart, MapGroup, MapPoint};
 use crate::context::{Context, landmark_name, verdict_of};
 use crate::numbers::{interval, rounded, small, whole};
 use crate::table::Table;
+use crate::verdict::Verdict;
 
 const COLUMNS: [&str; 6] = ["journey", "landmark", "segment", "status", "exposed", "adjusted_odds_ratio"];
 
