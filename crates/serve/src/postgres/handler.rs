@@ -150,6 +150,23 @@ impl Handler {
             let tag = if matches!(kind, Kind::Rows(Statement::Explain { .. })) { "EXPLAIN" } else { "SELECT" };
             return rows(client, &columns, self.batches(session, planned, sql), tag, format);
         }
+        self.carry_out(client, session, (sql, kind), format).await
+    }
+
+    /// Does what a statement says that has no plan of its own: it changes what is kept of the connection, or reads on
+    /// from a cursor.
+    async fn carry_out<C>(
+        &self,
+        client: &mut C,
+        session: &Session,
+        (sql, kind): (&str, &Kind),
+        format: &Format,
+    ) -> PgWireResult<Response>
+    where
+        C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        C::PortalStore: PortalStore,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
         match kind {
             Kind::Set(name, value) => self.set(client, session, name, value.as_deref()).await,
             Kind::ResetAll => {
