@@ -9,7 +9,7 @@ mod influence;
 mod tests;
 mod trace;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use datafusion::datasource::empty::EmptyTable;
