@@ -1,7 +1,7 @@
 # `make` alone lists what there is. A target works with only a Rust toolchain unless its line says what else it needs.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-retail test check circles check-schemas install dist build-time bench bench-daily bench-parts bench-serve \
-	charts clients report-pictures fmt truths calibration crash test-s3
+.PHONY: help demo demo-retail test check circles check-schemas install dist build-time bench bench-daily bench-parts \
+	bench-serve charts clients report-pictures fmt truths calibration crash test-s3
 
 # `--workspace` everywhere: it makes the demo, the tests and the lints share what was compiled.
 BUILD := cargo build --locked --workspace

@@ -19,7 +19,7 @@ use throughline_config::{
 use crate::condition::{column_named, row_rule, schema_of};
 use crate::data_test::planned_tests;
 use crate::error_place::{TextOrigin, diagnose};
-use crate::graph::{Graph, Node};
+use crate::graph::{Graph, JOURNEY_DEFINITIONS, Node};
 use crate::parameters::{BEGINNING, Parameters};
 use crate::relation::{JourneyMatching, relation};
 use crate::replaced_rows::{check_replaced, replaced_rows};

@@ -151,7 +151,7 @@ fn a_child_that_uses_its_parent_s_item_is_in_a_circle_once_the_parent_uses_the_c
         ("table.rs", "mod row;\npub use row::wide;\npub struct Width(pub u8);\npub fn widest() -> Width { wide() }\n");
     assert_eq!(
         circles_of(&[root, child, uses]),
-        ["a circle of 2 files\n  table.rs imports wide from table/row.rs\n  table/row.rs imports Width from table.rs"]
+        ["a circle of 2 files\n  table/row.rs imports Width from table.rs\n  table.rs imports wide from table/row.rs"]
     );
 }
 
