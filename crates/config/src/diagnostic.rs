@@ -1,9 +1,8 @@
 //! Messages a person can act on: what happened, where, and the way out.
 
 use std::collections::HashSet;
-use std::fmt;
 
-use crate::{Place, render};
+use crate::Place;
 
 /// How bad it is. An error stops everything; a warning is shown and lived with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -116,17 +115,6 @@ impl Diagnostics {
             key(left).cmp(&key(right))
         });
         self
-    }
-
-    /// The findings as text, each with its source line and caret, one blank line between them.
-    pub fn render(&self, colour: bool) -> String {
-        render::findings(&self.0, colour)
-    }
-}
-
-impl fmt::Display for Diagnostics {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&self.render(false))
     }
 }
 

@@ -6,24 +6,31 @@
 //! This crate knows no engine: it never parses SQL, never opens data, and has no async code. Whether a column exists
 //! or a condition is boolean is for `throughline-plan` to say, which uses the places kept here.
 
+mod data_test;
 mod diagnostic;
+mod journey;
 mod load;
+mod model;
 mod pipeline;
 mod place;
 mod render;
 mod schema;
+mod source;
 #[cfg(test)]
 mod tests;
 mod trigger;
 mod unit_test;
+mod value;
 
+pub use data_test::{DataTest, RowRule, TestKind};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity, closest};
+pub use journey::{JourneyDefinition, OnRestart};
 pub use load::{LoadOptions, instant, load_pipeline, pipeline_names};
-pub use pipeline::{
-    Calendar, Column, ColumnType, DataTest, Duration, Format, Freshness, Increment, JourneyDefinition, MatchRows,
-    Materialization, Model, ModelKind, OnRestart, Pipeline, RowRule, Source, SourceKind, TestKind, Timestamp, Variable,
-};
+pub use model::{Calendar, Increment, MatchRows, Materialization, Model, ModelKind};
+pub use pipeline::Pipeline;
 pub use place::{Located, Place, SourceFile};
 pub use schema::{FileKind, json_schema};
+pub use source::{Column, ColumnType, Format, Freshness, Source, SourceKind};
 pub use trigger::{Template, TemplatePart, Trigger, TriggerSeverity};
 pub use unit_test::{Cell, ExpectedRows, GivenRows, TestRow, UnitTest};
+pub use value::{Duration, Timestamp, Variable};

@@ -9,6 +9,8 @@ mod globs;
 mod interpolate;
 mod journeys;
 mod models;
+mod names;
+mod options;
 mod rules;
 #[cfg(test)]
 mod schema_keys;
@@ -18,40 +20,18 @@ mod tree;
 mod triggers;
 mod unit_tests;
 pub(crate) mod values;
+mod variables;
 mod workspace;
 
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::{Diagnostic, Diagnostics, Pipeline, closest};
 use workspace::Workspace;
 
+pub use options::LoadOptions;
+
 /// Findings that are kept: nobody reads more at once.
 const MAX_SHOWN: usize = 500;
-
-/// What to load.
-#[derive(Debug, Clone, Default)]
-pub struct LoadOptions {
-    /// The workspace: the folder that holds `pipelines/`.
-    pub project: PathBuf,
-    /// The pipeline's name; `None` takes the only one, or `key_journeys` of several.
-    pub pipeline: Option<String>,
-    /// Values of `--vars`, name and text; each must be a variable the pipeline declares.
-    pub variables: Vec<(String, String)>,
-    /// Where `${VAR}` looks.
-    pub environment: HashMap<String, String>,
-}
-
-impl LoadOptions {
-    /// The default pipeline of `project`, with the environment of this process. Variables of the environment that are
-    /// not UTF-8 count as not set.
-    pub fn new(project: impl Into<PathBuf>) -> Self {
-        let environment = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect();
-        Self { project: project.into(), environment, ..Self::default() }
-    }
-}
 
 /// Reads one pipeline and everything it names: journey files, SQL files, the dictionary.
 ///

@@ -1,10 +1,11 @@
 //! Findings as text for a terminal: message, place, source line, caret, help.
 
+use std::fmt;
 use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
-use crate::{Diagnostic, Place, Severity};
+use crate::{Diagnostic, Diagnostics, Place, Severity};
 
 /// The longest line, in bytes, that is laid out as a whole (and then cut to the terminal's width); generated files have
 /// lines of any length.
@@ -14,18 +15,27 @@ const MARGIN: usize = 60;
 /// The longest message or label shown, in characters: a value a person pasted by mistake must not flood the screen.
 const LONGEST_TEXT: usize = 2_000;
 
-/// All findings, separated by blank lines. Ends with a line feed when there is anything to say.
-pub(crate) fn findings(findings: &[Diagnostic], colour: bool) -> String {
-    let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
-    let mut text = String::new();
-    for finding in findings {
-        if !text.is_empty() {
+impl Diagnostics {
+    /// The findings as text, each with its source line and caret, one blank line between them. Ends with a line feed
+    /// when there is anything to say.
+    pub fn render(&self, colour: bool) -> String {
+        let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+        let mut text = String::new();
+        for finding in &self.0 {
+            if !text.is_empty() {
+                text.push('\n');
+            }
+            text.push_str(&one(finding, &renderer));
             text.push('\n');
         }
-        text.push_str(&one(finding, &renderer));
-        text.push('\n');
+        text
     }
-    text
+}
+
+impl fmt::Display for Diagnostics {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.render(false))
+    }
 }
 
 fn one(finding: &Diagnostic, renderer: &Renderer) -> String {

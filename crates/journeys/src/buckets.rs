@@ -20,20 +20,11 @@ use datafusion::execution::disk_manager::DiskManager;
 use datafusion::execution::memory_pool::MemoryReservation;
 use datafusion::physical_plan::metrics::SpillMetrics;
 
-use crate::customer_tables::CustomerTables;
+use crate::customer_tables::{BUCKETS, CustomerTables};
 use crate::customers::{Amounts, Customers, Ids};
-
-/// Enough that a bucket's rows and customers stay in the cache of a core while they are worked on, few enough that a
-/// block has long runs for each.
-pub(crate) const BUCKETS: usize = 1024;
 
 /// Buckets that are let go together: fewer would make the parts of a block too small.
 pub(crate) const BUCKETS_OF_A_GROUP: usize = 64;
-
-/// The bucket of a customer: the hash's upper bits.
-pub(crate) fn bucket_of(hash: u64) -> usize {
-    (hash >> (u64::BITS - BUCKETS.ilog2())) as usize
-}
 
 /// The columns of a block, in this order; further key columns follow.
 pub(crate) mod column {

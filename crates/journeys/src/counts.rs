@@ -1,13 +1,10 @@
-//! What became of every touchpoint, by definition: kept as DataFusion metrics, read as plain numbers.
+//! What became of every touchpoint, by definition: plain numbers, read from the metrics of a plan that ran.
 
 use datafusion::physical_plan::ExecutionPlan;
-use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricBuilder, MetricValue};
+use datafusion::physical_plan::metrics::MetricValue;
 
+use crate::counters::LABEL;
 use crate::exec::MatchJourneysExec;
-use crate::rules::Status;
-
-/// The metrics' label that holds the journey's name.
-const LABEL: &str = "journey";
 
 /// One definition's counts over all partitions that ran.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,71 +120,4 @@ pub fn match_counts(plan: &dyn ExecutionPlan) -> Vec<DefinitionCounts> {
     }
     all.extend(plan.children().into_iter().flat_map(|child| match_counts(child.as_ref())));
     all
-}
-
-/// One definition's counters in one partition.
-#[derive(Debug)]
-pub(crate) struct Counters {
-    read: Count,
-    members: Count,
-    non_members: Count,
-    null_key: Count,
-    null_id: Count,
-    null_time: Count,
-    after_as_of: Count,
-    instances: [Count; 5],
-}
-
-/// What became of a batch's rows before any definition was applied; the remaining ones go on.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Sorted {
-    pub(crate) read: usize,
-    pub(crate) null_key: usize,
-    pub(crate) null_id: usize,
-    pub(crate) null_time: usize,
-    pub(crate) after_as_of: usize,
-    /// Rows for which no definition has any use.
-    pub(crate) idle: usize,
-}
-
-impl Counters {
-    pub(crate) fn new(metrics: &ExecutionPlanMetricsSet, partition: usize, journey: &str) -> Self {
-        let counter = |name: &'static str| {
-            MetricBuilder::new(metrics).with_new_label(LABEL, journey.to_owned()).counter(name, partition)
-        };
-        Self {
-            read: counter("read"),
-            members: counter("members"),
-            non_members: counter("non_members"),
-            null_key: counter("null_key"),
-            null_id: counter("null_id"),
-            null_time: counter("null_time"),
-            after_as_of: counter("after_as_of"),
-            instances: Status::NAMES.map(counter),
-        }
-    }
-
-    /// Adds a batch that was read, with the rows that end here.
-    pub(crate) fn add_batch(&self, rows: &Sorted) {
-        let Sorted { read, null_key, null_id, null_time, after_as_of, idle } = *rows;
-        self.read.add(read);
-        self.non_members.add(idle);
-        self.null_key.add(null_key);
-        self.null_id.add(null_id);
-        self.null_time.add(null_time);
-        self.after_as_of.add(after_as_of);
-    }
-
-    /// Adds rows that were matched, of which `members` became members. They are counted where they arrive, not where
-    /// they were read: a row lost on the way breaks the sum.
-    pub(crate) fn add_matched(&self, rows: usize, members: usize) {
-        debug_assert!(members <= rows, "no touchpoint is a member twice");
-        self.members.add(members);
-        self.non_members.add(rows.saturating_sub(members));
-    }
-
-    /// Adds an instance that is handed on.
-    pub(crate) fn add_instance(&self, status: Status) {
-        self.instances[status as usize].add(1);
-    }
 }

@@ -1,13 +1,20 @@
 //! The customers of each bucket and their numbers.
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array, StringArray};
 use arrow::datatypes::{DataType, Int64Type};
 use datafusion::common::{Result, internal_err};
 use hashbrown::HashTable;
 
-use crate::buckets::{BUCKETS, lock};
+/// Enough that a bucket's rows and customers stay in the cache of a core while they are worked on, few enough that a
+/// block has long runs for each.
+pub(crate) const BUCKETS: usize = 1024;
+
+/// The bucket of a customer: the hash's upper bits.
+pub(crate) fn bucket_of(hash: u64) -> usize {
+    (hash >> (u64::BITS - BUCKETS.ilog2())) as usize
+}
 
 /// The customers of every bucket, each with a number within its bucket.
 #[derive(Debug)]
@@ -25,7 +32,7 @@ impl CustomerTables {
 
     /// Bytes held.
     pub(crate) fn size(&self) -> usize {
-        self.0.iter().map(|table| lock(table).size()).sum()
+        (0..BUCKETS).map(|bucket| self.bucket(bucket).size()).sum()
     }
 
     /// The number of each customer in its bucket; rows are in the order of their buckets, `ends` says where each ends.
@@ -63,7 +70,7 @@ impl CustomerTables {
     }
 
     fn bucket(&self, bucket: usize) -> MutexGuard<'_, CustomerTable> {
-        lock(&self.0[bucket])
+        self.0[bucket].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -25,7 +25,7 @@ use futures::{FutureExt, TryStreamExt};
 use serde::{Deserialize, Serialize};
 
 use crate::classes::{ClassCoder, Classes, SharedClasses, TraitColumns};
-use crate::counts::Counters;
+use crate::counters::Counters;
 use crate::customers::KeySet;
 use crate::grouped::OutputForm;
 use crate::instances::InstanceOutput;

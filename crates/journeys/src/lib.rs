@@ -19,6 +19,7 @@ mod buckets;
 mod classes;
 mod codec;
 mod conditions;
+mod counters;
 mod counts;
 mod customer_tables;
 mod customers;

@@ -6,7 +6,7 @@ use arrow::datatypes::TimestampMicrosecondType;
 use datafusion::common::Result;
 
 use crate::classes::ClassCoder;
-use crate::counts::{Counters, Sorted};
+use crate::counters::{Counters, Sorted};
 
 /// Where the columns the matcher reads stand in the input.
 #[derive(Debug, Clone)]

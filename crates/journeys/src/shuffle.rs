@@ -24,9 +24,9 @@ use futures::future::{BoxFuture, Shared};
 use futures::stream::select_all;
 use futures::{FutureExt, StreamExt};
 
-use crate::buckets::{BUCKETS, Block, Buckets, Store, bucket_of, column, dealt_out, lock};
+use crate::buckets::{Block, Buckets, Store, column, dealt_out, lock};
 use crate::classes::SharedClasses;
-use crate::customer_tables::{CustomerTables, block_id_type, is_number};
+use crate::customer_tables::{BUCKETS, CustomerTables, block_id_type, bucket_of, is_number};
 use crate::customers::Customers;
 use crate::ordered::{AmountColumns, compact_array};
 use crate::prepare::{InputColumns, Preparation, Prepared};

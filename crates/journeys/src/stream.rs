@@ -9,7 +9,7 @@ use datafusion::physical_plan::metrics::BaselineMetrics;
 
 use crate::buckets::Buckets;
 use crate::classes::{Classes, SharedClasses};
-use crate::counts::Counters;
+use crate::counters::Counters;
 use crate::customers::Customers;
 use crate::grouped::{Grouped, OutputForm};
 use crate::instances::InstanceOutput;

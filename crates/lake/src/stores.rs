@@ -3,6 +3,7 @@
 mod relisting;
 mod s3;
 mod storage_error;
+mod store_error;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -18,49 +19,7 @@ use url::Url;
 
 pub use storage_error::plain_words;
 pub(crate) use storage_error::{storage_help, storage_words};
-
-/// A location cannot be turned into a store.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// A scheme this program does not read.
-    #[error("`{location}` has the scheme `{scheme}`, which is not supported")]
-    UnsupportedScheme {
-        /// The location as written.
-        location: String,
-        /// Its scheme.
-        scheme: String,
-    },
-    /// Not a location at all.
-    #[error("`{location}` is not a location: {reason}")]
-    Invalid {
-        /// The location as written.
-        location: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// The client of an object store could not be made from the environment.
-    #[error("the object store of `{location}` cannot be used: {}", storage_words(error))]
-    Client {
-        /// The location as written.
-        location: String,
-        /// What the client says.
-        error: object_store::Error,
-    },
-}
-
-impl StoreError {
-    /// The way out.
-    pub fn help(&self) -> String {
-        match self {
-            Self::UnsupportedScheme { .. } | Self::Invalid { .. } => {
-                "use a path relative to the workspace, an absolute path, `file:///path` or `s3://bucket/prefix`".into()
-            }
-            Self::Client { .. } => {
-                "check AWS_REGION, AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY".into()
-            }
-        }
-    }
-}
+pub use store_error::StoreError;
 
 /// A place in an object store.
 #[derive(Clone)]

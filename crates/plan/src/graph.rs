@@ -9,7 +9,9 @@ use throughline_config::{Diagnostic, Diagnostics, Model, ModelKind, Pipeline, Pl
 use crate::data_test::read_by_test;
 use crate::replaced_rows::{ReplacedRows, replaced_rows};
 use crate::sql_text::SqlText;
-use crate::step::JOURNEY_DEFINITIONS;
+
+/// The engine-made relation with one row a journey definition.
+pub const JOURNEY_DEFINITIONS: &str = "journey_definitions";
 
 /// A relation of the pipeline and what it reads.
 #[derive(Debug)]
@@ -75,7 +77,8 @@ impl Graph {
     fn carry_members(&mut self, pipeline: &Pipeline) {
         for model in pipeline.models.values() {
             let place = model.name.place.clone();
-            if let Ok(Some(ReplacedRows::Instances { members, .. })) = replaced_rows(model, pipeline, self)
+            if let Ok(Some(ReplacedRows::Instances { members, .. })) =
+                replaced_rows(model, pipeline, self.inputs(&model.name))
                 && let Some(node) = self.nodes.get_mut(&model.name.value)
             {
                 node.inputs.entry(members).or_insert(place);

@@ -19,11 +19,11 @@ use throughline_config::{
 use crate::condition::{column_named, row_rule, schema_of};
 use crate::data_test::planned_tests;
 use crate::error_place::{TextOrigin, diagnose};
-use crate::graph::{Graph, Node};
+use crate::graph::{Graph, JOURNEY_DEFINITIONS, Node};
 use crate::parameters::{BEGINNING, Parameters};
 use crate::relation::{JourneyMatching, relation};
 use crate::replaced_rows::{check_replaced, replaced_rows};
-use crate::step::{JOURNEY_DEFINITIONS, Plan, Step, StepKind, digest};
+use crate::step::{Plan, Step, StepKind, digest};
 use crate::trigger::check_triggers;
 
 /// Plans and type-checks the whole pipeline.
@@ -185,7 +185,7 @@ impl Checker {
         if model.materialized.is_stored() {
             storable(model, &schema)?;
         }
-        let replaced = replaced_rows(model, &self.pipeline, &self.graph)?;
+        let replaced = replaced_rows(model, &self.pipeline, self.graph.inputs(&model.name))?;
         if let Some(replaced) = &replaced {
             let schema_of_view =
                 |view: &str| inputs.iter().find(|input| input.name == view).map(|view| view.schema.clone());

@@ -4,7 +4,6 @@ use datafusion::arrow::datatypes::{DataType, SchemaRef};
 use throughline_config::{Diagnostic, Diagnostics, MatchRows, Materialization, Model, ModelKind, Pipeline};
 
 use crate::condition::{column_named, schema_of};
-use crate::graph::Graph;
 
 /// Which rows of an incremental model new and late rows can have changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,11 +24,11 @@ pub enum ReplacedRows {
     },
 }
 
-/// How the rows of `model` are told; `None` for a model that is not incremental.
-pub(crate) fn replaced_rows(
+/// How the rows of `model`, which reads `inputs`, are told; `None` for a model that is not incremental.
+pub(crate) fn replaced_rows<'a>(
     model: &Model,
     pipeline: &Pipeline,
-    graph: &Graph,
+    mut inputs: impl Iterator<Item = &'a str>,
 ) -> Result<Option<ReplacedRows>, Diagnostics> {
     if !matches!(model.materialized, Materialization::Incremental(_)) {
         return Ok(None);
@@ -38,7 +37,7 @@ pub(crate) fn replaced_rows(
         return Ok(Some(ReplacedRows::Members));
     }
     let is_view = |name: &str| pipeline.models.get(name).is_some_and(|model| !model.materialized.is_stored());
-    let instances = graph.inputs(&model.name).find_map(|name| match &pipeline.models.get(name)?.kind {
+    let instances = inputs.find_map(|name| match &pipeline.models.get(name)?.kind {
         ModelKind::Match { input, rows: MatchRows::Instances } if is_view(name) => Some((name, input)),
         _ => None,
     });

@@ -12,9 +12,6 @@ use crate::parameters::Parameters;
 use crate::replaced_rows::ReplacedRows;
 use crate::sql_text::SqlText;
 
-/// The engine-made relation with one row a journey definition.
-pub const JOURNEY_DEFINITIONS: &str = "journey_definitions";
-
 /// What a step is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StepKind {

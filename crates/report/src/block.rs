@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::chart::Chart;
 use crate::table::Table;
+use crate::verdict::Verdict;
 
 /// One reader's part of the page.
 #[derive(Debug, Serialize)]
@@ -133,20 +134,6 @@ pub(crate) struct Card {
 pub(crate) struct Fact {
     pub(crate) name: String,
     pub(crate) value: String,
-}
-
-/// What is to be said of a journey and churn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Verdict {
-    /// Linked to more churn beyond chance.
-    More,
-    /// Linked to less.
-    Fewer,
-    /// It may be chance.
-    Chance,
-    /// Not ranked.
-    Unranked,
 }
 
 /// One field of the account matrix.

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::block::Verdict;
+use crate::verdict::Verdict;
 
 /// One chart.
 #[derive(Debug, Serialize)]

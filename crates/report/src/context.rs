@@ -6,8 +6,8 @@ use throughline_config::Pipeline;
 use throughline_engine::{AtLandmark, EngineError, Explanation, Figures, PublishedTables, explain_from};
 use throughline_plan::Lineage;
 
-use crate::block::Verdict;
 use crate::numbers::day;
+use crate::verdict::Verdict;
 
 /// Every column of `fct_key_journeys` without which nothing can be said of churn.
 const KEY_JOURNEYS: [&str; 8] =

@@ -11,6 +11,7 @@ mod numbers;
 mod page;
 mod sections;
 mod table;
+mod verdict;
 pub mod words;
 
 use throughline_config::Pipeline;

@@ -10,9 +10,8 @@ use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 
 use crate::SampleError;
+use crate::truth::TRUTH_FILE;
 
-/// Marks a complete sample, and holds its truths.
-pub(crate) const MARKER: &str = "_truth.json";
 /// Marks a folder that a run is still writing, or was when it died.
 const UNFINISHED: &str = "_unfinished";
 /// Rows of a row group.
@@ -29,11 +28,11 @@ impl Staging {
     /// Opens `<out>.partial`, after making sure that `out` may be replaced and that no one else's files are touched.
     pub(crate) fn open(out: &Path) -> Result<Self, SampleError> {
         let partial = beside(out, ".partial");
-        if fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_some()) && !out.join(MARKER).is_file() {
+        if fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_some()) && !out.join(TRUTH_FILE).is_file() {
             return Err(SampleError::NotASample { path: out.to_owned() });
         }
         if partial.exists() {
-            if !partial.join(UNFINISHED).is_file() && !partial.join(MARKER).is_file() {
+            if !partial.join(UNFINISHED).is_file() && !partial.join(TRUTH_FILE).is_file() {
                 return Err(SampleError::NotASample { path: partial });
             }
             remove(&partial)?;
@@ -55,11 +54,11 @@ impl Staging {
 
     /// Gives the complete sample its name. A kill in between leaves either the old sample, the new one or none.
     pub(crate) fn finish(self, truth: &[u8]) -> Result<(), SampleError> {
-        self.write(MARKER, truth)?;
+        self.write(TRUTH_FILE, truth)?;
         let mark = self.partial.join(UNFINISHED);
         fs::remove_file(&mark).map_err(|source| SampleError::Io { path: mark, source })?;
         let old = beside(&self.out, ".old");
-        if old.join(MARKER).is_file() {
+        if old.join(TRUTH_FILE).is_file() {
             remove(&old)?;
         }
         let replaces = self.out.exists();

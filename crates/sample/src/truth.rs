@@ -12,6 +12,9 @@ use crate::landmark::{Cell, Landmark, Tally};
 use crate::opinions::expected_score;
 use crate::satisfaction::{OnboardingTruth, TouchpointTruth};
 
+/// The truths' file. It marks a complete sample.
+pub(crate) const TRUTH_FILE: &str = "_truth.json";
+
 /// Everything that is known about a sample. Satisfaction is on 0..1; churn figures follow SEMANTICS 5.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Truth {

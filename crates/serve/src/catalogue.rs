@@ -4,7 +4,7 @@
 //! numbers (oids) that are the same in every edition with the same tables, since clients look a table up by its name and
 //! then ask for more by its number.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 
 use arrow::array::{Array, ArrayRef, AsArray, Int32Array, RecordBatch, StringArray};
@@ -20,27 +20,13 @@ use datafusion_pg_catalog::pg_catalog::catalog_info::CatalogInfo;
 use datafusion_pg_catalog::pg_catalog::context::EmptyContextProvider;
 use datafusion_pg_catalog::pg_catalog::{PgCatalogSchemaProvider, PgCatalogStaticTables, setup_pg_catalog};
 
-use crate::edition::{CATALOGUE, MAIN, Schema};
 use crate::functions;
+use crate::objects::{Comments, Described, Objects, PG_CLASS, PG_NAMESPACE};
+use crate::schemas::{CATALOGUE, MAIN, Schema};
 
 const PG_CATALOG: &str = "pg_catalog";
 /// The key of a column's comment in its field's metadata.
 pub(crate) const COMMENT: &str = "comment";
-
-/// Numbers of the tables that list relations and schemas, the same in every PostgreSQL.
-pub(crate) const PG_CLASS: i32 = 1259;
-pub(crate) const PG_NAMESPACE: i32 = 2615;
-
-/// A comment belongs to an object of a catalogue table, or to one of its columns, counted from 1; 0 is the object itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Described {
-    pub(crate) class: i32,
-    pub(crate) object: i32,
-    pub(crate) column: i32,
-}
-
-/// Comments by what they describe.
-pub(crate) type Comments = BTreeMap<Described, String>;
 
 /// Adds `pg_catalog` and PostgreSQL's functions to a session.
 pub(crate) async fn install(
@@ -88,18 +74,6 @@ fn with_missing(session: &SessionContext, relations: Arc<dyn TableProvider>) -> 
     let nothing = || lit(ScalarValue::Utf8(None));
     let relations = session.read_table(relations)?;
     Ok(relations.with_column("relacl", nothing())?.with_column("reloptions", nothing())?.into_view())
-}
-
-/// What functions say of objects, by their numbers.
-#[derive(Debug, Default)]
-pub(crate) struct Objects {
-    pub(crate) comments: Comments,
-    /// Tables that can be named without their schema.
-    pub(crate) visible: HashSet<i32>,
-    /// Bytes of the tables' files.
-    pub(crate) bytes: HashMap<i32, i64>,
-    /// Numbers of tables by the names they can be called by.
-    pub(crate) numbers: HashMap<String, i32>,
 }
 
 fn comments(schemas: &[Schema], numbers: &Numbers) -> Comments {

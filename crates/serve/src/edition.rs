@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use datafusion::catalog::{
     CatalogProvider, CatalogProviderList, MemoryCatalogProvider, MemoryCatalogProviderList, MemorySchemaProvider,
-    SchemaProvider, TableProvider,
+    SchemaProvider,
 };
 use datafusion::config::Dialect;
 use datafusion::execution::{SessionState, SessionStateBuilder};
@@ -14,30 +14,7 @@ use throughline_engine::{EngineError, Publications, Published};
 
 use crate::catalogue;
 use crate::functions;
-
-/// The one catalogue, which PostgreSQL calls a database.
-pub(crate) const CATALOGUE: &str = "throughline";
-/// The schema of the newest complete run.
-pub(crate) const MAIN: &str = "main";
-
-/// A schema: its name and its tables.
-#[derive(Debug)]
-pub(crate) struct Schema {
-    pub(crate) name: String,
-    pub(crate) description: String,
-    pub(crate) tables: Vec<Table>,
-}
-
-/// A table; its columns' comments stand in the metadata of its fields.
-#[derive(Debug)]
-pub(crate) struct Table {
-    pub(crate) name: String,
-    /// What one row is.
-    pub(crate) description: Option<String>,
-    /// Of its files.
-    pub(crate) bytes: u64,
-    pub(crate) provider: Arc<dyn TableProvider>,
-}
+use crate::schemas::{CATALOGUE, MAIN, Schema, schemas};
 
 /// Everything that can be asked about.
 pub(crate) struct Edition {
@@ -82,32 +59,6 @@ impl Edition {
     pub(crate) fn has_schema(&self, name: &str) -> bool {
         self.schemas.iter().any(|(schema, _)| schema == name)
     }
-}
-
-/// `main`, the newest run, and each snapshot under a name of its own. A snapshot whose manifest is damaged is left out:
-/// `throughline snapshot verify` says what is wrong with it.
-async fn schemas(published: &Published) -> Result<Vec<Schema>, EngineError> {
-    let tables = published.tables().await?.into_iter().map(|table| Table {
-        name: table.name,
-        description: table.description,
-        bytes: table.bytes,
-        provider: table.provider,
-    });
-    let description = format!("The newest complete run, cut at {}", published.record.as_of);
-    let mut schemas = vec![Schema { name: MAIN.into(), description, tables: tables.collect() }];
-    for listed in published.snapshots().await? {
-        let Ok(snapshot) = listed.snapshot else { continue };
-        let tables = snapshot.manifest().tables.iter().filter_map(|(name, table)| {
-            let provider = snapshot.table(name)?;
-            Some(Table { name: name.clone(), description: table.description.clone(), bytes: table.bytes, provider })
-        });
-        schemas.push(Schema {
-            name: listed.name.sql_schema(),
-            description: format!("Snapshot {}, cut at {}", listed.name, snapshot.manifest().as_of),
-            tables: tables.collect(),
-        });
-    }
-    Ok(schemas)
 }
 
 async fn state(publications: &Publications, schemas: &[Schema], user: &str) -> Result<SessionState, EngineError> {

@@ -15,9 +15,9 @@ use datafusion::logical_expr::{
 };
 use datafusion::prelude::SessionContext;
 
-use crate::catalogue::{Described, Objects, PG_CLASS, PG_NAMESPACE};
-use crate::edition::MAIN;
 use crate::failure::{Failure, sqlstate};
+use crate::objects::{Described, Objects, PG_CLASS, PG_NAMESPACE};
+use crate::schemas::MAIN;
 
 /// What clients take for PostgreSQL's version; they decide by it which questions to ask.
 pub(crate) const SERVER_VERSION: &str = "16.6";

@@ -20,11 +20,14 @@ mod event;
 mod failure;
 mod flight;
 mod functions;
+mod objects;
 mod options;
 mod password;
 mod postgres;
 mod queries;
+mod schemas;
 mod server;
+mod shared;
 mod stoppable;
 mod tls;
 

@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use throughline_engine::{EngineError, Publications};
@@ -15,38 +14,9 @@ use crate::event::{Event, Observer, Protocol};
 use crate::failure::Hidden;
 use crate::options::{ServeError, ServeOptions};
 use crate::queries::Queries;
+use crate::shared::Shared;
 use crate::tls::Tls;
 use crate::{flight, postgres};
-
-/// What every connection needs.
-pub(crate) struct Shared {
-    pub(crate) options: ServeOptions,
-    pub(crate) tls: Option<Tls>,
-    pub(crate) queries: Queries,
-    pub(crate) observer: Arc<dyn Observer>,
-    edition: watch::Receiver<Arc<Edition>>,
-    stopping: watch::Receiver<bool>,
-    connections: AtomicU64,
-}
-
-impl Shared {
-    /// What a statement that begins now sees.
-    pub(crate) fn edition(&self) -> Arc<Edition> {
-        Arc::clone(&self.edition.borrow())
-    }
-
-    /// The number of a new connection.
-    pub(crate) fn next_connection(&self) -> u64 {
-        self.connections.fetch_add(1, Ordering::Relaxed) + 1
-    }
-
-    /// Comes back when the endpoint is to stop.
-    pub(crate) async fn stopping(&self) {
-        let mut stopping = self.stopping.clone();
-        // An error says that the server itself is gone, which is a stop too.
-        let _ = stopping.wait_for(|stopping| *stopping).await;
-    }
-}
 
 /// An endpoint that runs until it is stopped. Dropping it ends it at once.
 pub struct Server {
@@ -87,15 +57,8 @@ impl Server {
         let (stop, stopping) = watch::channel(false);
         let hidden = Hidden::new(publications.location_texts());
         let grace = options.grace;
-        let shared = Arc::new(Shared {
-            queries: Queries::new(options.limits, hidden, Arc::clone(&observer)),
-            options,
-            tls,
-            observer,
-            edition,
-            stopping,
-            connections: AtomicU64::new(0),
-        });
+        let queries = Queries::new(options.limits, hidden, Arc::clone(&observer));
+        let shared = Arc::new(Shared::new(options, tls, queries, observer, edition, stopping));
         let mut server =
             Self { postgres_address: None, flight_address: None, grace, stop, tasks: Vec::with_capacity(3) };
         server.tasks.push(tokio::spawn(refresh(publications, Arc::clone(&shared), publish, newest)));

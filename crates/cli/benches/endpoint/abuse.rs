@@ -5,8 +5,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::endpoint::Endpoint;
-use crate::load::whole;
+use crate::endpoint::{Endpoint, whole};
 
 /// Statements, by what they try.
 const STATEMENTS: [(&str, &str); 22] = [

@@ -69,7 +69,7 @@ impl Endpoint {
                     tokio::spawn(connection);
                     return Ok(client);
                 }
-                Err(error) if tries == 50 => return Err(crate::load::whole(&error)),
+                Err(error) if tries == 50 => return Err(whole(&error)),
                 Err(_) => tries += 1,
             }
             tokio::time::sleep(std::time::Duration::from_millis(100)).await;
@@ -79,7 +79,7 @@ impl Endpoint {
     /// With what a client is refused, unless it is let in.
     pub(crate) async fn refused_client(&self) -> Option<String> {
         let text = format!("host={} port={} dbname=throughline user=bench", self.postgres.ip(), self.postgres.port());
-        tokio_postgres::connect(&text, NoTls).await.err().map(|error| crate::load::whole(&error))
+        tokio_postgres::connect(&text, NoTls).await.err().map(|error| whole(&error))
     }
 
     /// Memory the endpoint holds now, in MiB, where the system says so.
@@ -100,5 +100,13 @@ impl Drop for Endpoint {
         // It may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// A refusal with its code, as the endpoint sent it.
+pub(crate) fn whole(error: &tokio_postgres::Error) -> String {
+    match error.as_db_error() {
+        Some(told) => format!("{} {}", told.code().code(), told.message()),
+        None => error.to_string(),
     }
 }

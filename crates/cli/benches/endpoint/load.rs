@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::dashboard::TILES;
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, whole};
 
 const CLIENTS: [usize; 3] = [1, 8, 32];
 
@@ -63,11 +63,4 @@ async fn measure(endpoint: &Endpoint, clients: usize, time: Duration) -> Result<
         times.extend(task.await.map_err(|error| error.to_string())??);
     }
     Ok((times, began.elapsed()))
-}
-
-pub(crate) fn whole(error: &tokio_postgres::Error) -> String {
-    match error.as_db_error() {
-        Some(told) => format!("{} {}", told.code().code(), told.message()),
-        None => error.to_string(),
-    }
 }

@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
-use super::{LogFormat, SelectionArguments};
+use super::log_format::LogFormat;
 
 pub(super) const PLAN_EXAMPLES: &str = "\
 Examples:
@@ -28,6 +28,17 @@ pub(crate) struct PlanArguments {
     pub(crate) selection: SelectionArguments,
     #[command(flatten)]
     pub(crate) interval: IntervalArguments,
+}
+
+/// Which models are meant.
+#[derive(Debug, Args, Default)]
+pub(crate) struct SelectionArguments {
+    /// Only these models: `m`, `+m` with all it reads, `m+` with all that read it, `tag:t`, `path:sql/marts`.
+    #[arg(long, value_name = "SELECTOR")]
+    pub(crate) select: Vec<String>,
+    /// All but these.
+    #[arg(long, value_name = "SELECTOR")]
+    pub(crate) exclude: Vec<String>,
 }
 
 /// What is to be made again whatever the ledgers of incremental models say.

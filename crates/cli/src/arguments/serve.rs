@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::LogFormat;
+use super::log_format::LogFormat;
 
 pub(super) const SERVE_EXAMPLES: &str = "\
 Examples:

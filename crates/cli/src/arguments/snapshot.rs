@@ -2,8 +2,9 @@
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::log_format::LogFormat;
 use super::read::row_limit;
-use super::{LogFormat, OutputArguments, RowLimit};
+use super::{OutputArguments, RowLimit};
 
 pub(super) const SNAPSHOT_EXAMPLES: &str = "\
 Examples:

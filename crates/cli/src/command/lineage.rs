@@ -1,17 +1,18 @@
 //! `throughline lineage`.
 
 mod columns;
+mod direction;
 mod relations;
 
-use std::collections::BTreeSet;
-
 use throughline_config::closest;
-use throughline_plan::{ColumnOf, Influence, Lineage, Plan};
+use throughline_plan::{ColumnOf, Plan};
 
 use crate::arguments::{LineageArguments, WorkspaceArguments};
 use crate::command::prepared;
 use crate::exit::Exit;
 use crate::terminal::put;
+
+use direction::Direction;
 
 /// Traces a column, a relation, or shows which relation reads which.
 pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &LineageArguments) -> Result<(), Exit> {
@@ -36,30 +37,6 @@ pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &LineageArgum
     }
 }
 
-/// Which way to look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Direction {
-    Upstream,
-    Downstream,
-}
-
-impl Direction {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Upstream => "upstream",
-            Self::Downstream => "downstream",
-        }
-    }
-
-    /// The columns one step away.
-    fn next(self, lineage: &Lineage, of: &ColumnOf) -> Vec<(ColumnOf, BTreeSet<Influence>)> {
-        match self {
-            Self::Upstream => lineage.inputs(of).map(|(column, how)| (column.clone(), how.clone())).collect(),
-            Self::Downstream => lineage.outputs(of).map(|(column, how)| (column, how.clone())).collect(),
-        }
-    }
-}
-
 fn check(plan: &Plan, relation: &str, column: Option<&str>) -> Result<(), Exit> {
     let Some(step) = plan.step(relation) else {
         let known = plan.steps.iter().map(|step| step.name.as_str());
@@ -79,9 +56,4 @@ fn check(plan: &Plan, relation: &str, column: Option<&str>) -> Result<(), Exit> 
         format!("no column `{column}` in `{relation}`"),
         format!("{near}`throughline show {relation} --limit 0` lists them"),
     ))
-}
-
-/// `identity, filter`.
-fn words(influences: &BTreeSet<Influence>) -> String {
-    influences.iter().map(|influence| influence.subtype().to_lowercase()).collect::<Vec<_>>().join(", ")
 }

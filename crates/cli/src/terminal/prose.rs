@@ -1,13 +1,19 @@
-//! Running text that fits the terminal.
+//! Running text for standard error and standard output, in lines that fit the terminal.
 
 use std::io::{ErrorKind, IsTerminal, Write};
 
 use crate::exit::Exit;
-use crate::terminal::framed;
+use crate::terminal::table::framed;
 
 /// Longer lines are hard to read, however wide the terminal.
 const WIDEST: usize = 100;
 const NARROWEST: usize = 40;
+
+/// A line on standard error.
+#[allow(clippy::print_stderr, reason = "the one place for words that are neither data nor failures")]
+pub(crate) fn say(line: &str) {
+    eprintln!("{line}");
+}
 
 /// Writes data to standard output; a reader who has seen enough is no failure.
 pub(crate) fn put(text: &str) -> Result<(), Exit> {

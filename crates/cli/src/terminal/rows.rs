@@ -4,24 +4,10 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
-use comfy_table::{CellAlignment, ContentArrangement, Table, TableComponent, presets};
+use comfy_table::CellAlignment;
 
 use crate::terminal::fitted::{fits, fitted};
-
-/// Width used where standard output is no terminal.
-const WIDTH_ELSEWHERE: usize = 120;
-
-/// A table with our lines and the terminal's width.
-pub(crate) fn framed() -> Table {
-    let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_style(TableComponent::HeaderLines, '─');
-    table.remove_style(TableComponent::VerticalLines).remove_style(TableComponent::MiddleHeaderIntersections);
-    if table.width().is_none() {
-        table.set_width(u16::try_from(WIDTH_ELSEWHERE).unwrap_or(u16::MAX));
-    }
-    table
-}
+use crate::terminal::table::{WIDTH_ELSEWHERE, framed};
 
 /// Prints batches of one schema to standard output, and `note` below them.
 #[allow(clippy::print_stdout, reason = "the data the person asked for")]

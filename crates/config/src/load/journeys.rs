@@ -11,9 +11,10 @@ use std::path::Path;
 use indexmap::IndexMap;
 
 use super::fields::{Field, Fields};
+use super::names::{check_relation_name, clash};
 use super::tree::{Node, NodeKind};
 use super::workspace::Workspace;
-use super::{globs, interpolate, top, tree};
+use super::{globs, interpolate, tree};
 use crate::{Diagnostic, Diagnostics, JourneyDefinition, LoadOptions, Located, OnRestart, Place};
 
 pub(crate) const KEYS: [&str; 14] = [
@@ -58,7 +59,7 @@ pub(super) fn journeys(
     for path in &files {
         for journey in definitions(path, workspace, options, findings) {
             if let Some(first) = journeys.get(&journey.name.value) {
-                findings.push(top::clash(&journey.name, "journey", &first.name, "journey"));
+                findings.push(clash(&journey.name, "journey", &first.name, "journey"));
             } else {
                 journeys.insert(journey.name.value.clone(), journey);
             }
@@ -110,7 +111,7 @@ fn definitions(
 
 /// One definition, by its name.
 pub(super) fn definition(name: &Located<String>, node: &Node, findings: &mut Diagnostics) -> Option<JourneyDefinition> {
-    top::check_relation_name(name, "journey", findings);
+    check_relation_name(name, "journey", findings);
     let what = format!("journey `{}`", name.value);
     let fields = Fields::open(node, name.place.clone(), what, &KEYS, findings)?;
     let starts = fields.required("starts", "event = 'order_placed'", findings).and_then(|field| field.text(findings));

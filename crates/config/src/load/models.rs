@@ -5,9 +5,10 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use super::fields::{Field, Fields};
+use super::names::check_relation_name;
+use super::rules;
 use super::tree::Node;
 use super::workspace::Workspace;
-use super::{rules, top};
 use crate::{
     Calendar, Diagnostic, Diagnostics, Duration, Increment, Located, MatchRows, Materialization, Model, ModelKind,
     SourceFile,
@@ -42,7 +43,7 @@ pub(super) fn models(field: Field<'_>, workspace: &Workspace, findings: &mut Dia
 }
 
 fn model(name: &Located<String>, node: &Node, workspace: &Workspace, findings: &mut Diagnostics) -> Option<Model> {
-    top::check_relation_name(name, "model", findings);
+    check_relation_name(name, "model", findings);
     let what = format!("model `{}`", name.value);
     let fields = Fields::open(node, name.place.clone(), what, &KEYS, findings)?;
     let kind = kind(&fields, workspace, findings);

@@ -4,9 +4,10 @@ use chrono::format::{Item, StrftimeItems};
 use indexmap::IndexMap;
 
 use super::fields::{Field, Fields};
+use super::names::check_relation_name;
+use super::rules;
 use super::tree::{Node, NodeKind};
 use super::workspace::{Workspace, inside};
-use super::{rules, top};
 use crate::{Column, ColumnType, Diagnostic, Diagnostics, Duration, Format, Freshness, Located, Source, SourceKind};
 
 pub(crate) const SOURCE_KEYS: [&str; 12] = [
@@ -48,7 +49,7 @@ pub(super) fn seeds(field: Field<'_>, workspace: &Workspace, findings: &mut Diag
 }
 
 fn source(name: &Located<String>, node: &Node, findings: &mut Diagnostics) -> Option<Source> {
-    top::check_relation_name(name, "source", findings);
+    check_relation_name(name, "source", findings);
     let what = format!("source `{}`", name.value);
     let fields = Fields::open(node, name.place.clone(), what, &SOURCE_KEYS, findings)?;
     let path =
@@ -120,7 +121,7 @@ fn active_at(
 }
 
 fn seed(name: &Located<String>, node: &Node, workspace: &Workspace, findings: &mut Diagnostics) -> Option<Source> {
-    top::check_relation_name(name, "seed", findings);
+    check_relation_name(name, "seed", findings);
     let what = format!("seed `{}`", name.value);
     let fields = Fields::open(node, name.place.clone(), what, &SEED_KEYS, findings)?;
     let format = Format::Csv { delimiter: b',' };

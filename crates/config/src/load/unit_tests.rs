@@ -16,9 +16,11 @@ use std::path::Path;
 use indexmap::IndexMap;
 
 use super::fields::{Field, Fields};
+use super::names::clash;
 use super::tree::{Node, NodeKind};
+use super::variables::override_variable;
 use super::workspace::Workspace;
-use super::{globs, interpolate, journeys, sources, top, tree, values};
+use super::{globs, interpolate, journeys, sources, tree, values};
 use crate::{
     Cell, Diagnostic, Diagnostics, ExpectedRows, Format, GivenRows, JourneyDefinition, LoadOptions, Located, TestRow,
     Timestamp, UnitTest, Variable,
@@ -82,7 +84,7 @@ fn collect(
     for (name, node) in entries {
         let Some(test) = unit_test(name, node, variables, findings) else { continue };
         match tests.get(&name.value) {
-            Some(first) => findings.push(top::clash(name, "unit test", &first.name, "unit test")),
+            Some(first) => findings.push(clash(name, "unit test", &first.name, "unit test")),
             None => {
                 tests.insert(name.value.clone(), test);
             }
@@ -135,7 +137,7 @@ fn overridden(fields: &Fields<'_>, declared: &Variables, findings: &mut Diagnost
     let Some(field) = fields.get("variables") else { return variables };
     for (name, node) in field.entries("a mapping of names to values", findings) {
         let Some(text) = (Field { key: name, node }).text(findings) else { continue };
-        if let Err(finding) = top::override_variable(name, &text, "a test", &mut variables) {
+        if let Err(finding) = override_variable(name, &text, "a test", &mut variables) {
             findings.push(finding);
         }
     }

@@ -1,6 +1,6 @@
 //! Lengths of time on a logarithmic scale.
 
-use crate::discovery::idle::HOUR;
+use crate::discovery::lengths::HOUR;
 
 /// Each limit is this much longer than the one before.
 const STEP: f64 = 1.08;

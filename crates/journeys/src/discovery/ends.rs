@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::discovery::DiscoveryOptions;
-use crate::discovery::idle::round_up;
+use crate::discovery::lengths::round_up;
 use crate::discovery::log::{TouchpointLog, Unit};
+use crate::discovery::options::DiscoveryOptions;
 use crate::discovery::topics::Group;
 
 /// Of the episodes in which the end occurs, at least this share stops there.

@@ -8,10 +8,6 @@
 
 use crate::discovery::bins::{BINS, bin_of, limits};
 
-pub(crate) const MINUTE: i64 = 60_000_000;
-pub(crate) const HOUR: i64 = 60 * MINUTE;
-pub(crate) const DAY: i64 = 24 * HOUR;
-
 /// Before the change point the hazard is at least this many times what it is after it; otherwise the contacts come
 /// evenly and form no episodes.
 const LEAST_CONTRAST: f64 = 4.0;
@@ -107,12 +103,4 @@ fn difference(from: (f64, f64), to: (f64, f64)) -> (f64, f64) {
 /// Of a constant hazard: n·ln(n/T) without the constant.
 fn log_likelihood(events: f64, risk: f64) -> f64 {
     if events > 0.0 && risk > 0.0 { events * (events / risk).ln() } else { 0.0 }
-}
-
-/// `micros` and a tenth, rounded up to a length that people write: days and weeks, months beyond.
-pub(crate) fn round_up(micros: i64) -> i64 {
-    const DAYS: [i64; 24] =
-        [1, 2, 3, 4, 5, 6, 7, 10, 14, 17, 21, 25, 30, 35, 40, 45, 60, 75, 90, 120, 180, 270, 365, 730];
-    let wanted = micros.saturating_add(micros / 10);
-    DAYS.iter().map(|days| days * DAY).find(|limit| *limit >= wanted).unwrap_or((wanted / DAY + 1) * DAY)
 }

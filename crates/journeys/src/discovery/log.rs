@@ -8,7 +8,7 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, TimeUnit, TimestampMicrosecondType};
 use arrow::error::ArrowError;
 
-use crate::discovery::idle::MINUTE;
+use crate::discovery::lengths::MINUTE;
 
 /// Touchpoints on one channel that are no further apart belong to one contact: a visit to the web site is one, however
 /// many pages were looked at. Half an hour is the convention of web analytics.

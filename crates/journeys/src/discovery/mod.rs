@@ -15,26 +15,18 @@ mod bins;
 mod candidate;
 mod ends;
 mod idle;
+mod lengths;
 mod log;
+mod options;
 mod starts;
 mod topics;
 
 pub use candidate::{Candidate, Variant};
 pub use log::{LogError, TouchpointLog};
+pub use options::DiscoveryOptions;
 
 use crate::discovery::ends::Outline;
-use crate::discovery::idle::DAY;
 use crate::discovery::topics::Group;
-
-/// What a candidate must come to.
-#[derive(Debug, Clone, Copy)]
-pub struct DiscoveryOptions {
-    /// Touchpoints at or after this are not there yet (microseconds); episodes whose idle time has not passed before it
-    /// are not over.
-    pub as_of: i64,
-    /// Episodes over with less are no candidate.
-    pub minimum_episodes: usize,
-}
 
 /// What the search came to.
 #[derive(Debug, Clone, Default)]
@@ -94,11 +86,6 @@ fn journeys_of(log: &TouchpointLog, group: &Group, options: &DiscoveryOptions) -
     }
     let outlines = ends::joined_by_end(log, group, outlines, idle, options);
     if outlines.is_empty() { Err(reason) } else { Ok(outlines) }
-}
-
-/// Days as people read them.
-fn days(micros: i64) -> f64 {
-    micros as f64 / DAY as f64
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! Which events open the episodes of a group of topics.
 
+use crate::discovery::lengths::days;
 use crate::discovery::log::TouchpointLog;
+use crate::discovery::options::DiscoveryOptions;
 use crate::discovery::topics::Group;
-use crate::discovery::{DiscoveryOptions, days};
 
 /// Least share of the group's episodes of several contacts that an event opens.
 const LEAST_OPENED: f64 = 0.05;

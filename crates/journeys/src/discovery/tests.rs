@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, RecordBatch, StringArray, TimestampMicrosecondArray};
 
 use super::{Candidate, DiscoveryOptions, Found, TouchpointLog, discover};
-use crate::discovery::idle::{DAY, HOUR};
+use crate::discovery::lengths::{DAY, HOUR};
 
 /// An arbitrary instant; a log lasts two years from there.
 const BEGIN: i64 = 1_700_000_000_000_000;

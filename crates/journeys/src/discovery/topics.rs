@@ -7,7 +7,8 @@
 //! payments follow a first bill.
 
 use crate::discovery::bins::{BINS, bin_of, limits};
-use crate::discovery::idle::{DAY, Gaps};
+use crate::discovery::idle::Gaps;
+use crate::discovery::lengths::DAY;
 use crate::discovery::log::{TouchpointLog, Unit};
 
 /// Beyond chance: least distance between the distributions of waits.

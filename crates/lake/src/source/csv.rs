@@ -12,9 +12,10 @@ use object_store::{ObjectMeta, ObjectStoreExt};
 use throughline_config::Source;
 
 use super::error::SourceError;
+use super::listing::{CONCURRENT_FILES, stamp};
+use super::opened::OpenSource;
 use super::rows::{RowSink, Stopped};
-use super::text::{Chunks, LONGEST_RECORD, RowReader};
-use super::{CONCURRENT_FILES, OpenSource, stamp, text};
+use super::text::{self, Chunks, LONGEST_RECORD, RowReader};
 use crate::stores::Location;
 
 /// A header line longer than this is no header.

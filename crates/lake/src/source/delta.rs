@@ -10,8 +10,9 @@ use datafusion::logical_expr::{Expr, LogicalPlanBuilder, cast};
 use throughline_config::Source;
 
 use super::error::SourceError;
+use super::listing::stamp;
+use super::opened::OpenSource;
 use super::types::{becomes, declared_name, declared_type, read_type, type_name};
-use super::{OpenSource, stamp};
 use crate::stores::Location;
 use crate::warehouse::data_file::DataFile;
 use crate::warehouse::delta_log;

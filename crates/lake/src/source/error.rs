@@ -2,6 +2,7 @@
 
 use deltalake::DeltaTableError;
 
+use super::formats::endings;
 use crate::stores::{StoreError, storage_help, storage_words};
 
 /// A source cannot be read. The message names the file and what is wrong; [`SourceError::help`] says the way out.
@@ -209,7 +210,7 @@ impl SourceError {
             Self::Empty { format, .. } => format!(
                 "correct `path:` or `format:`; or declare `columns:` if an empty source is fine (files named `_…` or \
                  `.…` are skipped, {format} files end in {})",
-                super::listing::endings(format)
+                endings(format)
             ),
             Self::Storage { error, .. } => storage_help(error),
             Self::CutShort { .. } => "copy the file again from its source, or move it away".into(),

@@ -7,9 +7,11 @@ use object_store::ObjectMeta;
 use serde_json::{Map, Value};
 use throughline_config::Source;
 
+use super::error::SourceError;
+use super::listing::stamp;
+use super::opened::OpenSource;
 use super::rows::{RowSink, Stopped};
-use super::text::{Chunks, LONGEST_RECORD, RowReader};
-use super::{OpenSource, SourceError, stamp, text};
+use super::text::{self, Chunks, LONGEST_RECORD, RowReader};
 use crate::stores::Location;
 
 pub(super) fn open(source: &Source, location: &Location, files: Vec<ObjectMeta>) -> Result<OpenSource, SourceError> {

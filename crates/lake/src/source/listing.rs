@@ -1,37 +1,18 @@
 //! The files of a source.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use futures::TryStreamExt;
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStoreExt};
 use throughline_config::Format;
 
 use super::error::SourceError;
+use super::formats::{extensions, format_name};
 use crate::stores::Location;
 
-/// The format's name in messages.
-pub(super) fn format_name(format: Format) -> &'static str {
-    match format {
-        Format::Parquet => "Parquet",
-        Format::Csv { .. } => "CSV",
-        Format::Json => "JSON",
-        Format::Delta => "Delta",
-    }
-}
-
-fn extensions(format: &str) -> &'static [&'static str] {
-    match format {
-        "Parquet" => &["parquet", "parq", "pq"],
-        "CSV" => &["csv", "tsv", "txt"],
-        "JSON" => &["json", "jsonl", "ndjson"],
-        _ => &[],
-    }
-}
-
-/// `.csv, .tsv, .txt`
-pub(super) fn endings(format: &str) -> String {
-    let dotted: Vec<String> = extensions(format).iter().map(|extension| format!("`.{extension}`")).collect();
-    dotted.join(", ")
-}
+/// How many files are looked at side by side: enough to hide an object store's latency, few enough for its limits.
+pub(super) const CONCURRENT_FILES: usize = 16;
 
 /// The files of a format under a location, ordered by path. A location that is itself a file counts whatever its name;
 /// in a folder, at any depth, names that begin with `_` or `.` are skipped and the ending decides.
@@ -70,6 +51,14 @@ pub(super) async fn files(
         all.into_iter().filter(|file| is_data(&location.prefix, &file.location, wanted)).collect();
     files.sort_unstable_by(|a, b| a.location.cmp(&b.location));
     Ok(files)
+}
+
+/// Differs for files that differ in path, size, time of writing or the store's own mark.
+pub(super) fn stamp(file: &ObjectMeta) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    let written = file.last_modified.timestamp_micros();
+    (file.location.as_ref(), file.size, written, &file.e_tag).hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Whether the store answered, and the answer is no.

@@ -1,10 +1,13 @@
 //! Opens the sources of a pipeline: files of other systems, of which only the schemas are read here.
 
 mod csv;
+mod declared;
 mod delta;
 mod error;
+mod formats;
 mod json;
 mod listing;
+mod opened;
 mod parquet;
 mod rows;
 mod text;
@@ -12,39 +15,21 @@ pub(crate) mod types;
 mod value;
 
 use std::collections::HashSet;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use datafusion::catalog::TableProvider;
 use datafusion::datasource::empty::EmptyTable;
-use object_store::ObjectMeta;
 use throughline_config::{Format, Source};
 
+pub use declared::{column_type, declared_columns};
 pub use error::SourceError;
+pub use opened::OpenSource;
 pub use text::{ORIGIN_COLUMN, PROBLEM_COLUMN};
 pub use types::type_name;
 
 use crate::stores::Stores;
-
-/// How many files are looked at side by side: enough to hide an object store's latency, few enough for its limits.
-const CONCURRENT_FILES: usize = 16;
-
-/// A source ready to be read.
-#[derive(Debug)]
-pub struct OpenSource {
-    /// The columns: declared ones where `columns:` is given, else the union of the files' columns, each nullable.
-    /// CSV and JSON sources end with two hidden columns, [`PROBLEM_COLUMN`] and [`ORIGIN_COLUMN`].
-    pub schema: SchemaRef,
-    /// The rows.
-    pub provider: Arc<dyn TableProvider>,
-    /// Each file, as shown to people, with its size in bytes; empty for an empty source.
-    pub files: Vec<(String, u64)>,
-    /// For each of the files a number that changes when the file does.
-    pub stamps: Vec<u64>,
-    /// What is odd but can be lived with, e.g. a folder without files.
-    pub warnings: Vec<String>,
-}
+use declared::declared_schema;
+use formats::format_name;
+use listing::stamp;
 
 /// Opens a source. Only schemas are read: Parquet footers, CSV header lines, the log of a Delta table.
 ///
@@ -105,17 +90,9 @@ pub async fn open_source_files(
     .map(Some)
 }
 
-/// Differs for files that differ in path, size, time of writing or the store's own mark.
-fn stamp(file: &ObjectMeta) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    let written = file.last_modified.timestamp_micros();
-    (file.location.as_ref(), file.size, written, &file.e_tag).hash(&mut hasher);
-    hasher.finish()
-}
-
 /// Zero rows of the declared columns, with a warning.
 fn empty(source: &Source, path: &str) -> Result<OpenSource, SourceError> {
-    let format = listing::format_name(source.format);
+    let format = format_name(source.format);
     let name = source.name.value.clone();
     let Some(mut open) = without_rows(source) else {
         return Err(SourceError::Empty { source_name: name, path: path.into(), format });
@@ -154,26 +131,4 @@ fn without_rows(source: &Source) -> Option<OpenSource> {
         stamps: Vec::new(),
         warnings: Vec::new(),
     })
-}
-
-/// The columns that a pipeline declares for a source, as the source's rows have them; `None` where it declares none
-/// and only the files know.
-pub fn declared_columns(source: &Source) -> Option<SchemaRef> {
-    (!source.columns.is_empty()).then(|| declared_schema(source))
-}
-
-/// The type that a declared column is read as.
-pub fn column_type(column: &throughline_config::Column) -> DataType {
-    types::declared_type(column.data_type.value)
-}
-
-fn declared_fields(source: &Source) -> Vec<Field> {
-    let field = |(name, column): (&String, &throughline_config::Column)| {
-        Field::new(name, types::declared_type(column.data_type.value), true)
-    };
-    source.columns.iter().map(field).collect()
-}
-
-fn declared_schema(source: &Source) -> SchemaRef {
-    Arc::new(Schema::new(declared_fields(source)))
 }

@@ -14,8 +14,11 @@ use object_store::{ObjectMeta, ObjectStoreExt};
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
 use throughline_config::{ColumnType, Source};
 
+use super::declared::declared_schema;
+use super::error::SourceError;
+use super::listing::{CONCURRENT_FILES, stamp};
+use super::opened::OpenSource;
 use super::types::{becomes, declared_name, read_type, type_name};
-use super::{CONCURRENT_FILES, OpenSource, SourceError, stamp};
 use crate::scan::{ParquetTable, SortColumn, file_statistics};
 use crate::stores::{Location, Stores};
 
@@ -174,7 +177,7 @@ fn declared(source: &Source, location: &Location, footers: &[Footer]) -> Result<
             });
         }
     }
-    Ok(super::declared_schema(source))
+    Ok(declared_schema(source))
 }
 
 /// Whether every value of a column of 64-bit whole numbers is exact as a float64, by the footer's bounds. Programs

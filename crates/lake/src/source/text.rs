@@ -20,9 +20,11 @@ use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use throughline_config::{Column, Source};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
+use super::declared::declared_fields;
 use super::error::SourceError;
+use super::formats::format_name;
 use super::rows::RowSink;
-use super::{listing, value};
+use super::value;
 use crate::stores::Location;
 
 /// What is wrong with the row; null when nothing is.
@@ -39,7 +41,7 @@ const PARTITIONS: usize = 4;
 
 /// The declared columns, then problem and origin.
 pub(super) fn schema(source: &Source) -> SchemaRef {
-    let mut fields = super::declared_fields(source);
+    let mut fields = declared_fields(source);
     fields.push(Field::new(PROBLEM_COLUMN, DataType::Utf8, true));
     fields.push(Field::new(ORIGIN_COLUMN, DataType::Utf8, true));
     Arc::new(Schema::new(fields))
@@ -48,7 +50,7 @@ pub(super) fn schema(source: &Source) -> SchemaRef {
 /// Text carries no types: columns are declared, with names of their own and patterns that chrono understands.
 pub(super) fn check_declarations(source: &Source) -> Result<(), SourceError> {
     if source.columns.is_empty() {
-        let format = listing::format_name(source.format);
+        let format = format_name(source.format);
         return Err(SourceError::Undeclared { source_name: source.name.value.clone(), format });
     }
     for (name, column) in &source.columns {

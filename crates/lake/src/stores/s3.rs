@@ -8,8 +8,8 @@ use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, AwsCredential, S3Con
 use object_store::{BackoffConfig, ClientConfigKey, CredentialProvider, ObjectStore, RetryConfig};
 use url::Url;
 
-use super::StoreError;
 use super::relisting::Relisting;
+use super::store_error::StoreError;
 
 /// A store that answers nothing for so long, over all retries of a request, is reported.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(180);

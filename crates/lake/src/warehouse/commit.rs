@@ -15,12 +15,14 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::data_file::{DataFile, row_sum_tag};
+use super::data_writer::WrittenFile;
 use super::delta_log;
 use super::error::WarehouseError;
 use super::file_statistics::delta_statistics;
-use super::parts::LEDGER;
-use super::stage::WrittenFile;
 use crate::stores::Location;
+
+/// The key under which a table keeps its ledger.
+pub(super) const LEDGER: &str = "throughline.ledger";
 
 /// Attempts at a put whose answer did not come; object_store has retried within each.
 const ATTEMPTS: u32 = 4;

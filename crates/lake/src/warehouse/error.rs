@@ -5,7 +5,7 @@ use std::time::Duration;
 use datafusion::error::DataFusionError;
 use deltalake::DeltaTableError;
 
-use super::lease::LeaseHolder;
+use super::lease_holder::LeaseHolder;
 use crate::stores::{StoreError, storage_help, storage_words};
 
 /// A table or a run record cannot be read or written.

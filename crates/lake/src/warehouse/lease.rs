@@ -10,7 +10,6 @@
 //! slept and lost its lease is stopped by [`Lease::confirm`], and between that and the commit by the commit itself.
 
 mod disk;
-mod holder;
 mod numbered;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,12 +17,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tokio::task::JoinHandle;
 
-pub use self::holder::LeaseHolder;
-
 use self::disk::DiskLock;
 use self::numbered::NumberedLock;
 use super::Warehouse;
 use super::error::WarehouseError;
+use super::lease_holder::{self, LeaseHolder};
 
 const FOLDER: &str = "_locks";
 
@@ -188,7 +186,7 @@ impl Held {
         let (began, began_at) = (Instant::now(), SystemTime::now());
         let mine = {
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-            state.0.heartbeat = holder::now();
+            state.0.heartbeat = lease_holder::now();
             state.0.clone()
         };
         match &self.lock {

@@ -6,16 +6,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
-use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use futures::TryStreamExt;
 use object_store::ObjectMeta;
 use object_store::path::Path;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::data_writer;
 use super::error::WarehouseError;
+use super::mark::{began, digits, mark, run_of};
 use super::runs::FOLDER as RUNS;
-use super::{Warehouse, delta_log, durable, stage};
+use super::{Warehouse, delta_log, durable};
 use crate::stores::Location;
 
 /// How far the clocks of two machines may be apart.
@@ -75,39 +77,6 @@ impl Warehouse {
             let _ = durable::remove_unfinished(&local.join(RUNS), before);
         }
     }
-}
-
-/// A new mark, beginning with the digits of the run where there is one.
-pub(super) fn new_mark(run: Option<u32>) -> Uuid {
-    let random = Uuid::new_v4();
-    match run {
-        Some(run) => Uuid::from_u128((random.as_u128() & (u128::MAX >> 32)) | (u128::from(run) << 96)),
-        None => random,
-    }
-}
-
-fn run_of(mark: Uuid) -> u32 {
-    mark.as_fields().0
-}
-
-/// The random end of a run's id.
-fn digits(run_id: &str) -> Option<u32> {
-    let (_, digits) = run_id.rsplit_once('-')?;
-    if digits.len() == 8 { u32::from_str_radix(digits, 16).ok() } else { None }
-}
-
-/// When a run began, by its id.
-fn began(run_id: &str) -> Option<DateTime<Utc>> {
-    let (instant, _) = run_id.split_once('-')?;
-    let seconds = instant.get(..15)?;
-    NaiveDateTime::parse_from_str(seconds, "%Y%m%dT%H%M%S").ok().map(|instant| instant.and_utc())
-}
-
-/// The mark in `part-00000-<mark>-c000.zstd.parquet`, also while an ending tells that the file is not finished.
-fn mark(name: &str) -> Option<Uuid> {
-    let rest = name.strip_prefix("part-")?;
-    let (_, rest) = rest.split_once('-')?;
-    Uuid::try_parse(rest.get(..36)?).ok()
 }
 
 /// Names of the files in a folder. On a local disk also of those that were not finished, which a store does not list.
@@ -170,23 +139,5 @@ async fn remove(folder: &Location, names: &[String]) -> object_store::Result<()>
         return Ok(());
     }
     let paths: Vec<Path> = names.iter().map(|name| folder.prefix.clone().join(name.as_str())).collect();
-    stage::remove(folder, paths.into_iter()).await
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_staged_name_tells_its_run() {
-        let run = "20261124T065003123456Z-1f2e3d4c";
-        let made = new_mark(digits(run));
-        assert_eq!(mark(&format!("part-00003-{made}-c000.zstd.parquet")), Some(made));
-        assert_eq!(mark(&format!("part-00003-{made}-c000.zstd.parquet#1")), Some(made));
-        assert_eq!(run_of(made), 0x1f2e_3d4c);
-        assert_ne!(new_mark(digits(run)), made);
-        assert_eq!(mark("part-00003-spark.snappy.parquet"), None);
-        assert_eq!(began(run).unwrap().to_rfc3339(), "2026-11-24T06:50:03+00:00");
-        assert_eq!(digits("r1"), None);
-    }
+    data_writer::remove(folder, paths.into_iter()).await
 }

@@ -10,18 +10,23 @@
 mod checkpoint;
 mod commit;
 pub(crate) mod data_file;
+mod data_writer;
 pub(crate) mod delta_log;
 pub(crate) mod durable;
 mod error;
 mod file_statistics;
 mod lease;
+mod lease_holder;
 mod leftovers;
+mod mark;
+mod old_part;
 mod part_writers;
 mod parts;
 mod progress;
 mod published;
 mod runs;
 mod schema;
+mod settlement;
 mod stage;
 mod staged;
 mod vacuum;
@@ -35,15 +40,19 @@ pub use checkpoint::{Checkpoint, CheckpointOutcome};
 pub use commit::{CommitDetails, Committed};
 pub(crate) use delta_log::create;
 pub use error::WarehouseError;
-pub use lease::{Lease, LeaseHolder};
-pub use parts::{PartLayout, SplitParts, TableParts};
+pub use lease::Lease;
+pub use lease_holder::LeaseHolder;
+pub use parts::{SplitParts, TableParts};
 pub use published::PublishedTable;
 pub(crate) use schema::read_schema;
 pub use schema::storage_schema;
+pub use settlement::PartLayout;
 pub use staged::StagedTable;
 pub use vacuum::{DeadFile, Vacuum, VacuumedTable};
 
 use crate::stores::{Location, Stores};
+use data_writer::Layout;
+use old_part::OldPart;
 
 /// Logs looked for side by side.
 const CONCURRENT_TABLES: usize = 16;
@@ -100,7 +109,7 @@ impl Warehouse {
         spec: TableSpec,
         rows: Vec<SendableRecordBatchStream>,
     ) -> Result<StagedTable, WarehouseError> {
-        let layout = stage::Layout::AsTheyCome { order: spec.order.clone() };
+        let layout = Layout::AsTheyCome { order: spec.order.clone() };
         self.stage_laid_out(spec, rows, layout, None).await
     }
 
@@ -136,15 +145,15 @@ impl Warehouse {
     ) -> Result<StagedTable, WarehouseError> {
         let spec = TableSpec { order: Vec::new(), ..spec };
         let (reached, kept) = split.map(|split| (split.reached, split.settled)).unzip();
-        let old = reached.map(|reached| part_writers::OldPart::all_of(&reached.files)).unwrap_or_default();
-        self.stage_laid_out(spec, rows, stage::Layout::BySettlement(layout, old), kept).await
+        let old = reached.map(|reached| OldPart::all_of(&reached.files)).unwrap_or_default();
+        self.stage_laid_out(spec, rows, Layout::BySettlement(layout, old), kept).await
     }
 
     async fn stage_laid_out(
         &self,
         spec: TableSpec,
         rows: Vec<SendableRecordBatchStream>,
-        layout: stage::Layout,
+        layout: Layout,
         kept: Option<TableParts>,
     ) -> Result<StagedTable, WarehouseError> {
         let folder = self.folder(&spec.name)?;
@@ -155,7 +164,7 @@ impl Warehouse {
         };
         let mut staged = StagedTable::new(spec.name, folder, stored, spec.order, spec.description);
         staged.base = base;
-        staged.mark = leftovers::new_mark(self.run);
+        staged.mark = mark::new_mark(self.run);
         let written = stage::write(&staged.table, &staged.folder, &staged.stored, &layout, staged.mark, rows).await?;
         staged.files = written.files;
         staged.unchanged = written.unchanged;

@@ -19,45 +19,15 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use super::data_file::DataFile;
-use super::parts::{PartLayout, Settled};
-use super::stage::{FileWriter, StoredRows, Writing, Written, WrittenFile, all_or_first_failure};
+use super::data_writer::{FileWriter, StoredRows, Writing, Written, WrittenFile, all_or_first_failure};
+use super::old_part::Comparison;
+use super::settlement::{PartLayout, Settled};
 
 /// Bytes of rows that all parts of a table together hold back at most.
 const HELD_BACK_BYTES: usize = 64 * 1024 * 1024;
 
 /// Batches that wait for the writer of their part: enough for it to go on with, few enough to be small.
 const WAITING_BATCHES: usize = 2;
-
-/// What lies in a part of the version that is replaced.
-#[derive(Debug, Clone)]
-pub(super) struct OldPart {
-    files: Vec<DataFile>,
-    rows: u64,
-    /// The sum of the hashes of its rows.
-    sum: u64,
-}
-
-impl OldPart {
-    /// The parts of `files` of which the log says enough. Unsettled rows change with every run and are left out.
-    pub(super) fn all_of(files: &[DataFile]) -> BTreeMap<Settled, Self> {
-        let mut parts: BTreeMap<Settled, Option<Self>> = BTreeMap::new();
-        for file in files {
-            let part = parts
-                .entry(Settled::of_file(&file.path))
-                .or_insert_with(|| Some(Self { files: Vec::new(), rows: 0, sum: 0 }));
-            match (part.as_mut(), file.rows, file.row_sum) {
-                (Some(part), Some(rows), Some(sum)) => {
-                    part.files.push(file.clone());
-                    part.rows += rows as u64;
-                    part.sum = part.sum.wrapping_add(sum);
-                }
-                _ => *part = None,
-            }
-        }
-        parts.remove(&Settled::No);
-        parts.into_iter().filter_map(|(settled, part)| Some((settled, part?))).collect()
-    }
-}
 
 /// What came of a part.
 enum Part {
@@ -176,7 +146,7 @@ async fn write_part(
     let mut held = HeldBack { writing, rows: Vec::new(), bytes: 0 };
     while let Some(batch) = rows.recv().await {
         let rows = writing.stored(&batch)?;
-        comparison = comparison.and_then(|comparison| comparison.and(&rows));
+        comparison = comparison.and_then(|comparison| comparison.and(rows.batch.num_rows(), rows.sum));
         let Some(rows) = held.hold(rows, comparison.is_some()) else { continue };
         for rows in held.take().into_iter().chain([rows]) {
             writer.write(&rows).await?;
@@ -194,31 +164,6 @@ async fn write_part(
         writer.write(&rows).await?;
     }
     Ok((settled, Part::Written(writer.finish().await?)))
-}
-
-/// New rows of a part, as far as they can still be those that lie in it.
-struct Comparison<'a> {
-    old: &'a OldPart,
-    rows: u64,
-    sum: u64,
-}
-
-impl<'a> Comparison<'a> {
-    fn with(old: &'a OldPart) -> Self {
-        Self { old, rows: 0, sum: 0 }
-    }
-
-    /// With further rows; `None` when there are more than lie in the part, or they cannot be summed.
-    fn and(self, rows: &StoredRows) -> Option<Self> {
-        let more =
-            Self { rows: self.rows + rows.batch.num_rows() as u64, sum: self.sum.wrapping_add(rows.sum?), ..self };
-        (more.rows <= more.old.rows).then_some(more)
-    }
-
-    /// The part's files, when these are all of its rows.
-    fn unchanged(self) -> Option<Vec<DataFile>> {
-        (self.rows == self.old.rows && self.sum == self.old.sum).then(|| self.old.files.clone())
-    }
 }
 
 /// Rows that are not written as long as they may be those that lie in their part.
@@ -247,31 +192,5 @@ impl HeldBack<'_> {
     fn take(&mut self) -> Vec<StoredRows> {
         self.writing.held_back.fetch_sub(std::mem::take(&mut self.bytes), Ordering::Relaxed);
         std::mem::take(&mut self.rows)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn file(path: &str, rows: Option<usize>, row_sum: Option<u64>) -> DataFile {
-        let mut file = DataFile::named(path);
-        (file.rows, file.row_sum) = (rows, row_sum);
-        file
-    }
-
-    #[test]
-    fn a_part_is_compared_when_all_its_files_say_what_they_hold() {
-        let parts = OldPart::all_of(&[
-            file("a.settled-2026-09-06.parquet", Some(2), Some(u64::MAX)),
-            file("b.settled-2026-09-06.parquet", Some(3), Some(2)),
-            file("a.settled-2026-09-13.parquet", Some(2), Some(7)),
-            file("b.settled-2026-09-13.parquet", Some(2), None),
-            file("a.unsettled.parquet", Some(2), Some(7)),
-            file("foreign.parquet", Some(2), None),
-        ]);
-        let known: Vec<(String, u64, u64)> =
-            parts.iter().map(|(settled, part)| (settled.word(), part.rows, part.sum)).collect();
-        assert_eq!(known, [("settled-2026-09-06".to_owned(), 5, 1)]);
     }
 }

@@ -9,9 +9,9 @@ use uuid::Uuid;
 
 use super::commit::{Base, CommitDetails, Committed, Publication};
 use super::data_file::DataFile;
+use super::data_writer::{self, WrittenFile};
 use super::error::WarehouseError;
 use super::schema::read_schema;
-use super::stage::{self, WrittenFile};
 use crate::scan::{ParquetTable, SortColumn, file_statistics};
 use crate::stores::Location;
 
@@ -195,7 +195,7 @@ impl StagedTable {
             State::Unknown => return Err(self.spent("may have been published, so their files stay")),
         }
         let paths = self.files.iter().map(|file| file.object.location.clone());
-        stage::remove(&self.folder, paths)
+        data_writer::remove(&self.folder, paths)
             .await
             .map_err(|error| WarehouseError::Storage { path: self.folder.to_string(), error })?;
         self.set_state(State::Discarded);

@@ -1,11 +1,14 @@
-//! Lineage through the operators of a logical plan.
+//! Lineage through the operators of a logical plan and the expressions in them; each can hold the other.
 
-use datafusion::common::{DFSchema, JoinType};
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::{Column, DFSchema, JoinType};
 use datafusion::logical_expr::utils::grouping_set_to_exprlist;
-use datafusion::logical_expr::{Aggregate, Distinct, Expr, Join, LogicalPlan, TableScan};
+use datafusion::logical_expr::{
+    Aggregate, Case, Distinct, DistinctOn, Expr, Join, LogicalPlan, Subquery, TableScan, Unnest,
+    WindowFunctionDefinition,
+};
 
-use super::expression::Scope;
-use super::{ColumnLineage, ColumnOf, Influence, Influences};
+use super::influence::{ColumnLineage, ColumnOf, Influence, Influences};
 
 /// The lineage of a plan's output. Scans of relations that are not `known` have none (the working table of a
 /// recursive query).
@@ -17,20 +20,20 @@ pub(super) fn trace(plan: &LogicalPlan, known: &dyn Fn(&str) -> bool) -> ColumnL
 
 /// The lineage of a plan's columns, by position, and of its rows.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Traced {
-    pub(super) columns: Vec<Influences>,
-    pub(super) rows: Influences,
+struct Traced {
+    columns: Vec<Influences>,
+    rows: Influences,
 }
 
 /// Walks a plan from its leaves up.
-pub(super) struct Tracer<'a> {
+struct Tracer<'a> {
     known: &'a dyn Fn(&str) -> bool,
     /// What correlated subqueries can see, the innermost last.
-    pub(super) outer: Vec<(DFSchema, Traced)>,
+    outer: Vec<(DFSchema, Traced)>,
 }
 
 /// Adds `more`, each by way of `by`.
-pub(super) fn add(to: &mut Influences, more: &Influences, by: Influence) {
+fn add(to: &mut Influences, more: &Influences, by: Influence) {
     for (column, influences) in more {
         let of = influences.iter().map(|influence| by.after(*influence));
         to.entry(column.clone()).or_default().extend(of);
@@ -38,7 +41,7 @@ pub(super) fn add(to: &mut Influences, more: &Influences, by: Influence) {
 }
 
 impl Tracer<'_> {
-    pub(super) fn plan(&mut self, plan: &LogicalPlan) -> Traced {
+    fn plan(&mut self, plan: &LogicalPlan) -> Traced {
         match plan {
             LogicalPlan::TableScan(scan) => self.scan(scan),
             LogicalPlan::Projection(projection) => {
@@ -79,33 +82,12 @@ impl Tracer<'_> {
                 }
                 traced
             }
-            LogicalPlan::Distinct(Distinct::On(distinct)) => {
-                let mut input = self.plan(&distinct.input);
-                let schema = distinct.input.schema();
-                let columns = distinct.select_expr.iter().map(|expr| self.value(expr, schema, &input)).collect();
-                let on: Vec<&Expr> = distinct.on_expr.iter().collect();
-                self.decide(&mut input, &on, schema, Influence::GroupBy);
-                let order: Vec<&Expr> = distinct.sort_expr.iter().flatten().map(|sort| &sort.expr).collect();
-                self.decide(&mut input, &order, schema, Influence::Sort);
-                Traced { columns, rows: input.rows }
-            }
+            LogicalPlan::Distinct(Distinct::On(distinct)) => self.distinct_on(distinct),
             LogicalPlan::RecursiveQuery(query) => {
                 let terms = vec![self.plan(&query.static_term), self.plan(&query.recursive_term)];
                 merged(terms, plan.schema().fields().len())
             }
-            LogicalPlan::Unnest(unnest) => {
-                let input = self.plan(&unnest.input);
-                let columns = unnest.dependency_indices.iter().map(|index| {
-                    let mut column = Influences::new();
-                    input
-                        .columns
-                        .get(*index)
-                        .into_iter()
-                        .for_each(|of| add(&mut column, of, Influence::Transformation));
-                    column
-                });
-                Traced { columns: columns.collect(), rows: input.rows }
-            }
+            LogicalPlan::Unnest(unnest) => self.unnest(unnest),
             LogicalPlan::Extension(_) => self.extension(plan),
             other => match other.inputs().as_slice() {
                 [input] => self.plan(input),
@@ -168,6 +150,28 @@ impl Tracer<'_> {
         Traced { columns, rows: input.rows }
     }
 
+    fn distinct_on(&mut self, distinct: &DistinctOn) -> Traced {
+        let mut input = self.plan(&distinct.input);
+        let schema = distinct.input.schema();
+        let columns = distinct.select_expr.iter().map(|expr| self.value(expr, schema, &input)).collect();
+        let on: Vec<&Expr> = distinct.on_expr.iter().collect();
+        self.decide(&mut input, &on, schema, Influence::GroupBy);
+        let order: Vec<&Expr> = distinct.sort_expr.iter().flatten().map(|sort| &sort.expr).collect();
+        self.decide(&mut input, &order, schema, Influence::Sort);
+        Traced { columns, rows: input.rows }
+    }
+
+    fn unnest(&mut self, unnest: &Unnest) -> Traced {
+        let input = self.plan(&unnest.input);
+        let columns = unnest.dependency_indices.iter().map(|index| {
+            let mut column = Influences::new();
+            let of = input.columns.get(*index);
+            of.into_iter().for_each(|of| add(&mut column, of, Influence::Transformation));
+            column
+        });
+        Traced { columns: columns.collect(), rows: input.rows }
+    }
+
     /// An operator of which nothing is known: a column of an input's name is that column, any other is made of all
     /// that the operator's expressions read.
     fn extension(&mut self, plan: &LogicalPlan) -> Traced {
@@ -192,7 +196,7 @@ impl Tracer<'_> {
     }
 
     /// What an expression over `input` is made of.
-    pub(super) fn value(&mut self, expr: &Expr, schema: &DFSchema, input: &Traced) -> Influences {
+    fn value(&mut self, expr: &Expr, schema: &DFSchema, input: &Traced) -> Influences {
         Scope { tracer: self, schema, input }.of(expr)
     }
 
@@ -214,4 +218,101 @@ fn merged(branches: Vec<Traced>, width: usize) -> Traced {
         add(&mut all.rows, &branch.rows, Influence::Identity);
     }
     all
+}
+
+/// The relation an expression stands over.
+struct Scope<'a, 'b> {
+    tracer: &'a mut Tracer<'b>,
+    schema: &'a DFSchema,
+    input: &'a Traced,
+}
+
+impl Scope<'_, '_> {
+    fn of(&mut self, expr: &Expr) -> Influences {
+        match expr {
+            Expr::Column(column) => named(column, self.schema, self.input),
+            Expr::OuterReferenceColumn(_, column) => {
+                let scopes = self.tracer.outer.iter().rev();
+                scopes.map(|(schema, input)| named(column, schema, input)).find(|of| !of.is_empty()).unwrap_or_default()
+            }
+            Expr::Alias(alias) => self.of(&alias.expr),
+            Expr::Case(case) => self.case(case),
+            Expr::AggregateFunction(function) => {
+                let params = &function.params;
+                let mut made = self.all(params.args.iter(), Influence::Aggregation);
+                add(&mut made, &self.all(params.filter.as_deref(), Influence::Conditional), Influence::Identity);
+                let order = params.order_by.iter().map(|sort| &sort.expr);
+                add(&mut made, &self.all(order, Influence::Sort), Influence::Identity);
+                made
+            }
+            Expr::WindowFunction(function) => {
+                let direct = match function.fun {
+                    WindowFunctionDefinition::AggregateUDF(_) => Influence::Aggregation,
+                    WindowFunctionDefinition::WindowUDF(_) => Influence::Transformation,
+                };
+                let params = &function.params;
+                let mut made = self.all(params.args.iter(), direct);
+                add(&mut made, &self.all(params.filter.as_deref(), Influence::Conditional), Influence::Identity);
+                let frame = params.partition_by.iter().chain(params.order_by.iter().map(|sort| &sort.expr));
+                add(&mut made, &self.all(frame, Influence::Window), Influence::Identity);
+                made
+            }
+            Expr::ScalarSubquery(subquery) => self.subquery(subquery, Influence::Transformation),
+            Expr::Exists(exists) => self.subquery(&exists.subquery, Influence::Conditional),
+            Expr::InSubquery(within) => {
+                let mut made = self.all([within.expr.as_ref()], Influence::Transformation);
+                add(&mut made, &self.subquery(&within.subquery, Influence::Conditional), Influence::Identity);
+                made
+            }
+            Expr::SetComparison(comparison) => {
+                let mut made = self.all([comparison.expr.as_ref()], Influence::Transformation);
+                add(&mut made, &self.subquery(&comparison.subquery, Influence::Conditional), Influence::Identity);
+                made
+            }
+            other => self.parts(other),
+        }
+    }
+
+    fn all<'e>(&mut self, exprs: impl IntoIterator<Item = &'e Expr>, by: Influence) -> Influences {
+        let mut made = Influences::new();
+        for expr in exprs {
+            add(&mut made, &self.of(expr), by);
+        }
+        made
+    }
+
+    /// The values come from THEN and ELSE, the conditions choose among them.
+    fn case(&mut self, case: &Case) -> Influences {
+        let conditions =
+            case.expr.as_deref().into_iter().chain(case.when_then_expr.iter().map(|(when, _)| when.as_ref()));
+        let mut made = self.all(conditions, Influence::Conditional);
+        let values = case.when_then_expr.iter().map(|(_, then)| then.as_ref()).chain(case.else_expr.as_deref());
+        add(&mut made, &self.all(values, Influence::Transformation), Influence::Identity);
+        made
+    }
+
+    /// Any other expression is computed from its parts.
+    fn parts(&mut self, expr: &Expr) -> Influences {
+        let mut made = Influences::new();
+        let _ = expr.apply_children(|part| {
+            add(&mut made, &self.of(part), Influence::Transformation);
+            Ok(TreeNodeRecursion::Continue)
+        });
+        made
+    }
+
+    /// The one column of a subquery, and what decides which of its rows there are.
+    fn subquery(&mut self, subquery: &Subquery, by: Influence) -> Influences {
+        self.tracer.outer.push((self.schema.clone(), self.input.clone()));
+        let traced = self.tracer.plan(&subquery.subquery);
+        self.tracer.outer.pop();
+        let mut made = traced.rows;
+        traced.columns.first().into_iter().for_each(|column| add(&mut made, column, by));
+        made
+    }
+}
+
+fn named(column: &Column, schema: &DFSchema, input: &Traced) -> Influences {
+    let index = schema.maybe_index_of_column(column);
+    index.and_then(|index| input.columns.get(index)).cloned().unwrap_or_default()
 }

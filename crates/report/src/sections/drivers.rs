@@ -27,6 +27,22 @@ const COLUMNS: [&str; 9] = [
     "both_r2",
 ];
 
+const HEAD: [&str; 13] = [
+    "Journey",
+    "Landmark",
+    "#Responders",
+    "#Of them left",
+    "#R² controls",
+    "#+ touchpoints",
+    "#+ journey",
+    "#+ both",
+    "#AUC touchpoints",
+    "#AUC journey",
+    "#p journey adds",
+    "#p touchpoints add",
+    "Verdict",
+];
+
 pub(crate) async fn section(context: &Context<'_>) -> Result<Section, EngineError> {
     let title = "Journey scores or touchpoint scores";
     let missing =
@@ -36,40 +52,18 @@ pub(crate) async fn section(context: &Context<'_>) -> Result<Section, EngineErro
         Err(reason) => return Ok(missing(&reason)),
     };
     let Some(landmark) = context.landmark() else { return Ok(missing("no landmark has matured yet")) };
-    let mut table = Table::new(
-        "What explains churn among those who answered both",
-        &[
-            "Journey",
-            "Landmark",
-            "#Responders",
-            "#Of them left",
-            "#R² controls",
-            "#+ touchpoints",
-            "#+ journey",
-            "#+ both",
-            "#AUC touchpoints",
-            "#AUC journey",
-            "#p journey adds",
-            "#p touchpoints add",
-            "Verdict",
-        ],
-    );
+    let mut table = Table::new("What explains churn among those who answered both", &HEAD);
     let mut drawn = Vec::new();
     for explanation in &context.explanations {
         let label = context.label(&explanation.journey);
-        let mut of_it: Vec<&Figures> = rows
-            .iter()
-            .filter(|row| row.text("journey").as_deref() == Some(&explanation.journey))
-            .filter(|row| row.day("landmark").is_some_and(|day| day <= landmark.landmark))
-            .collect();
-        of_it.sort_by_key(|row| std::cmp::Reverse(row.instant("landmark")));
-        let fitted = of_it.iter().position(|row| row.text("status").as_deref() == Some("ok"));
+        let history = latest_first(&rows, &explanation.journey, &landmark.landmark);
+        let fitted = history.iter().position(|row| row.text("status").as_deref() == Some("ok"));
         // The latest landmark, and the latest at which the models could be fitted, where that is an earlier one.
-        let told = of_it.first().into_iter().chain(fitted.filter(|at| *at > 0).and_then(|at| of_it.get(at)));
+        let told = history.first().into_iter().chain(fitted.filter(|at| *at > 0).and_then(|at| history.get(at)));
         for row in told {
             table.push(cells(&label, row));
         }
-        if let Some(row) = fitted.and_then(|at| of_it.get(at)) {
+        if let Some(row) = fitted.and_then(|at| history.get(at)) {
             let marks = MODELS.iter().enumerate().filter_map(|(series, (name, _))| {
                 Some(IntervalMark { series, value: row.number(name)?, lower: None, upper: None, text: String::new() })
             });
@@ -82,34 +76,41 @@ pub(crate) async fn section(context: &Context<'_>) -> Result<Section, EngineErro
          all of them flatter. p: likelihood-ratio tests.",
         landmark_name(landmark)
     );
-    if drawn.is_empty() {
+    let blocks = if drawn.is_empty() {
         let text = "At no landmark could the models be fitted; the reasons are in the table.".to_owned();
-        return Ok(Section::new(
-            "drivers",
-            title,
-            vec![Block::Missing { text }, Block::text(note), Block::Table { table: table.only(&[0, 1, 2, 3, 12]) }],
-        ));
-    }
-    let figure = Figure {
-        id: "drivers-figure".to_owned(),
-        title: "What explains churn".to_owned(),
-        note,
-        pictures: vec![Picture {
-            id: "drivers-picture".to_owned(),
-            title: String::new(),
-            summary: format!("McFadden's R² of four models for {} journeys; verdicts are in the table.", drawn.len()),
-            chart: Chart::Intervals {
-                x_label: "McFadden's R²".to_owned(),
-                scale: Scale::Linear,
-                unit: Unit::Percent,
-                reference: None,
-                series: Series::named(&MODELS.map(|(_, name)| name)),
-                rows: drawn,
-            },
-        }],
-        table,
+        vec![Block::Missing { text }, Block::text(note), Block::Table { table: table.only(&[0, 1, 2, 3, 12]) }]
+    } else {
+        let (id, title) = ("drivers-figure".to_owned(), "What explains churn".to_owned());
+        vec![Block::Figure(Figure { id, title, note, pictures: vec![picture(drawn)], table })]
     };
-    Ok(Section::new("drivers", title, vec![Block::Figure(figure)]))
+    Ok(Section::new("drivers", title, blocks))
+}
+
+/// The rows of a journey up to a landmark.
+fn latest_first<'a>(rows: &'a [Figures], journey: &str, landmark: &str) -> Vec<&'a Figures> {
+    let mut history: Vec<&Figures> = rows
+        .iter()
+        .filter(|row| row.text("journey").as_deref() == Some(journey))
+        .filter(|row| row.day("landmark").is_some_and(|day| day.as_str() <= landmark))
+        .collect();
+    history.sort_by_key(|row| std::cmp::Reverse(row.instant("landmark")));
+    history
+}
+
+fn picture(rows: Vec<IntervalRow>) -> Picture {
+    Picture {
+        id: "drivers-picture".to_owned(),
+        title: String::new(),
+        summary: format!("McFadden's R² of four models for {} journeys; verdicts are in the table.", rows.len()),
+        chart: Chart::Intervals {
+            x_label: "McFadden's R²".to_owned(),
+            scale: Scale::Linear,
+            unit: Unit::Percent,
+            reference: None,
+            series: Series::named(&MODELS.map(|(_, name)| name)),
+            rows,
+        },
+    }
 }
 
 fn period(row: &Figures) -> String {

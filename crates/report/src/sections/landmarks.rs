@@ -93,27 +93,11 @@ fn compared(
         let mut marks = Vec::new();
         for (series, at) in [before, now].into_iter().enumerate() {
             let Some(row) = history.iter().find(|row| row.instant("landmark") == Some(at)) else { continue };
-            let is_ok = row.text("status").as_deref() == Some("ok");
-            let odds = row.estimate("adjusted_odds_ratio");
-            if let Some(odds) = odds.filter(|odds| is_ok && odds.value > 0.0) {
-                let text = if series == 1 { format!("{:.2}", odds.value) } else { String::new() };
-                marks.push(IntervalMark { series, value: odds.value, lower: odds.lower, upper: odds.upper, text });
-            }
-            let dash = || "–".to_owned();
-            table.push(vec![
-                label.clone(),
-                period(row),
-                row.whole("priority_rank").map_or_else(dash, whole),
-                row.whole("exposed").map_or_else(dash, whole),
-                odds.map_or_else(dash, |odds| interval(odds, 2)),
-                row.estimate("excess_churners").map_or_else(dash, |excess| interval(excess, 0)),
-                if is_ok { String::new() } else { row.text("reason").unwrap_or_default() },
-            ]);
+            marks.extend(mark(series, row));
+            table.push(cells(&label, row));
         }
         if let [before, now] = marks.as_slice()
-            && let (Some(low), Some(high), Some(lower), Some(upper)) =
-                (before.lower, before.upper, now.lower, now.upper)
-            && (lower > high || upper < low)
+            && lie_apart(before, now)
         {
             apart.push(label.clone());
         }
@@ -125,6 +109,19 @@ fn compared(
         [] => "No journey's intervals lie apart.".to_owned(),
         apart => format!("Intervals lie apart for {}.", apart.join(", ")),
     };
+    let picture = Picture {
+        id: "compared".to_owned(),
+        title: String::new(),
+        summary: format!("Adjusted odds ratios of {} journeys at {before_name} and {now_name}. {finding}", rows.len()),
+        chart: Chart::Intervals {
+            x_label: "adjusted odds ratio of leaving".to_owned(),
+            scale: Scale::Log,
+            unit: Unit::Ratio,
+            reference: Some(1.0),
+            series: Series::named(&[before_name, now_name]),
+            rows,
+        },
+    };
     Figure {
         id: "compared-figure".to_owned(),
         title: format!("Odds of leaving at {now_name} and at {before_name}"),
@@ -132,23 +129,40 @@ fn compared(
             "Adjusted odds ratio with its interval, all segments; right of 1 more customers leave than among like customers. \
              {finding} Exposed customers and excess churners of both are in the table."
         ),
-        pictures: vec![Picture {
-            id: "compared".to_owned(),
-            title: String::new(),
-            summary: format!(
-                "Adjusted odds ratios of {} journeys at {before_name} and {now_name}. {finding}",
-                rows.len()
-            ),
-            chart: Chart::Intervals {
-                x_label: "adjusted odds ratio of leaving".to_owned(),
-                scale: Scale::Log,
-                unit: Unit::Ratio,
-                reference: Some(1.0),
-                series: Series::named(&[before_name, now_name]),
-                rows,
-            },
-        }],
+        pictures: vec![picture],
         table,
+    }
+}
+
+fn is_ok(row: &Figures) -> bool {
+    row.text("status").as_deref() == Some("ok")
+}
+
+/// The odds ratio of a row; the later one has its number beside it.
+fn mark(series: usize, row: &Figures) -> Option<IntervalMark> {
+    let odds = row.estimate("adjusted_odds_ratio").filter(|odds| is_ok(row) && odds.value > 0.0)?;
+    let text = if series == 1 { format!("{:.2}", odds.value) } else { String::new() };
+    Some(IntervalMark { series, value: odds.value, lower: odds.lower, upper: odds.upper, text })
+}
+
+fn cells(label: &str, row: &Figures) -> Vec<String> {
+    let dash = || "–".to_owned();
+    vec![
+        label.to_owned(),
+        period(row),
+        row.whole("priority_rank").map_or_else(dash, whole),
+        row.whole("exposed").map_or_else(dash, whole),
+        row.estimate("adjusted_odds_ratio").map_or_else(dash, |odds| interval(odds, 2)),
+        row.estimate("excess_churners").map_or_else(dash, |excess| interval(excess, 0)),
+        if is_ok(row) { String::new() } else { row.text("reason").unwrap_or_default() },
+    ]
+}
+
+/// Whether two intervals share no value.
+fn lie_apart(before: &IntervalMark, now: &IntervalMark) -> bool {
+    match (before.lower, before.upper, now.lower, now.upper) {
+        (Some(low), Some(high), Some(lower), Some(upper)) => lower > high || upper < low,
+        _ => false,
     }
 }
 
@@ -179,7 +193,7 @@ fn over_time(context: &Context<'_>, histories: &[(String, Vec<&Figures>)], names
                 excess.map_or_else(dash, |excess| interval(excess, 0)),
                 odds.map_or_else(dash, |odds| interval(odds, 2)),
             ]);
-            if let Some(odds) = odds.filter(|odds| odds.value > 0.0 && row.text("status").as_deref() == Some("ok")) {
+            if let Some(odds) = odds.filter(|odds| odds.value > 0.0 && is_ok(row)) {
                 let (lower, upper) = (odds.lower, odds.upper);
                 domain[0] = domain[0].min(lower.unwrap_or(odds.value));
                 domain[1] = domain[1].max(upper.unwrap_or(odds.value));

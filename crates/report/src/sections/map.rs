@@ -2,19 +2,45 @@
 
 use throughline_engine::{EngineError, Figures};
 
-use crate::block::{Block, Figure, Picture, Section, Verdict};
+use crate::block::{Block, Figure, Picture, Section};
 use crate::chart::{Chart, MapGroup, MapPoint};
 use crate::context::{Context, landmark_name, verdict_of};
 use crate::numbers::{interval, rounded, small, whole};
 use crate::table::Table;
+use crate::verdict::Verdict;
 
 const COLUMNS: [&str; 6] = ["journey", "landmark", "segment", "status", "exposed", "adjusted_odds_ratio"];
+
+/// What the marks of all segments together are called.
+const ALL_SEGMENTS: &str = "all segments";
 
 /// What the size of a mark stands for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Size {
     Revenue,
     Churners,
+}
+
+impl Size {
+    /// Revenue, where there is any to be told.
+    fn of(rows: &[&Figures]) -> Self {
+        let has_revenue = rows.iter().any(|row| row.number("excess_revenue").is_some());
+        if has_revenue { Self::Revenue } else { Self::Churners }
+    }
+
+    fn label(self) -> &'static str {
+        match self {
+            Self::Revenue => "revenue of the excess churners",
+            Self::Churners => "excess churners",
+        }
+    }
+
+    fn explanation(self) -> &'static str {
+        match self {
+            Self::Revenue => "what was billed to the excess churners in the exposure window",
+            Self::Churners => "the excess churners",
+        }
+    }
 }
 
 pub(crate) async fn section(context: &Context<'_>) -> Result<Section, EngineError> {
@@ -34,34 +60,15 @@ async fn blocks(context: &Context<'_>) -> Result<Result<Vec<Block>, String>, Eng
         Ok(rows) => rows,
         Err(reason) => return Ok(Err(reason)),
     };
-    let mut rows: Vec<&Figures> =
-        rows.iter().filter(|row| row.day("landmark").as_deref() == Some(landmark.landmark.as_str())).collect();
-    let segment = |row: &Figures| row.text("segment").unwrap_or_default();
-    rows.sort_by_key(|row| {
-        let rank = row.whole("priority_rank").unwrap_or(i64::MAX);
-        (segment(row) != "all", segment(row), rank, row.text("journey"))
-    });
+    let rows = in_order(&rows, &landmark.landmark);
     let confidence = context.explanations.first().map_or(0.95, |explanation| explanation.confidence);
-    let has_revenue = rows.iter().any(|row| row.number("excess_revenue").is_some());
-    let size = if has_revenue { Size::Revenue } else { Size::Churners };
-    let mut groups: Vec<MapGroup> = Vec::new();
-    for row in &rows {
-        let Some(point) = point(context, row, confidence, size) else { continue };
-        match groups.last_mut().filter(|group| group.name == segment(row)) {
-            Some(group) => group.points.push(point),
-            None => groups.push(MapGroup { name: segment(row), points: vec![point] }),
-        }
-    }
-    if groups.first().is_none_or(|group| group.name != "all") {
+    let size = Size::of(&rows);
+    let groups = groups(context, &rows, confidence, size);
+    if groups.first().is_none_or(|group| group.name != ALL_SEGMENTS) {
         return Ok(Err(format!(
             "at landmark {} no journey has enough customers and churners in both arms",
             landmark.landmark
         )));
-    }
-    for group in &mut groups {
-        if group.name == "all" {
-            group.name = "all segments".to_owned();
-        }
     }
     let at = landmark_name(landmark);
     let picture = Picture {
@@ -71,23 +78,60 @@ async fn blocks(context: &Context<'_>) -> Result<Result<Vec<Block>, String>, Eng
         chart: Chart::Map {
             x_label: "customers exposed to the journey".to_owned(),
             y_label: "odds of leaving, compared with like customers".to_owned(),
-            size_label: match size {
-                Size::Revenue => "revenue of the excess churners".to_owned(),
-                Size::Churners => "excess churners".to_owned(),
-            },
+            size_label: size.label().to_owned(),
             groups,
         },
     };
+    let figure = Figure {
+        id: "map-figure".to_owned(),
+        title: "Volume and churn link of each journey".to_owned(),
+        note: note(context, &rows, &at, confidence, size),
+        pictures: vec![picture],
+        table: table(context, &rows, &at),
+    };
+    Ok(Ok(vec![Block::Figure(figure)]))
+}
+
+fn segment(row: &Figures) -> String {
+    row.text("segment").unwrap_or_default()
+}
+
+/// The rows of a landmark: all segments together first, then segment by segment, each by priority.
+fn in_order<'a>(rows: &'a [Figures], landmark: &str) -> Vec<&'a Figures> {
+    let mut rows: Vec<&Figures> = rows.iter().filter(|row| row.day("landmark").as_deref() == Some(landmark)).collect();
+    rows.sort_by_key(|row| {
+        let rank = row.whole("priority_rank").unwrap_or(i64::MAX);
+        (segment(row) != "all", segment(row), rank, row.text("journey"))
+    });
+    rows
+}
+
+/// A group of marks for each segment that has any.
+fn groups(context: &Context<'_>, rows: &[&Figures], confidence: f64, size: Size) -> Vec<MapGroup> {
+    let mut groups: Vec<MapGroup> = Vec::new();
+    for row in rows {
+        let Some(point) = point(context, row, confidence, size) else { continue };
+        let name = match segment(row) {
+            all if all == "all" => ALL_SEGMENTS.to_owned(),
+            one => one,
+        };
+        match groups.last_mut().filter(|group| group.name == name) {
+            Some(group) => group.points.push(point),
+            None => groups.push(MapGroup { name, points: vec![point] }),
+        }
+    }
+    groups
+}
+
+/// How to read the map, and which journeys are not on it and why.
+fn note(context: &Context<'_>, rows: &[&Figures], at: &str, confidence: f64, size: Size) -> String {
     let mut note = format!(
         "Landmark {at}. Across: customers who started the journey in the window before it. Upwards: their odds of leaving in \
          the window after it against customers of the same segment and tenure who were not on it, with {:.0} % intervals; 1 \
          is no difference. Size: {}. A filled mark is a link beyond chance, a hollow one may be chance. Numbers \
          are ranks, as in the list below.",
         confidence * 100.0,
-        match size {
-            Size::Revenue => "what was billed to the excess churners in the exposure window",
-            Size::Churners => "the excess churners",
-        }
+        size.explanation()
     );
     let unranked: Vec<String> = rows
         .iter()
@@ -100,14 +144,7 @@ async fn blocks(context: &Context<'_>) -> Result<Result<Vec<Block>, String>, Eng
     if !unranked.is_empty() {
         note.push_str(&format!(" Not on it: {}.", unranked.join(", ")));
     }
-    let figure = Figure {
-        id: "map-figure".to_owned(),
-        title: "Volume and churn link of each journey".to_owned(),
-        note,
-        pictures: vec![picture],
-        table: table(context, &rows, &at),
-    };
-    Ok(Ok(vec![Block::Figure(figure)]))
+    note
 }
 
 fn point(context: &Context<'_>, row: &Figures, confidence: f64, size: Size) -> Option<MapPoint> {

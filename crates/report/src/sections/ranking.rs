@@ -5,6 +5,7 @@ use throughline_engine::{AtLandmark, Explanation};
 use crate::block::{Block, Card, Fact, Section};
 use crate::context::{Context, landmark_name, verdict};
 use crate::numbers::{interval, rounded, small, whole};
+use crate::verdict::Verdict;
 use crate::words;
 
 pub(crate) fn section(context: &Context<'_>) -> Section {
@@ -33,7 +34,7 @@ fn card(context: &Context<'_>, explanation: &Explanation) -> Card {
         rank: at.and_then(|at| at.priority_rank).map_or_else(|| "–".to_owned(), whole),
         label: context.label(&explanation.journey),
         owner: explanation.owner.clone().unwrap_or_default(),
-        verdict: at.map_or(crate::block::Verdict::Unranked, |at| verdict(at, explanation.confidence)),
+        verdict: at.map_or(Verdict::Unranked, |at| verdict(at, explanation.confidence)),
         facts: at.map(facts).unwrap_or_default(),
         sentences: words::summary(explanation),
     }

@@ -2,10 +2,11 @@
 
 use throughline_engine::EngineError;
 
-use crate::block::{Block, Section, Tile, Verdict};
+use crate::block::{Block, Section, Tile};
 use crate::context::{Context, landmark_name, verdict};
 use crate::numbers::{interval, rounded, whole};
 use crate::sections::performance::{PERFORMANCE, latest_by_journey};
+use crate::verdict::Verdict;
 
 pub(crate) async fn section(context: &Context<'_>) -> Result<Section, EngineError> {
     let mut tiles = churn(context);

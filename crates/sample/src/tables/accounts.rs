@@ -4,7 +4,7 @@ use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
 
 use super::columns::{amounts, batch, ids, ratings, text, text_or_null, times, times_or_null};
-use super::{Defect, Ids, RawRow};
+use super::raw_row::{Defect, Ids, RawRow};
 use crate::calendar::{DAY, Time};
 
 /// One membership spell, or the part of it from `valid_from` on.

@@ -4,7 +4,7 @@ use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
 
 use super::columns::{amounts, batch, booleans, ids, numbers, ratings, text, text_or_null, times, times_or_null};
-use super::{Defect, IN_1970, IN_2199, Ids, RawRow};
+use super::raw_row::{Defect, IN_1970, IN_2199, Ids, RawRow};
 use crate::calendar::{DAY, HOUR, MINUTE, Time};
 
 /// A phone call.

@@ -4,7 +4,7 @@ use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
 
 use super::columns::{amounts, amounts_or_null, batch, ids, text, text_or_null, times};
-use super::{Defect, Ids, RawRow};
+use super::raw_row::{Defect, Ids, RawRow};
 use crate::calendar::Time;
 
 /// One answer of a customer.

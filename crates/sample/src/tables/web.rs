@@ -4,7 +4,7 @@ use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
 
 use super::columns::{batch, ids, numbers, text, text_or_null, times, visitors};
-use super::{Defect, IN_1970, IN_2199, Ids, RawRow};
+use super::raw_row::{Defect, IN_1970, IN_2199, Ids, RawRow};
 use crate::calendar::Time;
 
 /// The action that ties a visitor to a customer.

@@ -38,15 +38,16 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::server::TlsConnectInfo;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::Peer;
+use super::connection::Peer;
 use super::login::Logins;
 use crate::catalogue::COMMENT;
 use crate::complexity::verify_short;
-use crate::edition::{CATALOGUE, Edition};
+use crate::edition::Edition;
 use crate::event::{Event, Protocol};
 use crate::failure::{Failure, sqlstate};
 use crate::queries::{Asked, LONGEST_TEXT, verify_read_only};
-use crate::server::Shared;
+use crate::schemas::CATALOGUE;
+use crate::shared::Shared;
 
 /// Where Flight SQL keeps a column's comment in its field's metadata.
 const REMARKS: &str = "ARROW:FLIGHT:SQL:REMARKS";

@@ -6,18 +6,21 @@
 //! noticed while its query runs. And an endpoint that stops says so.
 
 use std::net::SocketAddr;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::SinkExt;
 use pgwire::api::auth::StartupHandler;
 use pgwire::api::{ClientInfo, NoopHandler, PgWireConnectionState};
-use pgwire::error::{ErrorInfo, PgWireError};
+use pgwire::error::{ErrorInfo, PgWireError, PgWireResult};
 use pgwire::messages::response::ReadyForQuery;
 use pgwire::messages::{DecodeContext, PgWireBackendMessage, PgWireFrontendMessage};
-use pgwire::tokio::server::{negotiate_tls, process_message};
+use pgwire::tokio::server::{MaybeTls, PgWireMessageServerCodec, negotiate_tls, process_message};
 use tokio::io::{AsyncReadExt, Interest};
 use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::codec::Framed;
 
 use super::extended::{Extended, Parsed};
 use super::frame;
@@ -26,7 +29,7 @@ use super::login::{Login, Logins};
 use super::session::Session;
 use crate::event::{Event, Protocol};
 use crate::failure::{Failure, sqlstate};
-use crate::server::Shared;
+use crate::shared::Shared;
 
 /// From the first byte to the end of the login.
 const LOGIN_TIME: Duration = Duration::from_secs(15);
@@ -40,6 +43,9 @@ const GONE: &str = "the client is gone";
 /// Bytes read at a time.
 const CHUNK: usize = 8 * 1024;
 
+/// A client's end of the wire.
+type Client = Framed<MaybeTls, PgWireMessageServerCodec<Parsed>>;
+
 /// Serves a connection to its end.
 pub(super) async fn run(
     socket: TcpStream,
@@ -50,10 +56,29 @@ pub(super) async fn run(
     handler: Arc<Handler>,
 ) {
     let connection = shared.next_connection();
+    let login_by = Instant::now() + LOGIN_TIME;
     let Ok((socket, watched)) = twice(socket) else { return };
     let login = Arc::new(Login::new(connection, peer, full, Arc::clone(shared), Arc::clone(&logins)));
-    let mut logged_in = false;
-    let reason = converse(socket, &watched, &mut logged_in, shared, &logins, login, handler).await;
+    let (logged_in, reason) = match negotiated(socket, shared, login_by).await {
+        Err(reason) => (false, reason),
+        Ok(client) => {
+            let mut conversation = Conversation {
+                client,
+                watched: &watched,
+                shared,
+                logins: &logins,
+                login,
+                handler,
+                forget: Forget { logins: Arc::clone(&logins), key: None },
+                login_by,
+                logged_in: false,
+                answers_to_login: 0,
+                chunk: vec![0; CHUNK],
+            };
+            let reason = conversation.hold().await;
+            (conversation.logged_in, reason)
+        }
+    };
     if logged_in {
         shared.observer.event(&Event::Disconnected { connection, protocol: Protocol::Postgres, reason: &reason });
     } else if !reason.is_empty() {
@@ -82,156 +107,193 @@ async fn gone(socket: &TcpStream) {
     }
 }
 
-/// Takes messages and answers them. Gives the reason why the connection ended; empty for a client that left before its
-/// login.
-async fn converse(
-    socket: TcpStream,
-    watched: &TcpStream,
-    logged_in: &mut bool,
-    shared: &Arc<Shared>,
-    logins: &Arc<Logins>,
-    login: Arc<Login>,
-    handler: Arc<Handler>,
-) -> String {
-    let too_slow = tokio::time::sleep(LOGIN_TIME);
-    tokio::pin!(too_slow);
+/// The client's end of the wire, once it is settled whether it is encrypted; or the reason why it is not.
+async fn negotiated(socket: TcpStream, shared: &Shared, login_by: Instant) -> Result<Client, String> {
     let acceptor = shared.tls.as_ref().map(|tls| tls.acceptor.clone());
     let negotiated = tokio::select! {
         negotiated = negotiate_tls::<Parsed>(socket, acceptor) => negotiated,
-        () = &mut too_slow => return "no login in time".into(),
-        () = shared.stopping() => return String::new(),
+        () = sleep_until(login_by) => return Err("no login in time".into()),
+        () = shared.stopping() => return Err(String::new()),
     };
-    let mut client = match negotiated {
-        Ok(Some(client)) => client,
-        Ok(None) => return "it wants TLS, which is not set up here".into(),
-        Err(error) => return format!("TLS: {error}"),
-    };
-    let mut forget = Forget { logins: Arc::clone(logins), key: None };
-    let mut answers_to_login = 0;
-    let mut chunk = vec![0; CHUNK];
-    loop {
-        let longest = if *logged_in { LONGEST } else { LONGEST_OF_LOGIN };
-        let next = async {
-            loop {
-                let first = matches!(client.state(), PgWireConnectionState::AwaitingStartup);
-                let buffer = client.read_buffer();
-                let whole = frame::announced(buffer, first);
-                if whole.is_some_and(|whole| whole > longest) {
-                    let message = format!("a message may have {longest} bytes at most");
-                    return Some(Err(Failure::new(sqlstate::PROTOCOL_VIOLATION, message).fatal()));
-                }
-                if let Some(whole) = whole.filter(|whole| *whole <= buffer.len()) {
-                    if !frame::is_sound(&buffer[..whole], first, answers_to_login == 0) {
-                        let message = "a message is not what it says it is";
-                        return Some(Err(Failure::new(sqlstate::PROTOCOL_VIOLATION, message).fatal()));
-                    }
-                    let mut context = DecodeContext::new(client.protocol_version());
-                    context.awaiting_frontend_ssl = false;
-                    context.awaiting_frontend_startup = first;
-                    if let Some(decoded) = PgWireFrontendMessage::decode(client.read_buffer_mut(), &context).transpose()
-                    {
-                        return Some(decoded);
-                    }
-                }
-                match client.get_mut().read(&mut chunk).await {
-                    Ok(0) => return None,
-                    Ok(read) => client.read_buffer_mut().extend_from_slice(&chunk[..read]),
-                    Err(problem) => return Some(Err(PgWireError::IoError(problem))),
-                }
+    match negotiated {
+        Ok(Some(client)) => Ok(client),
+        Ok(None) => Err("it wants TLS, which is not set up here".into()),
+        Err(error) => Err(format!("TLS: {error}")),
+    }
+}
+
+/// A connection whose messages are taken and answered. It breaks off with the reason why it ended, which is empty for a
+/// client that left before its login.
+struct Conversation<'a> {
+    client: Client,
+    /// The same socket, to see that the client is gone while its query runs.
+    watched: &'a TcpStream,
+    shared: &'a Shared,
+    logins: &'a Logins,
+    login: Arc<Login>,
+    handler: Arc<Handler>,
+    forget: Forget,
+    login_by: Instant,
+    logged_in: bool,
+    /// Messages with a password, or with a step of its proof.
+    answers_to_login: usize,
+    chunk: Vec<u8>,
+}
+
+impl Conversation<'_> {
+    /// Takes messages and answers them until the connection ends; the reason why it did.
+    async fn hold(&mut self) -> String {
+        loop {
+            if let ControlFlow::Break(reason) = self.next_turn().await {
+                return reason;
             }
-        };
-        let message = tokio::select! {
+        }
+    }
+
+    /// One message and its answer.
+    async fn next_turn(&mut self) -> ControlFlow<String> {
+        match self.next_message().await? {
+            PgWireFrontendMessage::Terminate(_) => ControlFlow::Break("it was closed".into()),
+            PgWireFrontendMessage::CancelRequest(request) => {
+                self.logins.cancel(&request);
+                ControlFlow::Break(String::new())
+            }
+            message @ (PgWireFrontendMessage::Startup(_) | PgWireFrontendMessage::PasswordMessageFamily(_))
+                if !self.logged_in =>
+            {
+                self.log_in(message).await
+            }
+            _ if !self.logged_in => {
+                let early = Failure::new(sqlstate::PROTOCOL_VIOLATION, "the login comes first");
+                let _ = self.client.send(error(early.fatal().into())).await;
+                ControlFlow::Break("a message before the login".into())
+            }
+            message => self.answer(message).await,
+        }
+    }
+
+    /// Waits for the next message, as long as there may be one.
+    async fn next_message(&mut self) -> ControlFlow<String, PgWireFrontendMessage> {
+        let (shared, login_by, logged_in) = (self.shared, self.login_by, self.logged_in);
+        let received = tokio::select! {
             biased;
             () = shared.stopping() => {
                 let stopping = Failure::new(sqlstate::SHUTTING_DOWN, "the endpoint is stopping");
-                let _ = client.send(error(stopping.fatal().into())).await;
-                return "the endpoint is stopping".into();
+                let _ = self.client.send(error(stopping.fatal().into())).await;
+                return ControlFlow::Break("the endpoint is stopping".into());
             }
-            () = &mut too_slow, if !*logged_in => return "no login in time".into(),
-            message = next => message,
+            () = sleep_until(login_by), if !logged_in => return ControlFlow::Break("no login in time".into()),
+            received = self.received() => received,
         };
-        let message = match message {
-            None => return if *logged_in { "it was closed".into() } else { String::new() },
-            Some(Ok(message)) => message,
-            Some(Err(PgWireError::IoError(problem))) => return format!("it broke: {problem}"),
+        match received {
+            None if self.logged_in => ControlFlow::Break("it was closed".into()),
+            None => ControlFlow::Break(String::new()),
+            Some(Ok(message)) => ControlFlow::Continue(message),
+            Some(Err(PgWireError::IoError(problem))) => ControlFlow::Break(format!("it broke: {problem}")),
             Some(Err(problem)) => {
                 let info = ErrorInfo::from(problem);
                 let reason = info.message.clone();
-                let _ = client.send(error(info)).await;
-                return reason;
-            }
-        };
-        match message {
-            PgWireFrontendMessage::Terminate(_) => return "it was closed".into(),
-            PgWireFrontendMessage::CancelRequest(request) => {
-                logins.cancel(&request);
-                return String::new();
-            }
-            PgWireFrontendMessage::Startup(_) | PgWireFrontendMessage::PasswordMessageFamily(_) if !*logged_in => {
-                answers_to_login += usize::from(matches!(message, PgWireFrontendMessage::PasswordMessageFamily(_)));
-                if let Err(problem) = login.on_startup(&mut client, message).await {
-                    let info = ErrorInfo::from(problem);
-                    let reason = info.message.clone();
-                    if info.code != sqlstate::TOO_MANY_CONNECTIONS {
-                        tokio::time::sleep(AFTER_REFUSAL).await;
-                    }
-                    let _ = client.send(error(info)).await;
-                    let _ = client.close().await;
-                    return reason;
-                }
-                *logged_in = client.session_extensions().get::<Session>().is_some();
-                if *logged_in {
-                    forget.key = Some(client.pid_and_secret_key());
-                }
-            }
-            _ if !*logged_in => {
-                let early = Failure::new(sqlstate::PROTOCOL_VIOLATION, "the login comes first");
-                let _ = client.send(error(early.fatal().into())).await;
-                return "a message before the login".into();
-            }
-            message => {
-                let extended = message.is_extended_query();
-                let nothing = Arc::new(NoopHandler);
-                let (simple, prepared) = (Arc::clone(&handler), Arc::new(Extended(Arc::clone(&handler))));
-                let answered = process_message(
-                    message,
-                    &mut client,
-                    Arc::clone(&login),
-                    simple,
-                    prepared,
-                    nothing.clone(),
-                    nothing,
-                );
-                // Only now is it watched: a request to cancel comes from a client that closes right behind it.
-                let answered = tokio::select! {
-                    biased;
-                    answered = answered => answered,
-                    // Whatever runs for a client that is gone is dropped, and with it the query.
-                    () = gone(watched) => return GONE.into(),
-                };
-                let Err(problem) = answered else { continue };
-                if let PgWireError::IoError(problem) = problem {
-                    return format!("it broke: {problem}");
-                }
-                let info = ErrorInfo::from(problem);
-                let fatal = info.is_fatal().then(|| info.message.clone());
-                let status = client.transaction_status().to_error_state();
-                client.set_transaction_status(status);
-                let mut sent = client.feed(error(info)).await;
-                if fatal.is_none() && extended {
-                    client.set_state(PgWireConnectionState::AwaitingSync);
-                } else if fatal.is_none() {
-                    client.set_state(PgWireConnectionState::ReadyForQuery);
-                    sent = sent.and(client.feed(PgWireBackendMessage::ReadyForQuery(ReadyForQuery::new(status))).await);
-                }
-                if let Err(problem) = sent.and(client.flush().await) {
-                    return format!("it broke: {problem}");
-                }
-                if let Some(reason) = fatal {
-                    return reason;
-                }
+                let _ = self.client.send(error(info)).await;
+                ControlFlow::Break(reason)
             }
         }
+    }
+
+    /// Reads until a message is whole; `None` when the client has closed the connection.
+    async fn received(&mut self) -> Option<PgWireResult<PgWireFrontendMessage>> {
+        loop {
+            if let Some(message) = self.whole_message().transpose() {
+                return Some(message);
+            }
+            match self.client.get_mut().read(&mut self.chunk).await {
+                Ok(0) => return None,
+                Ok(read) => self.client.read_buffer_mut().extend_from_slice(&self.chunk[..read]),
+                Err(problem) => return Some(Err(PgWireError::IoError(problem))),
+            }
+        }
+    }
+
+    /// Takes a message out of what was read, once all of it is there.
+    fn whole_message(&mut self) -> PgWireResult<Option<PgWireFrontendMessage>> {
+        let longest = if self.logged_in { LONGEST } else { LONGEST_OF_LOGIN };
+        let first = matches!(self.client.state(), PgWireConnectionState::AwaitingStartup);
+        let buffer = self.client.read_buffer();
+        let Some(whole) = frame::announced(buffer, first) else { return Ok(None) };
+        if whole > longest {
+            let message = format!("a message may have {longest} bytes at most");
+            return Err(Failure::new(sqlstate::PROTOCOL_VIOLATION, message).fatal());
+        }
+        if whole > buffer.len() {
+            return Ok(None);
+        }
+        if !frame::is_sound(&buffer[..whole], first, self.answers_to_login == 0) {
+            let message = "a message is not what it says it is";
+            return Err(Failure::new(sqlstate::PROTOCOL_VIOLATION, message).fatal());
+        }
+        let mut context = DecodeContext::new(self.client.protocol_version());
+        context.awaiting_frontend_ssl = false;
+        context.awaiting_frontend_startup = first;
+        PgWireFrontendMessage::decode(self.client.read_buffer_mut(), &context)
+    }
+
+    /// A step of the login.
+    async fn log_in(&mut self, message: PgWireFrontendMessage) -> ControlFlow<String> {
+        self.answers_to_login += usize::from(matches!(message, PgWireFrontendMessage::PasswordMessageFamily(_)));
+        if let Err(problem) = self.login.on_startup(&mut self.client, message).await {
+            let info = ErrorInfo::from(problem);
+            let reason = info.message.clone();
+            if info.code != sqlstate::TOO_MANY_CONNECTIONS {
+                tokio::time::sleep(AFTER_REFUSAL).await;
+            }
+            let _ = self.client.send(error(info)).await;
+            let _ = self.client.close().await;
+            return ControlFlow::Break(reason);
+        }
+        self.logged_in = self.client.session_extensions().get::<Session>().is_some();
+        if self.logged_in {
+            self.forget.key = Some(self.client.pid_and_secret_key());
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Answers a message of a client that is logged in.
+    async fn answer(&mut self, message: PgWireFrontendMessage) -> ControlFlow<String> {
+        let extended = message.is_extended_query();
+        let nothing = Arc::new(NoopHandler);
+        let (simple, prepared) = (Arc::clone(&self.handler), Arc::new(Extended(Arc::clone(&self.handler))));
+        let login = Arc::clone(&self.login);
+        let answered = process_message(message, &mut self.client, login, simple, prepared, nothing.clone(), nothing);
+        // Only now is it watched: a request to cancel comes from a client that closes right behind it.
+        let answered = tokio::select! {
+            biased;
+            answered = answered => answered,
+            // Whatever runs for a client that is gone is dropped, and with it the query.
+            () = gone(self.watched) => return ControlFlow::Break(GONE.into()),
+        };
+        match answered {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(PgWireError::IoError(problem)) => ControlFlow::Break(format!("it broke: {problem}")),
+            Err(problem) => self.report(ErrorInfo::from(problem), extended).await,
+        }
+    }
+
+    /// Tells the client of a failure and, unless that ends the connection, that it may go on.
+    async fn report(&mut self, info: ErrorInfo, extended: bool) -> ControlFlow<String> {
+        let fatal = info.is_fatal().then(|| info.message.clone());
+        let status = self.client.transaction_status().to_error_state();
+        self.client.set_transaction_status(status);
+        let mut sent = self.client.feed(error(info)).await;
+        if fatal.is_none() && extended {
+            self.client.set_state(PgWireConnectionState::AwaitingSync);
+        } else if fatal.is_none() {
+            self.client.set_state(PgWireConnectionState::ReadyForQuery);
+            let ready = PgWireBackendMessage::ReadyForQuery(ReadyForQuery::new(status));
+            sent = sent.and(self.client.feed(ready).await);
+        }
+        if let Err(problem) = sent.and(self.client.flush().await) {
+            return ControlFlow::Break(format!("it broke: {problem}"));
+        }
+        fatal.map_or(ControlFlow::Continue(()), ControlFlow::Break)
     }
 }
 

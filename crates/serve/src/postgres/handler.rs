@@ -28,12 +28,14 @@ use pgwire::types::format::FormatOptions;
 use super::cursor::{Batches, Cursor};
 use super::rewrite::rewrite;
 use super::session::Session;
+use super::settings::Settings;
 use super::statement::{Kind, first_words};
 use crate::complexity::verify_short;
-use crate::edition::{Edition, MAIN};
+use crate::edition::Edition;
 use crate::failure::{Failure, sqlstate};
 use crate::queries::{LONGEST_TEXT, verify_read_only};
-use crate::server::Shared;
+use crate::schemas::MAIN;
+use crate::shared::Shared;
 
 /// Answers for all connections; what belongs to one is in its [`Session`].
 pub(super) struct Handler {
@@ -143,25 +145,32 @@ impl Handler {
             let message = "the transaction has failed, statements are passed over until it ends";
             return Err(Failure::new(sqlstate::FAILED_TRANSACTION, message).hint("send ROLLBACK").into());
         }
-        let done = |tag: &str| Ok(Response::Execution(Tag::new(tag)));
         if let Some(planned) = planned {
             let columns = Arc::clone(planned.plan.schema().inner());
             let tag = if matches!(kind, Kind::Rows(Statement::Explain { .. })) { "EXPLAIN" } else { "SELECT" };
             return rows(client, &columns, self.batches(session, planned, sql), tag, format);
         }
+        self.carry_out(client, session, (sql, kind), format).await
+    }
+
+    /// Does what a statement says that has no plan of its own: it changes what is kept of the connection, or reads on
+    /// from a cursor.
+    async fn carry_out<C>(
+        &self,
+        client: &mut C,
+        session: &Session,
+        (sql, kind): (&str, &Kind),
+        format: &Format,
+    ) -> PgWireResult<Response>
+    where
+        C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        C::PortalStore: PortalStore,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
         match kind {
-            Kind::Set(name, value) => {
-                let told = session.change_settings(|settings| settings.set(name, value.as_deref()));
-                let told =
-                    told.map_err(|failure| self.told(session, &format!("SET {}", first_words(name)), failure))?;
-                client.metadata_mut().extend(session.settings().formats());
-                if let Some((name, value)) = told {
-                    tell(client, name, value).await?;
-                }
-                done(if value.is_some() { "SET" } else { "RESET" })
-            }
+            Kind::Set(name, value) => self.set(client, session, name, value.as_deref()).await,
             Kind::ResetAll => {
-                session.change_settings(super::settings::Settings::reset);
+                session.change_settings(Settings::reset);
                 done("RESET")
             }
             Kind::Begin => {
@@ -184,15 +193,10 @@ impl Handler {
                 session.end();
                 session.close(None);
                 session.deallocate(None);
-                session.change_settings(super::settings::Settings::reset);
+                session.change_settings(Settings::reset);
                 done("DISCARD ALL")
             }
-            Kind::Prepare(name, statement) => {
-                let context = session.edition(&self.shared).session(None);
-                plan(&context, statement.clone()).await.map_err(|failure| self.told(session, sql, failure))?;
-                session.prepare(name, statement.clone())?;
-                done("PREPARE")
-            }
+            Kind::Prepare(name, statement) => self.prepare(session, sql, name, statement).await,
             Kind::Deallocate(name) => {
                 session.deallocate(name.as_deref());
                 if let Some(name) = name {
@@ -202,12 +206,8 @@ impl Handler {
                 done("DEALLOCATE")
             }
             Kind::Declare(name, query, holds) => {
-                let kind = Kind::Rows(Statement::Query(query.clone()));
-                let planned = self.planned(session, &kind).await.map_err(|failure| self.told(session, sql, failure))?;
-                let Some(planned) = planned else { return Err(Failure::internal("a cursor without rows").into()) };
-                let columns = Arc::clone(planned.plan.schema().inner());
-                session.declare(name, Cursor::new(columns, *holds, self.batches(session, planned, sql)))?;
-                done("DECLARE CURSOR")
+                let rows = Kind::Rows(Statement::Query(query.clone()));
+                self.declare(session, sql, name, &rows, *holds).await
             }
             Kind::Fetch(name, count) => {
                 let cursor = session.cursor(name)?;
@@ -223,6 +223,50 @@ impl Handler {
             }
         }
     }
+
+    /// Changes a setting, or takes it back, and tells the client of it where clients follow it.
+    async fn set<C>(&self, client: &mut C, session: &Session, name: &str, value: Option<&str>) -> PgWireResult<Response>
+    where
+        C: ClientInfo + Sink<PgWireBackendMessage> + Unpin + Send,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        let told = session.change_settings(|settings| settings.set(name, value));
+        let told = told.map_err(|failure| self.told(session, &format!("SET {}", first_words(name)), failure))?;
+        client.metadata_mut().extend(session.settings().formats());
+        if let Some((name, value)) = told {
+            tell(client, name, value).await?;
+        }
+        done(if value.is_some() { "SET" } else { "RESET" })
+    }
+
+    /// Keeps a statement under a name, once it is known to be one that can be planned.
+    async fn prepare(&self, session: &Session, sql: &str, name: &str, statement: &Statement) -> PgWireResult<Response> {
+        let context = session.edition(&self.shared).session(None);
+        plan(&context, statement.clone()).await.map_err(|failure| self.told(session, sql, failure))?;
+        session.prepare(name, statement.clone())?;
+        done("PREPARE")
+    }
+
+    /// Opens a cursor over rows.
+    async fn declare(
+        &self,
+        session: &Session,
+        sql: &str,
+        name: &str,
+        rows: &Kind,
+        holds: bool,
+    ) -> PgWireResult<Response> {
+        let planned = self.planned(session, rows).await.map_err(|failure| self.told(session, sql, failure))?;
+        let Some(planned) = planned else { return Err(Failure::internal("a cursor without rows").into()) };
+        let columns = Arc::clone(planned.plan.schema().inner());
+        session.declare(name, Cursor::new(columns, holds, self.batches(session, planned, sql)))?;
+        done("DECLARE CURSOR")
+    }
+}
+
+/// The answer to a statement that gives no rows.
+fn done(tag: &str) -> PgWireResult<Response> {
+    Ok(Response::Execution(Tag::new(tag)))
 }
 
 pub(super) async fn plan(context: &SessionContext, statement: Statement) -> Result<LogicalPlan, Failure> {

@@ -26,7 +26,7 @@ use super::session::{Cancel, Session};
 use super::settings::Settings;
 use crate::event::{Event, Protocol};
 use crate::failure::{Failure, sqlstate};
-use crate::server::Shared;
+use crate::shared::Shared;
 
 /// What ends the query of a connection, by its process and key.
 type Cancels = HashMap<(i32, Vec<u8>), Arc<Cancel>>;

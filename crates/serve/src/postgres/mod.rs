@@ -21,7 +21,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::server::Shared;
+use crate::shared::Shared;
 
 use handler::Handler;
 use login::Logins;

@@ -12,7 +12,7 @@ use crate::edition::Edition;
 use crate::event::Protocol;
 use crate::failure::{Failure, sqlstate};
 use crate::queries::Asked;
-use crate::server::Shared;
+use crate::shared::Shared;
 
 /// Prepared statements, cursors and portals that a connection may keep of each.
 const MOST_KEPT: usize = 1000;

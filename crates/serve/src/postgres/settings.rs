@@ -5,9 +5,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::edition::MAIN;
 use crate::failure::{Failure, sqlstate};
 use crate::functions::SERVER_VERSION;
+use crate::schemas::MAIN;
 
 /// A setting: its name as PostgreSQL writes it, its value when nobody changed it, and whether clients are told of
 /// changes (`ParameterStatus`).

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 use throughline_plan::{ColumnOf, Influence, Influences, Lineage, Plan};
 
-use super::{Direction, words};
+use super::direction::Direction;
 use crate::arguments::LineageFormat;
 use crate::terminal::{text_width, wrapped};
 
@@ -201,4 +201,9 @@ fn shown_influences(how: &BTreeSet<Influence>) -> Vec<Value> {
             json!({ "type": kind, "subtype": influence.subtype() })
         })
         .collect()
+}
+
+/// `identity, filter`.
+fn words(influences: &BTreeSet<Influence>) -> String {
+    influences.iter().map(|influence| influence.subtype().to_lowercase()).collect::<Vec<_>>().join(", ")
 }

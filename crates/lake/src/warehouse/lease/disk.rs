@@ -4,7 +4,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use super::holder::LeaseHolder;
+use crate::warehouse::lease_holder::LeaseHolder;
 
 /// The holder is written over what stood there in one piece of this size, so that readers do not see half of it.
 const ROOM: usize = 1024;

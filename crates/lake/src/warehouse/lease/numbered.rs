@@ -13,9 +13,9 @@ use object_store::path::Path;
 use object_store::{Error, ObjectMeta, ObjectStoreExt, PutMode, PutOptions};
 use uuid::Uuid;
 
-use super::holder::LeaseHolder;
 use crate::stores::Location;
 use crate::warehouse::error::WarehouseError;
+use crate::warehouse::lease_holder::LeaseHolder;
 
 /// How often the next number is tried for when others are faster.
 const ATTEMPTS: u32 = 5;
