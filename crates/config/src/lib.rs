@@ -5,6 +5,8 @@
 //!
 //! This crate knows no engine: it never parses SQL, never opens data, and has no async code. Whether a column exists
 //! or a condition is boolean is for `throughline-plan` to say, which uses the places kept here.
+//!
+//! `examples/diagnostic.rs` loads a workspace with mistakes in it, prints what a person sees, and loads it mended.
 
 mod diagnostic;
 mod load;
@@ -18,7 +20,7 @@ mod trigger;
 mod unit_test;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Severity, closest};
-pub use load::{LoadOptions, instant, load_pipeline, pipeline_names};
+pub use load::{LoadOptions, instant, journey_definitions, load_pipeline, pipeline_names};
 pub use pipeline::{
     Calendar, Column, ColumnType, DataTest, Duration, Format, Freshness, Increment, JourneyDefinition, MatchRows,
     Materialization, Model, ModelKind, OnRestart, Pipeline, RowRule, Source, SourceKind, TestKind, Timestamp, Variable,

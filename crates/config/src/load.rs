@@ -26,6 +26,8 @@ use std::path::{Path, PathBuf};
 use crate::{Diagnostic, Diagnostics, Pipeline, closest};
 use workspace::Workspace;
 
+pub use journeys::journey_definitions;
+
 /// Findings that are kept: nobody reads more at once.
 const MAX_SHOWN: usize = 500;
 

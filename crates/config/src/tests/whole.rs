@@ -3,7 +3,7 @@
 use super::{SMALLEST, loaded, options, workspace};
 use crate::{
     Duration, Format, Materialization, ModelKind, OnRestart, RowRule, Severity, SourceKind, TestKind, Variable,
-    load_pipeline, pipeline_names,
+    journey_definitions, load_pipeline, pipeline_names,
 };
 
 const DAY: i64 = 86_400_000_000;
@@ -304,4 +304,16 @@ fn quoting_and_blocks_keep_places_on_character_boundaries() {
     assert_eq!(pipeline.warehouse.place.line_and_column(), (5, 3), "a block begins with its first line");
     assert_eq!(pipeline.warehouse.place_within(1..3).text(), "ä");
     assert_eq!(pipeline.models["touchpoints"].name.place.text(), "touchpoints");
+}
+
+#[test]
+fn definitions_are_read_from_a_text_as_from_a_file() {
+    let text = "help: { starts: event = 'help_searched', idle: 7 days, label: \"${LABEL:-Finding help}\" }\nmove: { starts: topic = 'move' }\n";
+    let journeys = journey_definitions(text).unwrap_or_else(|findings| panic!("{findings}"));
+    let names: Vec<&str> = journeys.iter().map(|journey| journey.name.as_str()).collect();
+    assert_eq!(names, ["help", "move"], "in the order written");
+    assert_eq!(journeys[0].starts.value, "event = 'help_searched'");
+    assert_eq!(journeys[0].idle, Some(Duration(7 * DAY)));
+    assert_eq!(journeys[0].label, "Finding help");
+    insta::assert_snapshot!(journey_definitions("help: { start: event = 'help_searched' }").expect_err("misspelt"), @"");
 }
