@@ -3,7 +3,7 @@
 //! Every value of the loaded pipeline remembers where it was written, so that whoever finds something wrong with it
 //! later, a planner for example, can point to the place too:
 //!
-//!     cargo run -p throughline-config --example diagnostic
+//!     cargo run --example diagnostic
 #![allow(clippy::print_stdout, reason = "an example prints")]
 
 use std::error::Error;

@@ -4,7 +4,7 @@
 //! touchpoints are together, "becoming a customer" for example, and a definition says where one starts, ends and what
 //! belongs to it. Here are 14 touchpoints of three customers, two definitions, and what the matcher makes of them:
 //!
-//!     cargo run -p throughline-journeys --example match_journeys
+//!     cargo run --example match_journeys
 #![allow(clippy::print_stdout, reason = "an example prints")]
 
 use std::error::Error;

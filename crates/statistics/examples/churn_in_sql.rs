@@ -4,7 +4,7 @@
 //! hand. Leaving may as well depend on who the customers are, so they are counted in strata, groups of like customers,
 //! with and without the journey, who left and who stayed:
 //!
-//!     cargo run -p throughline-statistics --example churn_in_sql
+//!     cargo run --example churn_in_sql
 #![allow(clippy::print_stdout, reason = "an example prints")]
 
 use datafusion::error::Result;
