@@ -317,3 +317,14 @@ fn definitions_are_read_from_a_text_as_from_a_file() {
     assert_eq!(journeys[0].label, "Finding help");
     insta::assert_snapshot!(journey_definitions("help: { start: event = 'help_searched' }").expect_err("misspelt"), @"");
 }
+
+#[test]
+fn the_definition_in_semantics_loads() {
+    let semantics = include_str!("../../../SEMANTICS.md");
+    let (_, rest) = semantics.split_once("```yaml\n").expect("a definition stands in section 2");
+    let (yaml, _) = rest.split_once("```").expect("it has an end");
+    let journeys = journey_definitions(yaml).unwrap_or_else(|findings| panic!("{findings}"));
+    assert_eq!(journeys.len(), 1);
+    assert_eq!(journeys[0].within, Some(Duration(120 * DAY)));
+    assert!(journeys[0].eligible.is_some() && journeys[0].importance == Some(5));
+}
