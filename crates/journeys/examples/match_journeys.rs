@@ -14,9 +14,9 @@ use arrow::util::pretty::pretty_format_batches;
 use datafusion::dataframe::DataFrame;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::physical_plan::collect;
-use datafusion::prelude::SessionContext;
+use datafusion::prelude::{SessionContext, col};
 use throughline_config::{JourneyDefinition, instant, journey_definitions};
-use throughline_journeys::{MatchError, MatchQueryPlanner, OutputRows, Score, match_counts, match_journeys};
+use throughline_journeys::{MatchQueryPlanner, OutputRows, Score, match_counts, match_journeys};
 
 /// One row a touchpoint. The matcher needs `touchpoint_id`, `customer_id` and `occurred_at`; conditions may use any
 /// column; the measures of an instance are made of `channel`, `function`, `topic`, `resolved`, `satisfaction` and `cost`.
@@ -72,32 +72,25 @@ async fn main() -> Result<(), Box<dyn Error>> {
     instances(&session, &definitions).await?;
     println!("\nA definition with a misspelt column is refused before anything runs:");
     let misspelt = journey_definitions("repair: { starts: evnt = 'fault_reported' }")?;
-    for error in plan(&session, &misspelt, OutputRows::Members).await?.err().unwrap_or_default() {
-        println!("  {error}");
+    if let Err(error) = matched(&session, &misspelt, OutputRows::Members).await {
+        println!("{error}");
     }
     Ok(())
 }
 
-/// The logical plan: the touchpoints as known on 2026-03-05, matched. It is a plan like any other, to be filtered,
-/// joined or written. Outside are the session's errors, inside what is wrong with the definitions.
-async fn plan(
-    session: &SessionContext,
-    definitions: &[JourneyDefinition],
-    rows: OutputRows,
-) -> Result<Result<DataFrame, Vec<MatchError>>, Box<dyn Error>> {
-    let touchpoints = session.table("touchpoints").await?.into_unoptimized_plan();
-    let as_of = instant("2026-03-05").ok_or("no day")?;
-    let matched = match_journeys(touchpoints, definitions, as_of, None, rows, &session.state());
-    Ok(matched.map(|plan| DataFrame::new(session.state(), plan)))
-}
-
-/// As [`plan`], for definitions that fit.
+/// The touchpoints as known on 2026-03-05, matched: a plan like any other, to be filtered, joined or written. What is
+/// wrong with the definitions comes as a list; here it is put into one text.
 async fn matched(
     session: &SessionContext,
     definitions: &[JourneyDefinition],
     rows: OutputRows,
 ) -> Result<DataFrame, Box<dyn Error>> {
-    Ok(plan(session, definitions, rows).await?.map_err(|mut errors| errors.swap_remove(0))?)
+    let touchpoints = session.table("touchpoints").await?.into_unoptimized_plan();
+    let as_of = instant("2026-03-05").ok_or("no day")?;
+    match match_journeys(touchpoints, definitions, as_of, None, rows, &session.state()) {
+        Ok(plan) => Ok(DataFrame::new(session.state(), plan)),
+        Err(errors) => Err(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n").into()),
+    }
 }
 
 async fn members(session: &SessionContext, definitions: &[JourneyDefinition]) -> Result<(), Box<dyn Error>> {
@@ -112,6 +105,7 @@ async fn members(session: &SessionContext, definitions: &[JourneyDefinition]) ->
         "status",
         "ended_at",
     ])?;
+    let members = members.sort_by(vec![col("journey_id"), col("step")])?;
     // Planned by hand, because the plan that ran knows what became of every touchpoint.
     let executed = members.create_physical_plan().await?;
     let batches = collect(Arc::clone(&executed), session.task_ctx()).await?;
