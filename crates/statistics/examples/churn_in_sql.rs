@@ -41,8 +41,8 @@ const QUESTIONS: [(&str, &str); 4] = [
     (
         "How many customers is that, if the journey is the cause, and how sure after two tests? (Benjamini-Hochberg)",
         "SELECT journey, round(excess['estimate'], 1) AS excess_churners, round(excess['lower'], 1) AS lower,
-                round(excess['upper'], 1) AS upper, round(p_value, 4) AS p_value,
-                round(benjamini_hochberg(p_value) OVER (), 4) AS q_value
+                round(excess['upper'], 1) AS upper, round(p_value, 6) AS p_value,
+                round(benjamini_hochberg(p_value) OVER (), 6) AS q_value
          FROM (SELECT journey, excess_churners(a, b, c, d) AS excess, mantel_haenszel(a, b, c, d)['p_value'] AS p_value
                FROM strata GROUP BY journey)
          ORDER BY journey",
@@ -78,7 +78,9 @@ async fn main() -> Result<()> {
         println!("{question}\n{}\n", session.sql(sql).await?.to_string().await?);
     }
 
-    println!("All functions; each is documented in the session (information_schema, or `documentation()`):");
+    println!(
+        "All functions; `documentation()` says of each what it returns, where it comes from and what happens at the edges:"
+    );
     let scalars = scalar_functions();
     let aggregates = aggregate_functions();
     let windows = window_functions();
