@@ -5,6 +5,8 @@
 //!
 //! This crate knows no engine: it never parses SQL, never opens data, and has no async code. Whether a column exists
 //! or a condition is boolean is for `throughline-plan` to say, which uses the places kept here.
+//!
+//! `examples/diagnostic.rs` loads a workspace with mistakes in it, prints what a person sees, and loads it mended.
 
 mod data_test;
 mod diagnostic;
@@ -25,7 +27,7 @@ mod value;
 pub use data_test::{DataTest, RowRule, TestKind};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity, closest};
 pub use journey::{JourneyDefinition, OnRestart};
-pub use load::{LoadOptions, instant, load_pipeline, pipeline_names};
+pub use load::{LoadOptions, instant, journey_definitions, load_pipeline, pipeline_names};
 pub use model::{Calendar, Increment, MatchRows, Materialization, Model, ModelKind};
 pub use pipeline::Pipeline;
 pub use place::{Located, Place, SourceFile};

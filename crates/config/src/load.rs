@@ -29,6 +29,7 @@ use crate::{Diagnostic, Diagnostics, Pipeline, closest};
 use workspace::Workspace;
 
 pub use options::LoadOptions;
+pub use journeys::journey_definitions;
 
 /// Findings that are kept: nobody reads more at once.
 const MAX_SHOWN: usize = 500;

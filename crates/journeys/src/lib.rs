@@ -2,8 +2,10 @@
 //!
 //! In: a relation of touchpoints and [`throughline_config::JourneyDefinition`]s. Out: a logical plan with one row for
 //! each member of each instance, or for each instance, made by [`match_journeys`]; a session plans it with
-//! [`MatchPlanner`]. After a run
-//! [`match_counts`] tells what became of every touchpoint.
+//! [`MatchPlanner`]. After a run [`match_counts`] tells what became of every touchpoint.
+//!
+//! `examples/match_journeys.rs` does all of this in a plain DataFusion session, with definitions read from a text by
+//! [`throughline_config::journey_definitions`]; the rules are in `crates/SEMANTICS.md`.
 //!
 //! How touchpoints go through the operator, a file a station:
 //! 1. `prepare` sorts out the rows that cannot be placed and gives every other its class: `classes` decides the

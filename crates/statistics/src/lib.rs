@@ -2,7 +2,8 @@
 //!
 //! Counts, scores and times of customers flow in; figures with their uncertainty flow out. The mathematics stands in
 //! plain modules that know no engine; [`register`] hands it to DataFusion as scalar, aggregate and window functions.
-//! Every formula is that of SEMANTICS section 5, and `reference/` holds what scipy, statsmodels and lifelines say.
+//! Every formula is one of SEMANTICS 5, and `reference/` holds what scipy, statsmodels and lifelines say.
+//! `examples/churn_in_sql.rs` asks a plain DataFusion session with them whether a journey makes customers leave.
 //!
 //! What this crate never does: read data, know a table's name, or show a number where none is defined. An undefined
 //! figure is null. Scalar functions are also null for impossible counts; aggregates refuse those with an error that

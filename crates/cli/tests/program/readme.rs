@@ -1,5 +1,6 @@
-//! Every command that the README shows runs.
+//! Every command that the README shows runs, and the crates depend on each other as their README says.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
@@ -57,4 +58,41 @@ fn every_command_shown_runs() {
 fn commands_are_found_in_blocks_and_in_text() {
     let readme = "Say `throughline check`, not `make check`.\n```sh\nmake demo\nthroughline run --as-of 2026-10-01   # why\n```\n```\nthroughline no\n```\n";
     assert_eq!(commands(readme), ["throughline run --as-of 2026-10-01   # why", "throughline check"]);
+}
+
+/// Which crates of ours each crate depends on, as its `Cargo.toml` says.
+fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
+    let mut crates = BTreeMap::new();
+    for folder in std::fs::read_dir(repository().join("crates")).expect("there are crates") {
+        let folder = folder.expect("a folder can be listed").path();
+        let Ok(manifest) = std::fs::read_to_string(folder.join("Cargo.toml")) else { continue };
+        let (_, rest) = manifest.split_once("[dependencies]\n").expect("a crate has dependencies");
+        let ours = rest.lines().take_while(|line| !line.starts_with('['));
+        let ours = ours.filter_map(|line| line.strip_prefix("throughline-")?.split(['.', ' ']).next());
+        let name = folder.file_name().expect("a folder has a name").to_string_lossy().into_owned();
+        crates.insert(name, ours.map(str::to_owned).collect());
+    }
+    crates
+}
+
+/// The same as the table of crates in `crates/README.md` says: the first two columns of its rows.
+fn stated_dependencies(readme: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let (_, table) = readme.split_once("| crate | uses |").expect("the crates stand in a table");
+    let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
+    let row = |line: &str| {
+        let mut cells = line.split('|').skip(1).map(str::trim);
+        let names = |cell: &str| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>();
+        let name = names(cells.next().expect("a first column")).swap_remove(0);
+        (name, names(cells.next().expect("a second column")).into_iter().collect())
+    };
+    rows.map(row).collect()
+}
+
+#[test]
+fn the_crates_depend_on_each_other_as_their_readme_says() {
+    let readme = std::fs::read_to_string(repository().join("crates/README.md")).expect("crates/README.md is there");
+    let crates = dependencies();
+    assert!(crates.len() >= 10, "only {} crates were found", crates.len());
+    assert!(crates["engine"].contains("lake") && crates["sample"].is_empty(), "{crates:?}");
+    assert_eq!(stated_dependencies(&readme), crates, "the column `uses` of crates/README.md is what Cargo.toml says");
 }

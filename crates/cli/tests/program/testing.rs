@@ -34,7 +34,7 @@ fn the_repositorys_unit_tests_pass_without_a_lake() {
     assert!(!workspace.has("data/warehouse") && !workspace.has("data/lake"));
 }
 
-/// The worked example of SEMANTICS 2 with one mistake of each kind.
+/// A unit test with one mistake of each kind, and one that passes.
 const MISTAKES: &str = "\
 worked:
   model: instance

@@ -6,7 +6,9 @@
 //!   within: 120 days
 //! ```
 
-use std::path::Path;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use indexmap::IndexMap;
 
@@ -15,7 +17,7 @@ use super::names::{check_relation_name, clash};
 use super::tree::{Node, NodeKind};
 use super::workspace::Workspace;
 use super::{globs, interpolate, tree};
-use crate::{Diagnostic, Diagnostics, JourneyDefinition, LoadOptions, Located, OnRestart, Place};
+use crate::{Diagnostic, Diagnostics, JourneyDefinition, LoadOptions, Located, OnRestart, Place, SourceFile};
 
 pub(crate) const KEYS: [&str; 14] = [
     "label",
@@ -74,15 +76,34 @@ fn definitions(
     options: &LoadOptions,
     findings: &mut Diagnostics,
 ) -> Vec<JourneyDefinition> {
-    let file = match workspace.read(path) {
-        Ok(file) => file,
+    match workspace.read(path) {
+        Ok(file) => definitions_of(&file, &options.environment, findings),
         Err(finding) => {
             findings.push(finding);
-            return Vec::new();
+            Vec::new()
         }
-    };
-    let Some(mut root) = tree::parse(&file, findings) else { return Vec::new() };
-    interpolate::interpolate(&mut root, &options.environment, findings);
+    }
+}
+
+/// The definitions of a journey file's text, in the order written: for those who match journeys without a workspace.
+/// `${VAR:-default}` stands for its default, since no environment is looked at.
+///
+/// # Errors
+/// Everything found wrong, with line and column, as for the file of a workspace.
+pub fn journey_definitions(text: &str) -> Result<Vec<JourneyDefinition>, Diagnostics> {
+    let file = Arc::new(SourceFile { path: PathBuf::from("journeys.yaml"), text: text.to_owned() });
+    let mut findings = Diagnostics::default();
+    let journeys = definitions_of(&file, &HashMap::new(), &mut findings);
+    if findings.has_errors() { Err(findings.sorted()) } else { Ok(journeys) }
+}
+
+fn definitions_of(
+    file: &Arc<SourceFile>,
+    environment: &HashMap<String, String>,
+    findings: &mut Diagnostics,
+) -> Vec<JourneyDefinition> {
+    let Some(mut root) = tree::parse(file, findings) else { return Vec::new() };
+    interpolate::interpolate(&mut root, environment, findings);
     let wrong = |message: &str, place: Place| {
         Diagnostic::error("wrong-type", message)
             .at(place)

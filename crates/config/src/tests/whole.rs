@@ -305,3 +305,43 @@ fn quoting_and_blocks_keep_places_on_character_boundaries() {
     assert_eq!(pipeline.warehouse.place_within(1..3).text(), "ä");
     assert_eq!(pipeline.models["touchpoints"].name.place.text(), "touchpoints");
 }
+
+#[test]
+fn definitions_are_read_from_a_text_as_from_a_file() {
+    let text = "help: { starts: event = 'help_searched', idle: 7 days, label: \"${LABEL:-Finding help}\" }\nmove: { starts: topic = 'move' }\n";
+    let journeys = crate::journey_definitions(text).unwrap_or_else(|findings| panic!("{findings}"));
+    let names: Vec<&str> = journeys.iter().map(|journey| journey.name.as_str()).collect();
+    assert_eq!(names, ["help", "move"], "in the order written");
+    assert_eq!(journeys[0].starts.value, "event = 'help_searched'");
+    assert_eq!(journeys[0].idle, Some(Duration(7 * DAY)));
+    assert_eq!(journeys[0].label, "Finding help");
+    let refused = crate::journey_definitions("help: { start: event = 'help_searched' }").expect_err("misspelt");
+    insta::assert_snapshot!(refused, @"
+    error[missing-key]: journey `help` has no `starts`
+     --> journeys.yaml:1:1
+      |
+    1 | help: { start: event = 'help_searched' }
+      | ^^^^
+      |
+      = help: add `starts: event = 'order_placed'`
+
+    error[unknown-key]: journey `help` has no key `start`
+     --> journeys.yaml:1:9
+      |
+    1 | help: { start: event = 'help_searched' }
+      |         ^^^^^ did you mean `starts`?
+      |
+      = help: its keys: label, owner, description, starts, ends, abandons, includes, within, idle, on_restart, key, eligible, importance, rationale
+    ");
+}
+
+#[test]
+fn the_definition_in_semantics_loads() {
+    let semantics = include_str!("../../../SEMANTICS.md");
+    let (_, rest) = semantics.split_once("```yaml\n").expect("a definition stands in section 2");
+    let (yaml, _) = rest.split_once("```").expect("it has an end");
+    let journeys = crate::journey_definitions(yaml).unwrap_or_else(|findings| panic!("{findings}"));
+    assert_eq!(journeys.len(), 1);
+    assert_eq!(journeys[0].within, Some(Duration(120 * DAY)));
+    assert!(journeys[0].eligible.is_some() && journeys[0].importance == Some(5));
+}
