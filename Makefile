@@ -1,7 +1,7 @@
 # `make` alone lists what there is. A target works with only a Rust toolchain unless its line says what else it needs.
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-retail test check check-schemas install dist build-time bench bench-daily bench-parts bench-serve \
-	charts clients report-pictures fmt truths calibration crash test-s3
+	charts clients report-pictures fmt truths calibration crash test-stores
 
 # `--workspace` everywhere: it makes the demo, the tests and the lints share what was compiled.
 BUILD := cargo build --locked --workspace
@@ -143,6 +143,12 @@ crash: $(FAULTS_FOLDER)/python/installed ## Kills, interrupts and races runs, an
 	$(FAULTS_FOLDER)/python/bin/python $(FAULTS)/crash.py --throughline $(THROUGHLINE) --work $(FAULTS_FOLDER)/crash \
 		--kills $(KILLS) --pairs $(PAIRS)
 
-test-s3: $(FAULTS_FOLDER)/python/installed ## The program on S3 servers, with faults in between (moto, SeaweedFS; needs python3 with pip)
+# FAULTS_OPTIONS passes options on, e.g. FAULTS_OPTIONS="--seeds 13 --kills 6".
+STORES ?= moto,seaweedfs,azurite,google-dialect
+
+test-stores: $(FAULTS_FOLDER)/python/installed ## The program on object stores, with faults in between (STORES=moto,seaweedfs,azurite,google-dialect; needs python3 with pip, and npm for Azurite)
 	$(BUILD)
-	$(FAULTS_FOLDER)/python/bin/python $(FAULTS)/s3.py --throughline $(THROUGHLINE) --work $(FAULTS_FOLDER)/s3 $(S3)
+	case "$(STORES)" in *azurite*) npm install --silent --prefix $(FAULTS_FOLDER)/node azurite@3;; esac
+	AZURITE=$(abspath $(FAULTS_FOLDER))/node/node_modules/.bin/azurite-blob \
+	$(FAULTS_FOLDER)/python/bin/python $(FAULTS)/stores.py --throughline $(THROUGHLINE) --work $(FAULTS_FOLDER)/stores \
+		--stores $(STORES) $(FAULTS_OPTIONS)
