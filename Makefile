@@ -1,7 +1,8 @@
 # `make` alone lists what there is. A target works with only a Rust toolchain unless its line says what else it needs.
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-retail test check check-schemas install dist build-time bench bench-daily bench-parts bench-serve \
-	charts clients report-pictures fmt truths calibration crash test-stores
+	charts clients report-pictures fmt truths calibration crash test-stores wheel test-wheel image \
+	test-image
 
 # `--workspace` everywhere: it makes the demo, the tests and the lints share what was compiled.
 BUILD := cargo build --locked --workspace
@@ -152,3 +153,35 @@ test-stores: $(FAULTS_FOLDER)/python/installed ## The program on object stores, 
 	AZURITE=$(abspath $(FAULTS_FOLDER))/node/node_modules/.bin/azurite-blob \
 	$(FAULTS_FOLDER)/python/bin/python $(FAULTS)/stores.py --throughline $(THROUGHLINE) --work $(FAULTS_FOLDER)/stores \
 		--stores $(STORES) $(FAULTS_OPTIONS)
+
+# What is shipped. The image holds the wheel's program, so that it is built once; both lie among the build products.
+WHEELS := $(or $(CARGO_TARGET_DIR),target)/wheels
+MATURIN := $(WHEELS)/python/bin/maturin
+IMAGE := $(or $(CARGO_TARGET_DIR),target)/image
+PACKAGES := crates/cli/tests/packages
+CONTAINERS ?= $(firstword $(foreach engine,docker podman buildah,$(shell command -v $(engine))))
+
+$(MATURIN):
+	test -d $(WHEELS)/python || python3 -m venv $(WHEELS)/python
+	$(WHEELS)/python/bin/pip install --quiet 'maturin>=1.9,<2'
+
+wheel: $(MATURIN) ## A Python wheel with the program, for `pip install` without a compiler (needs python3 with pip)
+	rm -f $(WHEELS)/*.whl
+	$(MATURIN) build --manifest-path crates/cli/Cargo.toml --out $(WHEELS)
+
+test-wheel: wheel ## Installs the wheel into an empty environment and types init, run and report
+	sh $(PACKAGES)/try_wheel.sh $(abspath $(WHEELS))/throughline-*.whl $(abspath $(WHEELS))/tried
+
+$(IMAGE)/context/throughline: wheel
+	rm -rf $(IMAGE)/context
+	mkdir -p $(IMAGE)/context
+	python3 -m zipfile --extract $(WHEELS)/throughline-*.whl $(IMAGE)/wheel
+	mv $(IMAGE)/wheel/throughline-*.data/scripts/throughline $@
+	rm -rf $(IMAGE)/wheel
+
+image: $(IMAGE)/context/throughline ## A container image with the program, not root (needs docker, podman or buildah)
+	test -n "$(CONTAINERS)" || { echo "neither docker nor podman nor buildah is here"; exit 1; }
+	$(CONTAINERS) build --file crates/cli/Containerfile --tag throughline $(IMAGE)/context
+
+test-image: $(IMAGE)/context/throughline ## Builds and uses the image without an engine and a registry (needs root, buildah, debootstrap)
+	sh $(PACKAGES)/try_image.sh crates/cli/Containerfile $(IMAGE)/context $(abspath $(IMAGE))/tried
