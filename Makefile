@@ -1,7 +1,7 @@
 # `make` alone lists what there is. A target works with only a Rust toolchain unless its line says what else it needs.
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-retail test check circles check-schemas install dist build-time bench bench-daily bench-parts \
-	bench-serve charts clients report-pictures fmt truths calibration crash test-s3
+	bench-serve charts clients report-pictures fmt truths calibration crash test-stores wheel test-wheel image test-image
 
 # `--workspace` everywhere: it makes the demo, the tests and the lints share what was compiled.
 BUILD := cargo build --locked --workspace
@@ -150,6 +150,44 @@ crash: $(FAULTS_FOLDER)/python/installed ## Kills, interrupts and races runs, an
 	$(FAULTS_FOLDER)/python/bin/python $(FAULTS)/crash.py --throughline $(THROUGHLINE) --work $(FAULTS_FOLDER)/crash \
 		--kills $(KILLS) --pairs $(PAIRS)
 
-test-s3: $(FAULTS_FOLDER)/python/installed ## The program on S3 servers, with faults in between (moto, SeaweedFS; needs python3 with pip)
+# FAULTS_OPTIONS passes options on, e.g. FAULTS_OPTIONS="--seeds 13 --kills 6".
+STORES ?= moto,seaweedfs,azurite,google-dialect
+
+test-stores: $(FAULTS_FOLDER)/python/installed ## The program on object stores, with faults in between (STORES=moto,seaweedfs,azurite,google-dialect; needs python3 with pip, and npm for Azurite)
 	$(BUILD)
-	$(FAULTS_FOLDER)/python/bin/python $(FAULTS)/s3.py --throughline $(THROUGHLINE) --work $(FAULTS_FOLDER)/s3 $(S3)
+	case "$(STORES)" in *azurite*) npm install --silent --prefix $(FAULTS_FOLDER)/node azurite@3;; esac
+	AZURITE=$(abspath $(FAULTS_FOLDER))/node/node_modules/.bin/azurite-blob \
+	$(FAULTS_FOLDER)/python/bin/python $(FAULTS)/stores.py --throughline $(THROUGHLINE) --work $(FAULTS_FOLDER)/stores \
+		--stores $(STORES) $(FAULTS_OPTIONS)
+
+# What is shipped. The image holds the wheel's program, so that it is built once; both lie among the build products.
+WHEELS := $(or $(CARGO_TARGET_DIR),target)/wheels
+MATURIN := $(WHEELS)/python/bin/maturin
+IMAGE := $(or $(CARGO_TARGET_DIR),target)/image
+PACKAGES := crates/cli/tests/packages
+CONTAINERS ?= $(firstword $(foreach engine,docker podman buildah,$(shell command -v $(engine))))
+
+$(MATURIN):
+	test -d $(WHEELS)/python || python3 -m venv $(WHEELS)/python
+	$(WHEELS)/python/bin/pip install --quiet 'maturin>=1.9,<2'
+
+wheel: $(MATURIN) ## A Python wheel with the program, for `pip install` without a compiler (needs python3 with pip)
+	rm -f $(WHEELS)/*.whl
+	$(MATURIN) build --manifest-path crates/cli/Cargo.toml --out $(WHEELS)
+
+test-wheel: wheel ## Installs the wheel into an empty environment and types init, run and report
+	sh $(PACKAGES)/try_wheel.sh $(abspath $(WHEELS))/throughline-*.whl $(abspath $(WHEELS))/tried
+
+$(IMAGE)/context/throughline: wheel
+	rm -rf $(IMAGE)/context
+	mkdir -p $(IMAGE)/context
+	python3 -m zipfile --extract $(WHEELS)/throughline-*.whl $(IMAGE)/wheel
+	mv $(IMAGE)/wheel/throughline-*.data/scripts/throughline $@
+	rm -rf $(IMAGE)/wheel
+
+image: $(IMAGE)/context/throughline ## A container image with the program, not root (needs docker, podman or buildah)
+	test -n "$(CONTAINERS)" || { echo "neither docker nor podman nor buildah is here"; exit 1; }
+	$(CONTAINERS) build --file crates/cli/Containerfile --tag throughline $(IMAGE)/context
+
+test-image: $(IMAGE)/context/throughline ## Builds and uses the image without an engine and a registry (needs root, buildah, debootstrap)
+	sh $(PACKAGES)/try_image.sh crates/cli/Containerfile $(IMAGE)/context $(abspath $(IMAGE))/tried

@@ -28,8 +28,8 @@ use std::path::Path;
 use crate::{Diagnostic, Diagnostics, Pipeline, closest};
 use workspace::Workspace;
 
-pub use options::LoadOptions;
 pub use journeys::journey_definitions;
+pub use options::LoadOptions;
 
 /// Findings that are kept: nobody reads more at once.
 const MAX_SHOWN: usize = 500;

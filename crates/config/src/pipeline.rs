@@ -22,7 +22,8 @@ pub struct Pipeline {
     pub description: Option<String>,
     /// No landmark's exposure window begins before this instant.
     pub start: Located<Timestamp>,
-    /// A path relative to the workspace, an absolute path, or a URL such as `s3://bucket/prefix`.
+    /// A path relative to the workspace, an absolute path, or a URL: `s3://bucket/prefix`, `az://container/prefix`,
+    /// `gs://bucket/prefix`.
     pub warehouse: Located<String>,
     /// SQL parameters `$name` besides `$as_of` and `$start`; command-line overrides applied.
     pub variables: IndexMap<String, Located<Variable>>,

@@ -1,6 +1,11 @@
 //! Where data lies: a location as people write it, turned into an object store, a prefix and a URL.
 
-mod relisting;
+mod azure;
+mod cloud;
+mod cloud_store;
+mod credentials;
+mod environment;
+mod gcs;
 mod s3;
 mod storage_error;
 mod store_error;
@@ -17,6 +22,7 @@ use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use url::Url;
 
+use cloud::Cloud;
 pub use storage_error::plain_words;
 pub(crate) use storage_error::{storage_help, storage_words};
 pub use store_error::StoreError;
@@ -72,7 +78,7 @@ impl Location {
     /// object stores.
     pub fn show(&self, path: &Path) -> String {
         if self.url.scheme() != "file" {
-            return format!("{}{path}", self.root.as_str());
+            return format!("{}://{}/{path}", self.url.scheme(), self.url.authority());
         }
         let absolute = PathBuf::from(format!("/{path}"));
         match absolute.strip_prefix(self.workspace.as_path()) {
@@ -86,7 +92,7 @@ impl Location {
 pub struct Stores {
     workspace: Arc<PathBuf>,
     runtime: Arc<RuntimeEnv>,
-    /// By store address, e.g. `s3://bucket`.
+    /// By store address, e.g. `s3://bucket` (see [`store_key`]).
     known: Mutex<HashMap<String, KnownStore>>,
 }
 
@@ -119,12 +125,16 @@ impl Stores {
     /// Uses `store` for every location under `root`, e.g. `s3://bucket` or `file:///`: for wrappers that count,
     /// throttle or fail.
     pub fn register(&self, root: &Url, store: Arc<dyn ObjectStore>) {
-        self.runtime.register_object_store(root, Arc::clone(&store));
-        self.known_mut().insert(store_key(root), KnownStore { store, plain: false });
+        let key = store_key(root);
+        if let Ok(root) = Url::parse(&key) {
+            self.runtime.register_object_store(&root, Arc::clone(&store));
+        }
+        self.known_mut().insert(key, KnownStore { store, plain: false });
     }
 
     /// Turns a location of the pipeline into a place: a path relative to the workspace, an absolute path,
-    /// `file:///path` or `s3://bucket/prefix`. Nothing is read.
+    /// `file:///path`, `s3://bucket/prefix`, `az://container/prefix`, `abfss://container@account.dfs.core.windows.net/prefix`
+    /// or `gs://bucket/prefix`. Nothing is read.
     pub fn locate(&self, location: &str) -> Result<Location, StoreError> {
         let invalid = |reason: &str| StoreError::Invalid { location: location.into(), reason: reason.into() };
         if location.trim().is_empty() {
@@ -138,15 +148,14 @@ impl Stores {
             Some(_) => Url::parse(location).map_err(|error| invalid(&error.to_string()))?,
         };
         let local = url.scheme() == "file";
+        if let Some(cloud) = Cloud::of_scheme(url.scheme()) {
+            check_address(location, &url, cloud)?;
+        }
         let prefix = Path::from_url_path(url.path()).map_err(|error| invalid(&error.to_string()))?;
         let KnownStore { store, plain } = self.store(location, &url)?;
         let mut trimmed = url.clone();
         trimmed.set_path(url.path().trim_end_matches('/'));
-        let root = match url.host_str() {
-            Some(host) if !local => ObjectStoreUrl::parse(format!("{}://{host}", url.scheme())),
-            _ => ObjectStoreUrl::parse("file:///"),
-        }
-        .map_err(|error| invalid(&error.to_string()))?;
+        let root = ObjectStoreUrl::parse(store_key(&url)).map_err(|error| invalid(&error.to_string()))?;
         let path = if local && plain { url.to_file_path().ok() } else { None };
         Ok(Location { store, prefix, url: trimmed, root, local: path, workspace: Arc::clone(&self.workspace) })
     }
@@ -156,10 +165,13 @@ impl Stores {
         if let Some(known) = self.known_mut().get(&key) {
             return Ok(known.clone());
         }
-        let (store, plain): (Arc<dyn ObjectStore>, bool) = match url.scheme() {
-            "file" => (Arc::new(LocalFileSystem::new()), true),
-            "s3" => (s3::store(location, url)?, false),
-            scheme => {
+        let bucket = url.host_str().unwrap_or_default();
+        let (store, plain): (Arc<dyn ObjectStore>, bool) = match (url.scheme(), Cloud::of_scheme(url.scheme())) {
+            ("file", _) => (Arc::new(LocalFileSystem::new()), true),
+            (_, Some(Cloud::Amazon)) => (s3::store(location, bucket)?, false),
+            (_, Some(Cloud::Azure)) => (azure::store(location, url)?, false),
+            (_, Some(Cloud::Google)) => (gcs::store(location, bucket)?, false),
+            (scheme, None) => {
                 return Err(StoreError::UnsupportedScheme { location: location.into(), scheme: scheme.into() });
             }
         };
@@ -176,11 +188,38 @@ impl Stores {
     }
 }
 
+/// The address under which a store is kept. DataFusion looks up scheme and host alone, so the container of
+/// `abfss://container@account.dfs.core.windows.net` is made part of the host; no container's name has a dot.
 fn store_key(url: &Url) -> String {
     match url.host_str() {
+        Some(host) if url.scheme() != "file" && !url.username().is_empty() => {
+            format!("{}://{}.{host}", url.scheme(), url.username())
+        }
         Some(host) if url.scheme() != "file" => format!("{}://{host}", url.scheme()),
         _ => format!("{}:///", url.scheme()),
     }
+}
+
+/// Whether the address of a bucket's or container's object is one. What could be a secret is not repeated.
+fn check_address(location: &str, url: &Url, cloud: Cloud) -> Result<(), StoreError> {
+    let invalid = |location: &str, reason: String| StoreError::Invalid { location: location.into(), reason };
+    if url.password().is_some() || (!url.username().is_empty() && cloud != Cloud::Azure) {
+        let after = location.split_once('@').map_or("", |(_, after)| after);
+        let shown = format!("{}://…@{after}", url.scheme());
+        return Err(invalid(&shown, "credentials come from the environment, not from the location".into()));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        let shown = format!("{}…", location.split(['?', '#']).next().unwrap_or_default());
+        let token = if cloud == Cloud::Azure { "; a SAS token belongs into AZURE_STORAGE_SAS_TOKEN" } else { "" };
+        return Err(invalid(
+            &shown,
+            format!("nothing may follow the path, and `?` and `#` in it are %3F and %23{token}"),
+        ));
+    }
+    if url.host_str().is_none_or(str::is_empty) {
+        return Err(invalid(location, format!("the {} is missing: write {}", cloud.container(), cloud.example())));
+    }
+    Ok(())
 }
 
 /// The path without `.` and `..`, by its text alone: object stores have no such names.
@@ -234,12 +273,53 @@ mod tests {
         assert_eq!(location.to_string(), "s3://bucket/some/prefix");
     }
 
+    /// Two containers of one account are two stores, though their host is the same.
+    #[test]
+    fn azures_long_form_keeps_containers_apart() {
+        let stores = stores();
+        let store: Arc<dyn ObjectStore> = Arc::new(object_store::memory::InMemory::new());
+        for container in ["raw", "tables"] {
+            let root = format!("abfss://{container}@company.dfs.core.windows.net");
+            stores.register(&Url::parse(&root).unwrap(), Arc::clone(&store));
+        }
+        let located = |text: &str| stores.locate(text).unwrap();
+        let raw = located("abfss://raw@company.dfs.core.windows.net/calls/");
+        let tables = located("abfss://tables@company.dfs.core.windows.net/calls/");
+        assert_ne!(raw.root.as_str(), tables.root.as_str());
+        assert!(stores.runtime().object_store(&raw.root).is_ok());
+        assert_eq!(raw.prefix.as_ref(), "calls");
+        assert_eq!(raw.to_string(), "abfss://raw@company.dfs.core.windows.net/calls");
+        assert_eq!(raw.child("t").url.as_str(), "abfss://raw@company.dfs.core.windows.net/calls/t");
+    }
+
     #[test]
     fn other_schemes_are_refused_with_the_way_out() {
-        let error = stores().locate("gs://bucket/prefix").unwrap_err();
-        assert_eq!(error.to_string(), "`gs://bucket/prefix` has the scheme `gs`, which is not supported");
-        assert!(error.help().contains("s3://bucket/prefix"));
+        let error = stores().locate("hdfs://name/prefix").unwrap_err();
+        assert_eq!(error.to_string(), "`hdfs://name/prefix` has the scheme `hdfs`, which is not supported");
+        for scheme in ["s3://bucket/prefix", "az://container/prefix", "gs://bucket/prefix"] {
+            assert!(error.help().contains(scheme), "{}", error.help());
+        }
         assert!(stores().locate(" ").is_err());
-        assert!(stores().locate("s3:///prefix").is_err());
+        for (scheme, what) in [("s3", "bucket"), ("az", "container"), ("gs", "bucket")] {
+            let error = stores().locate(&format!("{scheme}:///prefix")).unwrap_err().to_string();
+            assert!(error.contains(&format!("the {what} is missing: write {scheme}://{what}/prefix")), "{error}");
+        }
+    }
+
+    #[test]
+    fn secrets_in_a_location_are_refused_and_not_repeated() {
+        for location in [
+            "s3://key:hidden@bucket/lake",
+            "gs://hidden@bucket/lake",
+            "az://lake:hidden@company.dfs.core.windows.net/",
+            "az://lake/calls?sv=2024&sig=hidden",
+            "az://lake/calls#hidden",
+        ] {
+            let error = stores().locate(location).unwrap_err().to_string();
+            assert!(!error.contains("hidden"), "{error}");
+        }
+        let error = stores().locate("az://lake/calls?sig=hidden").unwrap_err().to_string();
+        assert!(error.starts_with("`az://lake/calls…` is not a location"), "{error}");
+        assert!(error.contains("AZURE_STORAGE_SAS_TOKEN"), "{error}");
     }
 }

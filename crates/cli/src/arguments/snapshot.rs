@@ -94,7 +94,7 @@ pub(crate) struct SnapshotDiffArguments {
 pub(crate) struct SnapshotExportArguments {
     /// The snapshot.
     pub(crate) name: String,
-    /// The folder that becomes the copy: a path or `s3://bucket/prefix`.
+    /// The folder that becomes the copy: a path, or a URL such as `s3://bucket/prefix` or `az://container/prefix`.
     pub(crate) place: String,
 }
 

@@ -15,6 +15,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import unquote
 
 # What can be done to a request, and what the client then knows.
 LATENCY = "latency"  # it takes longer
@@ -25,7 +26,7 @@ ERROR_AFTER = "500 after"  # applied, and told as failed
 SLOW_DOWN = "503 slow down"  # not applied, with Retry-After
 CUT_UPLOAD = "cut upload"  # half of the request arrives at the store
 CUT_DOWNLOAD = "cut download"  # half of the answer arrives at the client
-UNCONDITIONAL = "unconditional"  # a put that the store refuses for If-None-Match is told as done
+UNCONDITIONAL = "unconditional"  # a put that the store refuses because there is such an object is told as done
 
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "expect", "proxy-connection"}
 
@@ -70,6 +71,7 @@ class FaultProxy:
         self.server.server_close()
 
     def fault(self, method: str, path: str) -> str | None:
+        path = unquote(path)  # Google's names are one escaped word
         with self.lock:
             for number, rule in enumerate(self.rules):
                 key = (number, rule.fault)
@@ -113,7 +115,7 @@ class FaultProxy:
                 status, headers, answer = self.forward(body)
                 if fault == RESET_AFTER:
                     return self.reset()
-                if fault == UNCONDITIONAL and status == 412:
+                if fault == UNCONDITIONAL and status in (409, 412):
                     status, headers, answer = 200, [("ETag", '"0"')], b""
                 if fault == ERROR_AFTER:
                     return self.answer_error(500, "InternalError")

@@ -13,6 +13,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[4]
 WORKSPACE = ("pipelines", "sql", "data/seeds")
 EARLIER, LATER = "2026-04-01", "2026-10-01"  # two cuts whose tables differ
+OF_OTHERS = ("AWS_", "AZURE_", "AZURITE", "GCE_", "GOOGLE_", "IDENTITY_", "THROUGHLINE_")  # what the tester's shell sets
 PATIENCE = 300  # seconds after which a run counts as hanging
 
 
@@ -55,13 +56,13 @@ class Hangs(Exception):
 
 
 class Program:
-    """The program with a lake and a warehouse, each a path or s3://bucket/prefix."""
+    """The program with a lake and a warehouse, each a path or a place in an object store."""
 
     def __init__(
         self, binary: Path, project: Path, lake: str, warehouse: str, environment: dict[str, str] | None = None
     ):
         self.binary, self.project = binary, project
-        self.environment = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "THROUGHLINE_"))}
+        self.environment = {k: v for k, v in os.environ.items() if not k.startswith(OF_OTHERS)}
         self.environment |= {"LAKE": lake, "WAREHOUSE": warehouse, "NO_COLOR": "1"} | (environment or {})
 
     def start(self, *arguments: str, before: tuple[str, ...] = ()) -> subprocess.Popen:

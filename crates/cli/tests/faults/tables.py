@@ -32,19 +32,18 @@ class Folder:
 class Bucket:
     """A warehouse in an object store, looked at through a client without faults."""
 
-    def __init__(self, client, bucket: str, prefix: str, options: dict[str, str]):
-        self.client, self.bucket, self.prefix, self.options = client, bucket, prefix, options
+    def __init__(self, store, prefix: str):
+        self.store, self.prefix = store, prefix
+        self.place, self.options = store.table(prefix)
 
     def uri(self, table: str) -> str:
-        return f"s3://{self.bucket}/{self.prefix}/{table}"
+        return f"{self.place}/{table}"
 
     def names(self) -> list[str]:
-        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self.prefix + "/")
-        keys = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
-        return [key[len(self.prefix) + 1 :] for key in keys]
+        return [key[len(self.prefix) + 1 :] for key in self.store.keys(self.prefix + "/")]
 
     def read(self, name: str) -> bytes:
-        return self.client.get_object(Bucket=self.bucket, Key=f"{self.prefix}/{name}")["Body"].read()
+        return self.store.read(f"{self.prefix}/{name}")
 
 
 Warehouse = Folder | Bucket

@@ -11,6 +11,7 @@ mod hostile;
 mod increments;
 mod instances;
 mod interruption;
+mod object_stores;
 mod publishing;
 mod readme;
 mod refusals;

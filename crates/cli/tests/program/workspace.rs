@@ -71,6 +71,12 @@ impl Workspace {
         for name in own.into_iter().chain(of_endpoints) {
             command.env_remove(name);
         }
+        let of_clouds = ["AWS_", "AZURE_", "AZURITE_", "GOOGLE_", "GCE_", "IDENTITY_"];
+        for (name, _) in std::env::vars_os() {
+            if name.to_str().is_some_and(|name| of_clouds.iter().any(|begins| name.starts_with(begins))) {
+                command.env_remove(name);
+            }
+        }
         command.env("NO_COLOR", "1");
         command
     }

@@ -77,7 +77,8 @@ pub(crate) fn parsed(name: &str) -> Result<SnapshotName, EngineError> {
     name.parse().map_err(|error: throughline_lake::NotASnapshotName| EngineError::refused(error.to_string(), ""))
 }
 
-/// A snapshot at any place, such as a copy somebody was sent: a path or `s3://bucket/prefix`. Needs no workspace.
+/// A snapshot at any place, such as a copy somebody was sent: a path or a URL such as `s3://bucket/prefix`. Needs no
+/// workspace.
 pub async fn snapshot_at(place: &str) -> Result<Snapshot, EngineError> {
     let stores = stores_here()?;
     let location = stores.locate(place).map_err(SnapshotError::from)?;

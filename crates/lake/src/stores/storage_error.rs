@@ -1,14 +1,22 @@
 //! What an object store's error means, in a line, and the way out of it.
 
+use std::borrow::Cow;
+
 use object_store::Error;
+
+use super::cloud::Cloud;
+use super::credentials::credentials_help;
 
 /// The error in words for a person: of an answer in XML its code and message, without signatures and request ids.
 pub(crate) fn storage_words(error: &Error) -> String {
     plain_words(&error.to_string())
 }
 
-/// A text in which each XML answer of an object store is shortened to its code and message.
+/// A text in which each XML answer of an object store is shortened to its code and message, and no address carries a
+/// signature.
 pub fn plain_words(text: &str) -> String {
+    let text = without_signatures(text);
+    let text = text.as_ref();
     const END: &str = "</Error>";
     let mut words = String::with_capacity(text.len());
     let mut rest = text;
@@ -17,10 +25,12 @@ pub fn plain_words(text: &str) -> String {
         let before = rest[..begin].trim_end();
         let before = before.rfind("<?xml").map_or(before, |declaration| &before[..declaration]);
         let answer = &rest[begin..end];
-        words.push_str(before);
-        match (element(answer, "Code"), element(answer, "Message")) {
+        // Azure's answers begin with a byte order mark.
+        words.push_str(before.trim_end_matches('\u{feff}'));
+        match (element(answer, "Code"), message(answer)) {
             (Some(code), Some(message)) => words.push_str(&format!("{code}: {message}")),
-            (Some(one), None) | (None, Some(one)) => words.push_str(one),
+            (Some(one), None) => words.push_str(one),
+            (None, Some(one)) => words.push_str(&one),
             (None, None) => {}
         }
         rest = &rest[end + END.len()..];
@@ -34,6 +44,27 @@ fn beginning_of_answer(text: &str) -> Option<usize> {
     text.match_indices("<Error").map(|(at, _)| at).find(|at| text[at + "<Error".len()..].starts_with(['>', ' ']))
 }
 
+/// The message without the lines in which Azure numbers its requests.
+fn message(answer: &str) -> Option<String> {
+    let lines = element(answer, "Message")?.lines().map(str::trim);
+    let told: Vec<&str> = lines.filter(|line| !line.starts_with("RequestId:") && !line.starts_with("Time:")).collect();
+    Some(told.join(" ").trim().to_owned()).filter(|told| !told.is_empty())
+}
+
+/// The signature of a SAS token (`sig=`) opens a store to whoever reads it.
+fn without_signatures(text: &str) -> Cow<'_, str> {
+    let mut plain = String::new();
+    let mut rest = text;
+    while let Some(at) = ["?sig=", "&sig="].iter().filter_map(|begins| rest.find(begins)).min() {
+        let (before, signature) = rest.split_at(at + "?sig=".len());
+        let end = signature.find(|letter: char| !letter.is_ascii_alphanumeric() && !"%+/=-_.~".contains(letter));
+        plain.push_str(before);
+        plain.push('…');
+        rest = &signature[end.unwrap_or(signature.len())..];
+    }
+    if plain.is_empty() { Cow::Borrowed(text) } else { Cow::Owned(plain + rest) }
+}
+
 fn element<'a>(xml: &'a str, name: &str) -> Option<&'a str> {
     let (_, rest) = xml.split_once(&format!("<{name}>"))?;
     rest.split_once(&format!("</{name}>")).map(|(text, _)| text.trim()).filter(|text| !text.is_empty())
@@ -42,20 +73,20 @@ fn element<'a>(xml: &'a str, name: &str) -> Option<&'a str> {
 /// The way out, where one is known.
 pub(crate) fn storage_help(error: &Error) -> String {
     let text = error.to_string();
+    let cloud = Cloud::of(error);
     let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
-    if let Some(help) = credentials_help(&says) {
+    if let Some(help) = credentials_help(cloud, &says) {
         return help.into();
     }
     if matches!(error, Error::Unauthenticated { .. }) {
-        return "the store does not accept the credentials: check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and \
-                AWS_SESSION_TOKEN"
-            .into();
+        return format!("the store does not accept the credentials: check {}", cloud.credentials());
     }
-    if says(&["NoSuchBucket"]) {
-        return "the bucket does not exist: create it, or correct its name in the location".into();
+    if says(&["NoSuchBucket", "ContainerNotFound", "BucketNotFound"]) {
+        return format!("the {} does not exist: create it, or correct its name in the location", cloud.container());
     }
     if says(&["scheme is not allowed", "URL scheme", "builder error"]) {
-        return "check AWS_ENDPOINT_URL; for an endpoint without TLS set AWS_ALLOW_HTTP=true".into();
+        let (endpoint, without_tls) = cloud.endpoint();
+        return format!("check {endpoint}; for an endpoint without TLS set {without_tls}=true");
     }
     if says(&["without LOCATION", "PermanentRedirect", "AuthorizationHeaderMalformed"]) {
         return "the bucket lies in another region: set AWS_REGION".into();
@@ -65,50 +96,26 @@ pub(crate) fn storage_help(error: &Error) -> String {
     }
     if says(&["dns error", "Connection refused", "error trying to connect", "tcp connect", "HTTP error: error sending"])
     {
-        return "the store cannot be reached: check AWS_ENDPOINT_URL, AWS_REGION and the network; if it is only down for \
-                the moment, run again"
-            .into();
+        return format!(
+            "the store cannot be reached: check {} and the network; if it is only down for the moment, run again",
+            cloud.address()
+        );
     }
     match error {
         // An answer to HEAD has no body, so of some refusals nothing is known but the number.
-        Error::PermissionDenied { .. } if text.trim_end().ends_with("403 Forbidden:") => {
-            "the store refuses it without saying why: check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and grant read, \
-             write and list on the location"
-        }
+        Error::PermissionDenied { .. } if text.trim_end().ends_with("403 Forbidden:") => format!(
+            "the store refuses it without saying why: check {}, and grant read, write and list on the location",
+            cloud.credentials()
+        ),
         Error::PermissionDenied { .. } => {
             "the credentials (or the file's permissions) do not allow this: grant read, write and list on the location"
+                .into()
         }
-        Error::NotFound { .. } => "the object is gone: something removed it while it was read; run again",
-        Error::Generic { .. } if says(&["No space left"]) => "free space on the disk and run again",
-        _ => "the store may be out of reach for the moment: run again; if it stays, check the location and the network",
+        Error::NotFound { .. } => "the object is gone: something removed it while it was read; run again".into(),
+        Error::Generic { .. } if says(&["No space left"]) => "free space on the disk and run again".into(),
+        _ => "the store may be out of reach for the moment: run again; if it stays, check the location and the network"
+            .into(),
     }
-    .into()
-}
-
-/// What is wrong with the credentials, by the codes that Amazon and those who speak its protocol answer with. Most come
-/// with 403, as a right that is missing does.
-fn credentials_help(says: &dyn Fn(&[&str]) -> bool) -> Option<&'static str> {
-    // Garage answers `AccessDenied: Forbidden: Invalid signature`, and R2 `InvalidArgument: Credential access key …`.
-    if says(&["SignatureDoesNotMatch", "Invalid signature"]) {
-        return Some(
-            "the secret is not that of the access key: check AWS_SECRET_ACCESS_KEY, and AWS_ACCESS_KEY_ID to which it \
-             belongs",
-        );
-    }
-    if says(&["InvalidAccessKeyId", "InvalidClientTokenId", "Forbidden: No such key", "Credential access key"]) {
-        return Some(
-            "the store does not know the access key: check AWS_ACCESS_KEY_ID, AWS_SESSION_TOKEN where the key is a \
-             temporary one, and that AWS_ENDPOINT_URL is the store that gave it out",
-        );
-    }
-    if says(&["ExpiredToken", "InvalidToken", "TokenRefreshRequired"]) {
-        return Some(
-            "the session is over or not one of the access key: get new credentials and set AWS_ACCESS_KEY_ID, \
-             AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN together",
-        );
-    }
-    says(&["AuthFailure", "MissingSecurityHeader", "InvalidSecurity"])
-        .then_some("the store does not accept the credentials: check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
 }
 
 #[cfg(test)]
@@ -155,10 +162,91 @@ mod tests {
             ("", "without saying why: check AWS_ACCESS_KEY_ID"),
         ];
         for (body, way_out) in cases {
-            let error = denied(body);
-            assert!(storage_help(&error).contains(way_out), "{body}: {}", storage_help(&error));
-            assert!(!storage_words(&error).contains(['<', '>']), "{}", storage_words(&error));
+            assert_told(&denied(body), way_out);
         }
+    }
+
+    /// Answers of Azure and Azurite: a byte order mark, and a message that ends with the request's number and time.
+    #[test]
+    fn each_answer_of_azure_has_its_way_out() {
+        let authenticate = "Server failed to authenticate the request. Make sure the value of the Authorization header is \
+                            formed correctly including the signature.\nRequestId:6f-0\nTime:2026-11-30T16:00:00Z";
+        let cases = [
+            ("AuthenticationFailed", authenticate, "check AZURE_STORAGE_ACCOUNT_KEY"),
+            ("AuthorizationFailure", authenticate, "check AZURE_STORAGE_ACCOUNT_KEY"),
+            (
+                "AuthenticationFailed",
+                "Server failed to authenticate the request. Signature not valid in the specified time frame",
+                "AZURE_STORAGE_SAS_TOKEN",
+            ),
+            ("AuthenticationFailed", "The Date header: Request date header too old: 'Mon'", "clock"),
+            ("InvalidAuthenticationInfo", "Lifetime validation failed. The token is expired.", "AZURE_STORAGE_TOKEN"),
+            (
+                "AuthorizationPermissionMismatch",
+                "Not authorized with this permission.",
+                "Storage Blob Data Contributor",
+            ),
+            ("KeyBasedAuthenticationNotPermitted", "Key based authentication is not permitted.", "accepts no keys"),
+            ("NoAuthenticationInformation", "Missing", "AZURE_SKIP_SIGNATURE"),
+        ];
+        for (code, message, way_out) in cases {
+            let body = format!(
+                "\u{feff}<?xml version=\"1.0\" encoding=\"utf-8\"?><Error><Code>{code}</Code><Message>{message}</Message>\
+                 <AuthenticationErrorDetail>string to sign: 'GET'</AuthenticationErrorDetail></Error>"
+            );
+            let error = Cloud::Azure.named(denied(&body));
+            assert_told(&error, way_out);
+            let words = storage_words(&error);
+            assert!(words.contains(&format!("403 Forbidden: {code}: ")), "{words}");
+            let hidden = ["RequestId", "string to sign", "\u{feff}", "AWS_"];
+            assert!(!hidden.iter().any(|hidden| words.contains(hidden)), "{words}");
+            assert!(!storage_help(&error).contains("AWS_"), "{}", storage_help(&error));
+        }
+        let gone = Error::Generic {
+            store: "MicrosoftAzure",
+            source: "Server returned non-2xx status code: 404 Not Found: <Error><Code>ContainerNotFound</Code></Error>"
+                .into(),
+        };
+        assert_told(&gone, "the container does not exist");
+        let elsewhere = Error::Generic { store: "MicrosoftAzure", source: "HTTP error: dns error".into() };
+        assert_told(&elsewhere, "check AZURE_STORAGE_ACCOUNT_NAME");
+        assert_told(&Cloud::Azure.named(denied("")), "without saying why: check AZURE_STORAGE_ACCOUNT_NAME");
+    }
+
+    #[test]
+    fn each_answer_of_google_has_its_way_out() {
+        let token = "Error performing token request: 400 Bad Request: {\"error\":\"invalid_grant\",\
+                     \"error_description\":\"Invalid JWT Signature.\"}";
+        let file = "GCP credential error: Unable to decode service account file: unknown variant `external_account`";
+        let missing = "GCP credential error: Unable to open service account file from /k.json: No such file";
+        let bucket = "non-2xx status code: 404 Not Found: <Error><Code>NoSuchBucket</Code></Error>";
+        for (text, way_out) in [
+            (token, "gcloud auth application-default login"),
+            (file, "GOOGLE_APPLICATION_CREDENTIALS"),
+            (missing, "correct the path in GOOGLE_APPLICATION_CREDENTIALS"),
+            (bucket, "the bucket does not exist"),
+            ("HTTP error: dns error", "check GOOGLE_BASE_URL"),
+        ] {
+            assert_told(&Error::Generic { store: "GCS", source: text.into() }, way_out);
+        }
+        let denied =
+            Cloud::Google.named(denied("<Error><Code>AccessDenied</Code><Message>Access denied.</Message></Error>"));
+        assert_told(&denied, "grant read, write and list");
+        let unknown = Error::Unauthenticated { path: "lake".into(), source: "401 Unauthorized".into() };
+        assert_told(&Cloud::Google.named(unknown), "check GOOGLE_APPLICATION_CREDENTIALS");
+    }
+
+    #[test]
+    fn signatures_in_addresses_are_not_repeated() {
+        let text = "Error performing POST https://a.blob.core.windows.net/c?sv=2024&sig=ab%2Fc%3D&comp=batch in 3ms";
+        let plain = "Error performing POST https://a.blob.core.windows.net/c?sv=2024&sig=…&comp=batch in 3ms";
+        assert_eq!(plain_words(text), plain);
+        assert_eq!(plain_words("?sig=abc"), "?sig=…");
+    }
+
+    fn assert_told(error: &Error, way_out: &str) {
+        assert!(storage_help(error).contains(way_out), "{error}: {}", storage_help(error));
+        assert!(!storage_words(error).contains(['<', '>']), "{}", storage_words(error));
     }
 
     #[test]

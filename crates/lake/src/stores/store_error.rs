@@ -1,5 +1,7 @@
 //! What can be wrong with a location, and the way out of each.
 
+use super::cloud::Cloud;
+use super::credentials::credentials_help;
 use super::storage_error::storage_words;
 
 /// A location cannot be turned into a store.
@@ -21,11 +23,23 @@ pub enum StoreError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A variable of the environment is missing or wrong.
+    #[error("the object store of `{location}` cannot be used: {reason}")]
+    Setting {
+        /// The location as written.
+        location: String,
+        /// The variable, and what is wrong with it.
+        reason: String,
+        /// The way out.
+        help: String,
+    },
     /// The client of an object store could not be made from the environment.
     #[error("the object store of `{location}` cannot be used: {}", storage_words(error))]
     Client {
         /// The location as written.
         location: String,
+        /// The way out.
+        help: String,
         /// What the client says.
         error: object_store::Error,
     },
@@ -36,11 +50,19 @@ impl StoreError {
     pub fn help(&self) -> String {
         match self {
             Self::UnsupportedScheme { .. } | Self::Invalid { .. } => {
-                "use a path relative to the workspace, an absolute path, `file:///path` or `s3://bucket/prefix`".into()
+                "use a path relative to the workspace, an absolute path, `file:///path`, `s3://bucket/prefix`, \
+                 `az://container/prefix` or `gs://bucket/prefix`"
+                    .into()
             }
-            Self::Client { .. } => {
-                "check AWS_REGION, AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY".into()
-            }
+            Self::Setting { help, .. } | Self::Client { help, .. } => help.clone(),
         }
+    }
+
+    pub(super) fn client(location: &str, cloud: Cloud, error: object_store::Error) -> Self {
+        let text = error.to_string();
+        let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
+        let help = credentials_help(cloud, &says)
+            .map_or_else(|| format!("check {}, and {}", cloud.address(), cloud.credentials()), ToOwned::to_owned);
+        Self::Client { location: location.into(), help, error }
     }
 }

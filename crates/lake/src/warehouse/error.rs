@@ -193,8 +193,8 @@ impl WarehouseError {
             Self::Location(error) => error.help(),
             Self::Storage { error, .. } | Self::NotCommitted { error, .. } => storage_help(error),
             Self::NoConditionalPut { .. } => {
-                "keep the warehouse in a store that honours `If-None-Match: *` (AWS S3, SeaweedFS, recent MinIO), or on \
-                 a disk"
+                "keep the warehouse in a store that honours `If-None-Match: *` (AWS S3, Azure Blob Storage, Google Cloud \
+                 Storage, SeaweedFS, recent MinIO), or on a disk"
                     .into()
             }
             Self::Held { holder, lasts, .. } => match lasts {

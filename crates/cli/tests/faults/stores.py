@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """The whole program on object stores: the same tables as on a local disk, with and without faults in between.
 
-Starts moto and SeaweedFS on the loopback address, puts a small sample's lake into a bucket, and runs the repository's
-pipeline with sources and warehouse on s3://. Everything is held against a run on the local disk, row for row. Then what
-a person gets to read when credentials, bucket, rights, endpoint or store are wrong; two runs at once; killed runs; and
-runs through a proxy that resets, delays, refuses and cuts, after each of which readers look and the run is repeated.
+Starts each store on the loopback address, puts a small sample's lake into a bucket, and runs the repository's pipeline
+with sources and warehouse there (s3://, az://, gs://). Everything is held against a run on the local disk, row for row.
+Then what a person gets to read when credentials, bucket, rights, endpoint or store are wrong; two runs at once; killed
+runs; and runs through a proxy that resets, delays, refuses and cuts, after each of which readers look and the run is
+repeated.
 """
 
 import json
@@ -18,8 +19,8 @@ import pyarrow as pa
 
 import fault_proxy as fp
 from fault_proxy import FaultProxy, Rule
-from object_stores import BUCKET, READER, READER_SECRET, SECRET, STORES, Store
 from program import EARLIER, LATER, Hangs, Outcome, Program, end, options, sample, small_workspace, workspace
+from servers import STORES, Store
 from tables import (
     Bucket,
     Folder,
@@ -70,7 +71,7 @@ class Suite:
         self.dice, self.tally, self.number, self.touched = random.Random(seed), Tally(), 0, 0
         for local in (small, whole):
             for file in sorted(path for path in local.lake.rglob("*") if path.is_file()):
-                store.client.upload_file(str(file), BUCKET, f"{local.name}/lake/{file.relative_to(local.lake)}")
+                store.upload(file, f"{local.name}/lake/{file.relative_to(local.lake)}")
         self.proxy = FaultProxy(store.port)
 
     def at(
@@ -79,9 +80,9 @@ class Suite:
         """The program on a warehouse of this prefix, over the proxy's port or the store's own."""
         local = local or self.small
         settings = self.store.environment(port) | environment
-        places = f"s3://{BUCKET}/{local.name}/lake", f"s3://{BUCKET}/{prefix}"
+        places = self.store.place(f"{local.name}/lake"), self.store.place(prefix)
         program = Program(self.binary, local.project, *places, settings)
-        return program, Bucket(self.store.client, BUCKET, prefix, self.store.options())
+        return program, Bucket(self.store, prefix)
 
     def fresh(self) -> str:
         self.number += 1
@@ -116,35 +117,36 @@ class Suite:
             self.must(finished, "--retry finds nothing left to do", again)
             self.must(same(comparable(published(warehouse)), local.expected[LATER]), "readers see the same tables")
 
+    def other_names(self) -> None:
+        """The same place under the other names and credentials that it has."""
+        for what, root, environment in self.store.elsewhere():
+            prefix = self.fresh()
+            places = f"{root}small/lake", f"{root}{prefix}"
+            done = Program(self.binary, self.small.project, *places, environment).run(LATER)
+            equal = done.code == 0 and self.holds(Bucket(self.store, prefix), LATER)
+            self.must(equal, f"{what} ({root}): a run is done, and its tables are those of a local run", done)
+
     # What is told
 
     def wrong_settings(self) -> None:
-        def told(what: str, code: int, words: list[str], prefix: str = "told", run: bool = True, **environment: str):
-            program, _ = self.at(prefix, **environment)
-            done = program.run(EARLIER) if run else program.call("check")
-            text = done.stderr + done.stdout
-            missing = [word for word in words if word not in text]
-            secret = [secret for secret in (SECRET, "wrong-secret-12", "StringToSign", "panicked") if secret in text]
-            quick = done.seconds < 60
-            holds = done.code == code and not missing and not secret and quick
-            self.must(holds, f"{what}: exit {code}, told {words}" + (f"; missing {missing}, secret {secret}" if not holds else ""), done)
-
-        few = {"AWS_MAX_ATTEMPTS": "3"}
-        told("no credentials", 2, ["AWS_ACCESS_KEY_ID"], AWS_ACCESS_KEY_ID="", AWS_EC2_METADATA_DISABLED="true")
-        told("an endpoint where nobody listens", 2, ["cannot be reached", "AWS_ENDPOINT_URL"], AWS_ENDPOINT_URL="http://127.0.0.1:9", **few)
-        told("a number of attempts that is none", 2, ["AWS_MAX_ATTEMPTS"], AWS_MAX_ATTEMPTS="0")
-        if self.store.checks_credentials:
-            told("a wrong secret", 2, ["SignatureDoesNotMatch", "AWS_SECRET_ACCESS_KEY"], AWS_SECRET_ACCESS_KEY="wrong-secret-12")
-            told("a wrong key", 2, ["InvalidAccessKeyId", "AWS_ACCESS_KEY_ID"], AWS_ACCESS_KEY_ID="nobody")
-            told("a warehouse that may only be read", 1, ["AccessDenied", "grant read, write and list"], prefix="denied",
-                 AWS_ACCESS_KEY_ID=READER, AWS_SECRET_ACCESS_KEY=READER_SECRET)  # fmt: skip
-        program, _ = self.at("told")
-        for variable, code in (("LAKE", 2), ("WAREHOUSE", 1)):
-            program.environment[variable] = "s3://no-such-bucket/somewhere"
+        for told in self.store.refusals():
+            program, _ = self.at("told", **told.environment)
+            for name in told.unset:
+                del program.environment[name]
             done = program.run(EARLIER)
-            holds = done.code in (1, 2) and "the bucket does not exist" in done.stderr
-            self.must(holds, f"a bucket that does not exist ({variable}): told", done)
+            text = done.stderr + done.stdout
+            missing = [word for word in told.words if word not in text]
+            hidden = [*self.store.secrets, "wrong-secret-12", "StringToSign", "string to sign", "panicked"]
+            secret = [secret for secret in hidden if secret in text]
+            holds = done.code == told.code and not missing and not secret and done.seconds < 60
+            wrong = "" if holds else f"; missing {missing}, secret {secret}"
+            self.must(holds, f"{told.what}: exit {told.code}, told {told.words}{wrong}", done)
+        for variable in ("LAKE", "WAREHOUSE"):
             program, _ = self.at("told")
+            program.environment[variable] = self.store.place("somewhere", bucket="no-such-bucket")
+            done = program.run(EARLIER)
+            missing = f"the {self.store.container} does not exist"
+            self.must(done.code in (1, 2) and missing in done.stderr, f"{missing} ({variable}): told", done)
         self.proxy.set([Rule(fp.UNCONDITIONAL, method="PUT")], 1)
         program, warehouse = self.at(self.fresh(), self.proxy.port)
         done = program.run(EARLIER)
@@ -178,7 +180,7 @@ class Suite:
         # The same holder on a machine that cannot be looked at.
         newest = f"_locks/key_journeys/{max(locks(warehouse))}"
         holder = json.loads(warehouse.read(newest)) | {"released": False, "machine": "elsewhere", "host": "elsewhere"}
-        self.store.client.put_object(Bucket=BUCKET, Key=f"{prefix}/{newest}", Body=json.dumps(holder))
+        self.store.put(f"{prefix}/{newest}", json.dumps(holder).encode())
         held = program.run(EARLIER, "--lease-seconds", "4")
         self.must(held.code == 4 and "elsewhere" in held.stderr, "on another machine it is respected while it may live", held)
         time.sleep(6)
@@ -237,7 +239,7 @@ class Suite:
             prefix = self.fresh() if fresh else "small/standing"
             cut = EARLIER if fresh or standing == LATER else LATER
             before = {} if fresh else self.expected[standing]
-            through, warehouse = self.at(prefix, self.proxy.port, AWS_MAX_ATTEMPTS="4")
+            through, warehouse = self.at(prefix, self.proxy.port, **{self.store.attempts: "4"})
             try:
                 if name == "the store goes away":
                     run = through.start_run(cut)
@@ -281,7 +283,9 @@ class Suite:
         after = self.expected[cut]
         place = f"{self.store.name}, {fault}, seed {seed}"
         words = {0: "done", 1: "exit 1", 2: "exit 2", 4: "exit 4", 130: "130", -9: "killed"}
-        if outcome.code not in words or "panicked" in outcome.stderr or SECRET in outcome.stderr:
+        if outcome.code not in words or "panicked" in outcome.stderr or any(
+            secret in outcome.stderr for secret in self.store.secrets
+        ):
             self.tally.find(f"{place}: ended with {outcome.code}: {outcome.stderr[-800:]}")
         now = comparable(published(warehouse))
         seen = "old" if same(now, before) else "new" if same(now, after) else "a mixture"
@@ -353,7 +357,7 @@ def main() -> int:
         ("--seeds", 65, "runs with faults, for each store"),
         ("--kills", 20, "runs killed or interrupted, for each store"),
         ("--sleepers", 6, "runs put to sleep beyond their lease, for each store"),
-        words=(("--stores", "moto,seaweedfs", "which of moto, seaweedfs"),),
+        words=(("--stores", ",".join(STORES), f"which of {', '.join(STORES)}"),),
     )
     binary, work, repository = given.throughline, given.work, given.repository
     sample(binary, work / "lake", given.customers)
@@ -368,6 +372,7 @@ def main() -> int:
             print(f"\n{name}", flush=True)
             suite = Suite(binary, store, small, whole, given.seed)
             suite.plain()
+            suite.other_names()
             suite.wrong_settings()
             suite.leases()
             suite.sleepers(given.sleepers)
