@@ -159,7 +159,8 @@ proptest! {
                 prop_assert!(close(rate * arms.n1, customers), "{rate} {customers}");
             }
         }
-        prop_assert!(close(excess.effective_raw, if arms.n1 > 0.0 { arms.c } else { 0.0 }));
+        let comparable = if arms.n1 > 0.0 { arms.c } else { 0.0 };
+        prop_assert!(close(excess.effective_raw, comparable));
     }
 
     #[test]
