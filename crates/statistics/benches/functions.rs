@@ -11,7 +11,7 @@ const ROWS: usize = 200_000;
 const OBSERVATIONS: &str = "
     CREATE TABLE observation AS
     SELECT
-        1 + i % 97 AS a, 1 + i % 193 AS b, 1 + i % 89 AS c, 1 + i % 211 AS d,
+        i, 1 + i % 97 AS a, 1 + i % 193 AS b, 1 + i % 89 AS c, 1 + i % 211 AS d,
         CAST(i % 1009 AS DOUBLE) / 1009 AS score,
         CAST(i % 503 AS DOUBLE) / 503 AS other,
         (i * 7919 % 1013) < 300 + i % 1009 / 4 AS outcome,
@@ -28,6 +28,10 @@ fn main() {
     "SELECT max(risk_difference(a, b, c, d)['upper']) FROM observation",
     "SELECT mantel_haenszel(a, b, c, d) FROM observation",
     "SELECT excess_churners(a, b, c, d) FROM observation",
+    "SELECT max(lower_limit(rate_difference(a, 1000 * a, c, 1000 * d))) FROM observation WHERE a < 10",
+    "SELECT excess_leavers(a, 1000 * b, c, 1000 * d) FROM observation",
+    "SELECT joint_rate_ratios(a, 1000 * b, [CAST(c % 6 AS VARCHAR), CAST(d % 24 AS VARCHAR)], [CAST(i % 9 AS VARCHAR)], NULL) FROM observation",
+    "SELECT auc_difference(score, other, outcome) FROM observation",
     "SELECT correlation(score, CAST(outcome AS INT)) FROM observation",
     "SELECT auc(score, outcome) FROM observation",
     "SELECT logistic_fit(outcome, score, other) FROM observation",

@@ -12,9 +12,7 @@ as `1 - cdf`), the 60-digit value is, and the call says so. A library that is of
 that would be another formula, not rounding.
 """
 
-import csv
 import math
-import pathlib
 import warnings
 
 import mpmath as mp
@@ -26,70 +24,13 @@ from scipy import optimize, stats
 from statsmodels.stats.contingency_tables import StratifiedTable, Table2x2
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
-mp.mp.dps = 60
-FOLDER = pathlib.Path(__file__).parent
+import differences
+import joint
+import person_time
+from table import Table, chi2_sf, settle, triple, z_of
+
 warnings.filterwarnings("ignore")
 np.seterr(all="ignore")
-
-
-def number(value):
-    if value is None:
-        return "null"
-    if isinstance(value, str):
-        return value
-    if isinstance(value, int):
-        return str(value)
-    value = float(value)
-    return "null" if math.isnan(value) or math.isinf(value) else f"{value:.17g}"
-
-
-class Table:
-    """The rows of one file."""
-
-    def __init__(self, name):
-        self.path, self.rows = FOLDER / f"{name}.csv", []
-
-    def add(self, function, case, rows, expected, call, level=None, horizon=None):
-        text = ";".join(" ".join(number(value) for value in row) for row in rows)
-        figures = " ".join(f"{name}={number(value)}" for name, value in expected.items())
-        self.rows.append([function, case, text, "" if level is None else number(level),
-                          "" if horizon is None else number(horizon), figures, call])
-
-    def write(self):
-        with self.path.open("w", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(["function", "case", "rows", "level", "horizon", "expected", "call"])
-            writer.writerows(self.rows)
-        print(f"{self.path.name}: {len(self.rows)} cases")
-
-
-def settle(library, precise, call):
-    """The library's figures, or the 60-digit ones where the library has lost digits."""
-    figures, replaced = {}, []
-    for name, value in precise.items():
-        given = library.get(name)
-        if value is None or given is None or not np.isfinite(float(given)):
-            figures[name] = None if value is None else float(value)
-            if value is not None:
-                replaced.append(name)
-            continue
-        distance = abs(float(given) - float(value)) / max(abs(float(value)), 1e-300 if name.endswith("p_value") else 1)
-        if distance <= 1e-11:
-            figures[name] = float(given)
-        elif distance <= 1e-4 or name.endswith("p_value"):
-            figures[name] = float(value)
-            replaced.append(name)
-        else:
-            raise SystemExit(f"{call}: {name} is {given}, the formula gives {value}")
-    return figures, call + (f"; mpmath, 60 digits: {' '.join(replaced)}" if replaced else "")
-
-
-def z_of(level):
-    return mp.sqrt(2) * mp.erfinv(mp.mpf(level))
-
-
-def chi2_sf(statistic, df):
-    return mp.gammainc(mp.mpf(df) / 2, mp.mpf(statistic) / 2, mp.inf, regularized=True)
 
 
 # Proportions and 2x2 tables
@@ -100,10 +41,6 @@ def precise_wilson(x, n, level):
     p = x / n
     centre, reach = p + z**2 / (2 * n), z * mp.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
     return p, (centre - reach) / (1 + z**2 / n), (centre + reach) / (1 + z**2 / n)
-
-
-def triple(values):
-    return dict(zip(["estimate", "lower", "upper"], values))
 
 
 def wilson_case(table, case, x, n, level):
@@ -561,3 +498,9 @@ if __name__ == "__main__":
     roc()
     survival()
     logistic()
+    person_time.rates()
+    person_time.strata()
+    person_time.change()
+    person_time.homogeneity()
+    joint.joint()
+    differences.differences()

@@ -14,6 +14,7 @@ pub const MOST_DEGREES_OF_FREEDOM: u64 = 100_000;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Confidence {
     level: f64,
+    tail: f64,
     z: f64,
 }
 
@@ -24,13 +25,26 @@ impl Confidence {
             return None;
         }
         // By the lower tail: (1 − level)/2 keeps its digits where (1 + level)/2 rounds to 1.
-        let z = -normal_quantile((1.0 - level) / 2.0)?;
-        Some(Self { level, z })
+        let tail = (1.0 - level) / 2.0;
+        Some(Self { level, tail, z: -normal_quantile(tail)? })
+    }
+
+    /// The confidence whose normal limits lie `z` standard errors from the estimate, also where its level rounds to 1.
+    ///
+    /// `None` for a negative `z` and for one so large that nothing lies beyond it.
+    pub fn of_deviate(z: f64) -> Option<Self> {
+        let beyond = if z >= 0.0 { chi_squared_upper_tail(z * z, 1)? } else { return None };
+        (beyond > 0.0).then_some(Self { level: 1.0 - beyond, tail: beyond / 2.0, z })
     }
 
     /// The probability with which the interval covers the truth.
     pub fn level(self) -> f64 {
         self.level
+    }
+
+    /// The probability beyond each limit of a two-sided interval, (1 − level)/2.
+    pub fn tail(self) -> f64 {
+        self.tail
     }
 
     /// z with P(|Z| < z) = level for a standard normal Z; 1.96 at 0.95.

@@ -55,6 +55,66 @@ impl Cholesky {
         }
         solution
     }
+
+    /// The inverse of the matrix, row-major.
+    pub fn inverse(&self) -> Vec<f64> {
+        let size = self.size;
+        let mut inverse = vec![0.0; size * size];
+        for column in 0..size {
+            let mut unit = vec![0.0; size];
+            unit[column] = 1.0;
+            for (row, value) in self.solve(&unit).into_iter().enumerate() {
+                inverse[row * size + column] = value;
+            }
+        }
+        inverse
+    }
+}
+
+/// A column that is a combination of columns before it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dependence {
+    /// The column.
+    pub column: usize,
+    /// Columns before it with what they add to it; none for a column of zeros.
+    pub of: Vec<(usize, f64)>,
+}
+
+/// The columns of a matrix X that are no combination of those before them, and how the others depend on them.
+///
+/// `gram` is Xᵀ·X, row-major, `size` × `size`. A column of which a share of `own_share` or less is its own counts as
+/// dependent; one that adds less than the root of `own_share` to another is not among those the other depends on.
+pub fn independent_columns(gram: &[f64], size: usize, own_share: f64) -> (Vec<usize>, Vec<Dependence>) {
+    let mut kept: Vec<usize> = vec![];
+    // The rows of the triangle of the columns kept so far, each as long as its place.
+    let mut triangle: Vec<Vec<f64>> = vec![];
+    let mut dependences = vec![];
+    for column in 0..size {
+        let diagonal = gram[column * size + column];
+        let mut row: Vec<f64> = Vec::with_capacity(kept.len() + 1);
+        for (place, before) in kept.iter().enumerate() {
+            let known = triangle[place].iter().zip(&row).fold(0.0, |sum, (left, right)| sum + left * right);
+            row.push((gram[column * size + before] - known) / triangle[place][place]);
+        }
+        let pivot = row.iter().fold(diagonal, |pivot, value| pivot - value * value);
+        if pivot > own_share * diagonal {
+            row.push(pivot.sqrt());
+            kept.push(column);
+            triangle.push(row);
+            continue;
+        }
+        // Back through the transposed triangle: the combination of kept columns that this one is.
+        let mut combination = row;
+        for place in (0..kept.len()).rev() {
+            for below in place + 1..kept.len() {
+                combination[place] -= triangle[below][place] * combination[below];
+            }
+            combination[place] /= triangle[place][place];
+        }
+        let added = |(place, share): (usize, &f64)| (share.abs() > own_share.sqrt()).then_some((kept[place], *share));
+        dependences.push(Dependence { column, of: combination.iter().enumerate().filter_map(added).collect() });
+    }
+    (kept, dependences)
 }
 
 #[cfg(test)]
@@ -68,5 +128,31 @@ mod tests {
         assert!((solution[0] - 1.0).abs() < 1e-15 && (solution[1] - 2.0).abs() < 1e-15);
         assert!(Cholesky::new(vec![1.0, 1.0, 1.0, 1.0], 2, 1e-12).is_none());
         assert!(Cholesky::new(vec![f64::NAN], 1, 1e-12).is_none());
+        let inverse = cholesky.inverse();
+        for (value, expected) in inverse.iter().zip([0.375, -0.25, -0.25, 0.5]) {
+            assert!((value - expected).abs() < 1e-15);
+        }
+    }
+
+    #[test]
+    fn a_dependent_column_names_what_it_is_made_of() {
+        // Rows (1, 1, 0, 1, 0), (1, 1, 0, 1, 0), (1, 0, 1, 0, 0), (1, 0, 0, 0, 0): the fourth column repeats the second.
+        let rows = [
+            [1.0, 1.0, 0.0, 1.0, 0.0],
+            [1.0, 1.0, 0.0, 1.0, 0.0],
+            [1.0, 0.0, 1.0, 0.0, 0.0],
+            [1.0, 0.0, 0.0, 0.0, 0.0],
+        ];
+        let mut gram = vec![0.0; 25];
+        for row in rows {
+            for left in 0..5 {
+                (0..5).for_each(|right| gram[left * 5 + right] += row[left] * row[right]);
+            }
+        }
+        let (kept, dependences) = independent_columns(&gram, 5, 1e-9);
+        assert_eq!(kept, [0, 1, 2]);
+        assert_eq!(dependences.len(), 2);
+        assert_eq!((dependences[0].column, dependences[0].of.len(), dependences[0].of[0].0), (3, 1, 1));
+        assert_eq!(dependences[1], Dependence { column: 4, of: vec![] });
     }
 }

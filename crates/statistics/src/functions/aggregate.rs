@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, FieldRef};
 use datafusion::{
-    common::{Result, plan_err},
+    common::{Result, ScalarValue, internal_err, plan_err},
     logical_expr::{
         Accumulator, AggregateUDF, AggregateUDFImpl, Documentation, Signature, Volatility,
         function::{AccumulatorArgs, StateFieldsArgs},
@@ -13,17 +13,25 @@ use datafusion::{
 
 use super::{
     correlation::{CORRELATION, CorrelationAccumulator, correlation_type},
+    joint::{JOINT_EXCESS, JOINT_RATE_RATIOS, Joint, JointAccumulator, joint_excess_type, joint_rate_ratios_type},
     observations::{
-        AUC, KAPLAN_MEIER_DIFFERENCE, LOGISTIC_FIT, auc_value, kaplan_meier_difference_type,
-        kaplan_meier_difference_value, logistic_fit_type, logistic_fit_value,
+        AUC, AUC_DIFFERENCE, KAPLAN_MEIER_DIFFERENCE, LOGISTIC_FIT, auc_difference_type, auc_difference_value,
+        auc_value, kaplan_meier_difference_type, kaplan_meier_difference_value, logistic_fit_type, logistic_fit_value,
     },
     parameters::{Description, Kind},
+    person_time::{
+        COCHRAN_Q, EXCESS_CHANGE, EXCESS_LEAVERS, EXCESS_REVENUE, MANTEL_HAENSZEL_RATES, cochran_q_type,
+        cochran_q_value, excess_change_type, excess_change_value, excess_leavers_type, excess_leavers_value,
+        excess_revenue_value, mantel_haenszel_rates_type, mantel_haenszel_rates_value,
+    },
     rows::{Evaluate, RowCollector, large_list_of_floats},
     strata::{
         EXCESS_CHURNERS, MANTEL_HAENSZEL, excess_churners_type, excess_churners_value, mantel_haenszel_type,
         mantel_haenszel_value,
     },
+    structs::estimate_type,
 };
+use crate::distributions::Confidence;
 
 /// The aggregate functions.
 pub(crate) fn all() -> Vec<Arc<AggregateUDF>> {
@@ -32,8 +40,16 @@ pub(crate) fn all() -> Vec<Arc<AggregateUDF>> {
         (&EXCESS_CHURNERS, Aggregate::ExcessChurners),
         (&CORRELATION, Aggregate::Correlation),
         (&AUC, Aggregate::Auc),
+        (&AUC_DIFFERENCE, Aggregate::AucDifference),
         (&KAPLAN_MEIER_DIFFERENCE, Aggregate::KaplanMeierDifference),
         (&LOGISTIC_FIT, Aggregate::LogisticFit),
+        (&MANTEL_HAENSZEL_RATES, Aggregate::MantelHaenszelRates),
+        (&EXCESS_LEAVERS, Aggregate::ExcessLeavers),
+        (&EXCESS_REVENUE, Aggregate::ExcessRevenue),
+        (&EXCESS_CHANGE, Aggregate::ExcessChange),
+        (&COCHRAN_Q, Aggregate::CochranQ),
+        (&JOINT_RATE_RATIOS, Aggregate::JointRateRatios),
+        (&JOINT_EXCESS, Aggregate::JointExcess),
     ]
     .into_iter()
     .map(|(description, aggregate)| {
@@ -53,8 +69,16 @@ enum Aggregate {
     ExcessChurners,
     Correlation,
     Auc,
+    AucDifference,
     KaplanMeierDifference,
     LogisticFit,
+    MantelHaenszelRates,
+    ExcessLeavers,
+    ExcessRevenue,
+    ExcessChange,
+    CochranQ,
+    JointRateRatios,
+    JointExcess,
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -70,13 +94,20 @@ impl StatisticAggregate {
     fn evaluation(&self, args: &AccumulatorArgs) -> Result<(Option<usize>, Evaluate)> {
         let confidence = self.description.constant_confidence(args.exprs)?;
         let columns = self.description.parameters.len();
+        // Figures whose arguments are all columns.
+        let of_rows = |value: fn(&[f64], Confidence) -> Result<ScalarValue>| -> (Option<usize>, Evaluate) {
+            (Some(columns), Box::new(move |rows, _| value(rows, confidence)))
+        };
         Ok(match self.aggregate {
-            Aggregate::MantelHaenszel => {
-                (Some(columns), Box::new(move |rows, _| mantel_haenszel_value(rows, confidence)))
-            }
-            Aggregate::ExcessChurners => {
-                (Some(columns), Box::new(move |rows, _| excess_churners_value(rows, confidence)))
-            }
+            Aggregate::MantelHaenszel => of_rows(mantel_haenszel_value),
+            Aggregate::ExcessChurners => of_rows(excess_churners_value),
+            Aggregate::AucDifference => of_rows(auc_difference_value),
+            Aggregate::MantelHaenszelRates => of_rows(mantel_haenszel_rates_value),
+            Aggregate::ExcessLeavers => of_rows(excess_leavers_value),
+            Aggregate::ExcessRevenue => of_rows(excess_revenue_value),
+            Aggregate::ExcessChange => of_rows(excess_change_value),
+            Aggregate::CochranQ => of_rows(|rows, _| cochran_q_value(rows)),
+            Aggregate::Auc => of_rows(|rows, _| Ok(auc_value(rows))),
             Aggregate::KaplanMeierDifference => {
                 let horizon = self.horizon(args)?;
                 let value = move |rows: &[f64], _| kaplan_meier_difference_value(rows, horizon, confidence);
@@ -86,7 +117,9 @@ impl StatisticAggregate {
                 let columns = args.expr_fields.iter().all(|field| !field.data_type().is_list());
                 (columns.then_some(args.exprs.len()), Box::new(logistic_fit_value))
             }
-            Aggregate::Auc | Aggregate::Correlation => (Some(columns), Box::new(|rows, _| Ok(auc_value(rows)))),
+            Aggregate::Correlation | Aggregate::JointRateRatios | Aggregate::JointExcess => {
+                return internal_err!("{} keeps no rows", self.name());
+            }
         })
     }
 
@@ -144,6 +177,14 @@ impl AggregateUDFImpl for StatisticAggregate {
             Aggregate::ExcessChurners => excess_churners_type(),
             Aggregate::Correlation => correlation_type(),
             Aggregate::Auc => DataType::Float64,
+            Aggregate::AucDifference => auc_difference_type(),
+            Aggregate::MantelHaenszelRates => mantel_haenszel_rates_type(),
+            Aggregate::ExcessLeavers => excess_leavers_type(),
+            Aggregate::ExcessRevenue => estimate_type(),
+            Aggregate::ExcessChange => excess_change_type(),
+            Aggregate::CochranQ => cochran_q_type(),
+            Aggregate::JointRateRatios => joint_rate_ratios_type(),
+            Aggregate::JointExcess => joint_excess_type(),
             Aggregate::KaplanMeierDifference => kaplan_meier_difference_type(),
             Aggregate::LogisticFit => logistic_fit_type(),
         })
@@ -156,17 +197,23 @@ impl AggregateUDFImpl for StatisticAggregate {
                 self.name()
             );
         }
-        if self.aggregate == Aggregate::Correlation {
-            let confidence = self.description.constant_confidence(args.exprs)?;
-            return Ok(Box::new(CorrelationAccumulator::new(confidence)));
-        }
-        let (width, evaluate) = self.evaluation(&args)?;
-        Ok(Box::new(RowCollector::new(self.description, width, evaluate)))
+        let confidence = self.description.constant_confidence(args.exprs)?;
+        let joint = |joint: Joint| Box::new(JointAccumulator::new(self.description, joint, confidence));
+        Ok(match self.aggregate {
+            Aggregate::Correlation => Box::new(CorrelationAccumulator::new(confidence)),
+            Aggregate::JointRateRatios => joint(Joint::RateRatios),
+            Aggregate::JointExcess => joint(Joint::Excess),
+            _ => {
+                let (width, evaluate) = self.evaluation(&args)?;
+                Box::new(RowCollector::new(self.description, width, evaluate))
+            }
+        })
     }
 
     fn state_fields(&self, args: StateFieldsArgs) -> Result<Vec<FieldRef>> {
         Ok(match self.aggregate {
             Aggregate::Correlation => CorrelationAccumulator::state_fields(args.name),
+            Aggregate::JointRateRatios | Aggregate::JointExcess => JointAccumulator::state_fields(args.name),
             _ => RowCollector::state_fields(args.name),
         })
     }

@@ -2,10 +2,15 @@
 
 mod aggregate;
 mod correlation;
+mod joint;
 mod observations;
 mod parameters;
+mod person_time;
+mod readers;
 mod rows;
 mod scalar;
+mod scalar_counts;
+mod scalar_rates;
 mod strata;
 mod structs;
 mod window;
@@ -19,12 +24,16 @@ use datafusion::{
     prelude::SessionContext,
 };
 
-/// `wilson`, `risk_difference`, `phi`, `odds_ratio`, `risk_ratio`, `normal_quantile`, `likelihood_ratio_test`.
+/// `wilson`, `risk_difference`, `phi`, `odds_ratio`, `risk_ratio`, `normal_quantile`, `likelihood_ratio_test`;
+/// `poisson_rate`, `rate_ratio`, `rate_difference`, `churn_correlation`, `e_value`, `welch_difference`; and what reads
+/// the results of others: `point_estimate`, `lower_limit`, `upper_limit`, `journey_effect`, `linear_predictor`.
 pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
     scalar::all()
 }
 
-/// `mantel_haenszel`, `excess_churners`, `correlation`, `auc`, `kaplan_meier_difference`, `logistic_fit`.
+/// `mantel_haenszel`, `excess_churners`, `correlation`, `auc`, `auc_difference`, `kaplan_meier_difference`,
+/// `logistic_fit`; over person-time `mantel_haenszel_rates`, `excess_leavers`, `excess_revenue`, `excess_change`,
+/// `cochran_q`, `joint_rate_ratios`, `joint_excess`.
 pub fn aggregate_functions() -> Vec<Arc<AggregateUDF>> {
     aggregate::all()
 }

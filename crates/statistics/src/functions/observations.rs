@@ -11,9 +11,10 @@ use datafusion::common::{Result, ScalarValue};
 
 use super::{
     parameters::{Description, Kind, Parameter},
-    structs::{float, integer, struct_type, struct_value},
+    structs::{estimate_columns, float, integer, struct_type, struct_value},
 };
 use crate::{
+    delong::{TwoScores, auc_difference},
     distributions::Confidence,
     logistic,
     roc::{ScoredCount, auc},
@@ -32,6 +33,22 @@ pub(crate) static AUC: Description = Description {
         Parameter { name: "outcome", kind: Kind::Flag, meaning: "Whether the outcome occurred" },
     ],
     takes_level: false,
+};
+pub(crate) static AUC_DIFFERENCE: Description = Description {
+    name: "auc_difference",
+    syntax: "auc_difference(first_score, second_score, outcome[, level])",
+    text: "Over rows that are observations with two scores: the area under the ROC curve of the first less that of the \
+           second, with the variance of DeLong, DeLong and Clarke-Pearson (1988) and normal limits. Returns \
+           struct{estimate, lower, upper, standard_error, p_value (null where the standard error is 0), first_auc, \
+           first_auc_lower, first_auc_upper, second_auc, second_auc_lower, second_auc_upper, positives, negatives}; null \
+           below two rows of an outcome. Rows with a null are skipped. Exact in any order of the rows.",
+    example: "SELECT auc_difference(journey_score, touchpoint_score, churned)['lower'] FROM answers;",
+    parameters: &[
+        Parameter { name: "first_score", kind: Kind::Score, meaning: "First score in any unit" },
+        Parameter { name: "second_score", kind: Kind::Score, meaning: "Second score in any unit" },
+        Parameter { name: "outcome", kind: Kind::Flag, meaning: "Whether the outcome occurred" },
+    ],
+    takes_level: true,
 };
 pub(crate) static KAPLAN_MEIER_DIFFERENCE: Description = Description {
     name: "kaplan_meier_difference",
@@ -78,6 +95,37 @@ pub(crate) fn auc_value(rows: &[f64]) -> ScalarValue {
         ScoredCount { score: row[0], positives: outcome, negatives: 1 - outcome }
     });
     ScalarValue::Float64(auc(counts.collect()))
+}
+
+pub(crate) fn auc_difference_type() -> DataType {
+    let floats = [
+        "estimate",
+        "lower",
+        "upper",
+        "standard_error",
+        "p_value",
+        "first_auc",
+        "first_auc_lower",
+        "first_auc_upper",
+        "second_auc",
+        "second_auc_lower",
+        "second_auc_upper",
+    ];
+    let mut fields: Vec<(&str, DataType)> = floats.map(|name| (name, DataType::Float64)).to_vec();
+    fields.extend([("positives", DataType::Int64), ("negatives", DataType::Int64)]);
+    struct_type(&fields)
+}
+
+pub(crate) fn auc_difference_value(rows: &[f64], confidence: Confidence) -> Result<ScalarValue> {
+    let observations: Vec<TwoScores> =
+        rows.chunks_exact(3).map(|row| TwoScores { first: row[0], second: row[1], outcome: row[2] != 0.0 }).collect();
+    let result = auc_difference(&observations, confidence);
+    let mut columns: Vec<ArrayRef> = estimate_columns(result.difference).to_vec();
+    columns.extend([float(result.standard_error), float(result.p_value)]);
+    columns.extend(estimate_columns(result.first));
+    columns.extend(estimate_columns(result.second));
+    columns.extend([integer(Some(result.positives)), integer(Some(result.negatives))]);
+    struct_value(&auc_difference_type(), columns)
 }
 
 pub(crate) fn kaplan_meier_difference_type() -> DataType {

@@ -20,7 +20,7 @@ pub(crate) const DEFAULT_LEVEL: f64 = 0.95;
 const SECTION: DocSection =
     DocSection { include: true, label: "Key Journey Statistics", description: Some("Volume and churn correlation") };
 
-/// What values an argument takes. All arrive as Float64; booleans only where a flag is asked for.
+/// What values an argument takes. Numbers arrive as Float64; booleans only where a flag is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Kind {
     /// Any finite number.
@@ -37,11 +37,38 @@ pub(crate) enum Kind {
     Duration,
     /// A probability, 0 and 1 included.
     Probability,
+    /// A number above 0.
+    Positive,
+    /// A name.
+    Name,
+    /// A list of names.
+    Names,
+    /// A list of numbers.
+    Numbers,
+    /// A struct that another function returned.
+    Figure,
 }
 
 impl Kind {
     fn accepts(self, data_type: &DataType) -> bool {
+        match self {
+            Self::Name => return data_type.is_string() || data_type.is_null(),
+            Self::Names | Self::Numbers => return data_type.is_list() || data_type.is_null(),
+            Self::Figure => return matches!(data_type, DataType::Struct(_)) || data_type.is_null(),
+            _ => {}
+        }
         data_type.is_numeric() || data_type.is_null() || (self.takes_flags() && *data_type == DataType::Boolean)
+    }
+
+    /// The type that values of the type `given` are cast to.
+    fn coerced(self, given: &DataType) -> DataType {
+        match self {
+            Self::Name => DataType::Utf8,
+            Self::Names => list_of_names(),
+            Self::Numbers => DataType::new_list(DataType::Float64, true),
+            Self::Figure => given.clone(),
+            _ => DataType::Float64,
+        }
     }
 
     fn takes_flags(self) -> bool {
@@ -55,6 +82,9 @@ impl Kind {
             Self::Flag => value == 0.0 || value == 1.0,
             Self::Score => !value.is_nan(),
             Self::Probability => (0.0..=1.0).contains(&value),
+            Self::Positive => value > 0.0 && value.is_finite(),
+            // No number is one.
+            Self::Name | Self::Names | Self::Numbers | Self::Figure => false,
         }
     }
 
@@ -66,8 +96,18 @@ impl Kind {
             Self::Score => "a number",
             Self::Duration => "a time span, finite and at least 0",
             Self::Probability => "a probability from 0 to 1",
+            Self::Positive => "a number above 0, finite",
+            Self::Name => "a name",
+            Self::Names => "a list of names",
+            Self::Numbers => "a list of numbers",
+            Self::Figure => "a figure that a function of this library returned",
         }
     }
+}
+
+/// The type of a list of names.
+pub(crate) fn list_of_names() -> DataType {
+    DataType::new_list(DataType::Utf8, true)
 }
 
 /// One argument of a function.
@@ -110,23 +150,25 @@ impl Description {
         builder.build()
     }
 
-    /// The types that the arguments are cast to: Float64, every one.
+    /// The types that the arguments are cast to: Float64 for every number.
     ///
     /// # Errors
-    /// A plan error for a wrong number of arguments or for one that is no number.
+    /// A plan error for a wrong number of arguments or for one of another kind.
     pub(crate) fn coerce(&self, types: &[DataType]) -> Result<Vec<DataType>> {
         let required = self.parameters.len();
         if types.len() != required && !(self.takes_level && types.len() == required + 1) {
             return plan_err!("wrong number of arguments: {} given, use {}", types.len(), self.syntax);
         }
+        let mut coerced = Vec::with_capacity(types.len());
         for (position, data_type) in types.iter().enumerate() {
             let (name, kind) = match self.parameters.get(position) {
                 Some(parameter) => (parameter.name, parameter.kind),
                 None => ("level", Kind::Number),
             };
             self.check_type(name, kind, data_type)?;
+            coerced.push(kind.coerced(data_type));
         }
-        Ok(vec![DataType::Float64; types.len()])
+        Ok(coerced)
     }
 
     /// # Errors

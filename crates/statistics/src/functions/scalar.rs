@@ -1,4 +1,4 @@
-//! Scalar functions: one figure a row from counts or log-likelihoods of that row.
+//! Scalar functions: one figure a row from numbers of that row.
 
 use std::sync::Arc;
 
@@ -15,118 +15,30 @@ use datafusion::{
 };
 
 use super::{
-    parameters::{DEFAULT_LEVEL, Description, Kind, Parameter},
+    parameters::{DEFAULT_LEVEL, Description},
+    readers, scalar_counts, scalar_rates,
     structs::{estimate_array, estimate_type, test_array, test_type},
 };
-use crate::{
-    distributions::{Confidence, normal_quantile},
-    logistic::likelihood_ratio_test,
-    proportion::{Estimate, wilson},
-    two_by_two::{Cells, odds_ratio, phi, risk_difference, risk_ratio},
-};
-
-const CELLS: &[Parameter] = &[
-    Parameter { name: "a", kind: Kind::Count, meaning: "Exposed customers who churned" },
-    Parameter { name: "b", kind: Kind::Count, meaning: "Exposed customers who stayed" },
-    Parameter { name: "c", kind: Kind::Count, meaning: "Unexposed customers who churned" },
-    Parameter { name: "d", kind: Kind::Count, meaning: "Unexposed customers who stayed" },
-];
-
-static WILSON: Description = Description {
-    name: "wilson",
-    syntax: "wilson(successes, trials[, level])",
-    text: "A proportion in 0..1 with its score interval, as struct{estimate, lower, upper} (Wilson 1927). Null without \
-           trials, with more successes than trials, or for values that are no counts.",
-    example: "SELECT wilson(12, 80)['lower'];",
-    parameters: &[
-        Parameter { name: "successes", kind: Kind::Count, meaning: "Trials with the outcome" },
-        Parameter { name: "trials", kind: Kind::Count, meaning: "All trials" },
-    ],
-    takes_level: true,
-};
-static RISK_DIFFERENCE: Description = Description {
-    name: "risk_difference",
-    syntax: "risk_difference(a, b, c, d[, level])",
-    text: "Churn rate of the exposed less that of the unexposed, in shares (-1..1), with the hybrid score interval, as \
-           struct{estimate, lower, upper} (Newcombe 1998, method 10). Null when an arm is empty.",
-    example: "SELECT risk_difference(30, 70, 20, 180);",
-    parameters: CELLS,
-    takes_level: true,
-};
-static PHI: Description = Description {
-    name: "phi",
-    syntax: "phi(a, b, c, d[, level])",
-    text: "Correlation of exposure and churn, -1..1, as struct{estimate, lower, upper}: Pearson's correlation of the two \
-           0/1 columns. Limits are those of risk_difference times √(n1·n0/(m1·(N−m1))), the factor that turns the risk \
-           difference into phi; they may reach beyond ±1. Null when a margin is empty.",
-    example: "SELECT phi(30, 70, 20, 180)['estimate'];",
-    parameters: CELLS,
-    takes_level: true,
-};
-static ODDS_RATIO: Description = Description {
-    name: "odds_ratio",
-    syntax: "odds_ratio(a, b, c, d[, level])",
-    text: "Odds of churn of the exposed over those of the unexposed with the Wald interval on the log scale, as \
-           struct{estimate, lower, upper} (Woolf 1955). Null when a cell is empty.",
-    example: "SELECT odds_ratio(30, 70, 20, 180);",
-    parameters: CELLS,
-    takes_level: true,
-};
-static RISK_RATIO: Description = Description {
-    name: "risk_ratio",
-    syntax: "risk_ratio(a, b, c, d[, level])",
-    text: "Churn rate of the exposed over that of the unexposed with the Wald interval on the log scale, as \
-           struct{estimate, lower, upper} (Katz 1978). Null when nobody churned in one of the arms.",
-    example: "SELECT risk_ratio(30, 70, 20, 180);",
-    parameters: CELLS,
-    takes_level: true,
-};
-static NORMAL_QUANTILE: Description = Description {
-    name: "normal_quantile",
-    syntax: "normal_quantile(p)",
-    text: "The p-quantile of the standard normal distribution (Wichura 1988, AS 241). Null outside (0, 1).",
-    example: "SELECT normal_quantile(0.975);",
-    parameters: &[Parameter { name: "p", kind: Kind::Probability, meaning: "Probability below the quantile" }],
-    takes_level: false,
-};
-static LIKELIHOOD_RATIO_TEST: Description = Description {
-    name: "likelihood_ratio_test",
-    syntax: "likelihood_ratio_test(ll_small, ll_big, df)",
-    text: "Twice the gain in log-likelihood of the bigger of two nested models fitted to the same rows, with its χ² tail \
-           probability, as struct{statistic, p_value} (Wilks 1938). Null when the bigger model fits worse, or unless df \
-           is a whole number from 1 to 100000.",
-    example: "SELECT likelihood_ratio_test(-120.5, -117.2, 2)['p_value'];",
-    parameters: &[
-        Parameter { name: "ll_small", kind: Kind::Number, meaning: "Log-likelihood of the smaller model" },
-        Parameter { name: "ll_big", kind: Kind::Number, meaning: "Log-likelihood of the bigger model" },
-        Parameter { name: "df", kind: Kind::Count, meaning: "Coefficients that only the bigger model has" },
-    ],
-    takes_level: false,
-};
+use crate::{distributions::Confidence, proportion::Estimate, stratified::ChiSquaredTest};
 
 /// The scalar functions.
 pub(crate) fn all() -> Vec<Arc<ScalarUDF>> {
-    [
-        (&WILSON, Figure::Wilson),
-        (&RISK_DIFFERENCE, Figure::Table(risk_difference)),
-        (&PHI, Figure::Table(phi)),
-        (&ODDS_RATIO, Figure::Table(odds_ratio)),
-        (&RISK_RATIO, Figure::Table(risk_ratio)),
-        (&NORMAL_QUANTILE, Figure::NormalQuantile),
-        (&LIKELIHOOD_RATIO_TEST, Figure::LikelihoodRatio),
-    ]
-    .into_iter()
-    .map(|(description, figure)| Arc::new(ScalarUDF::new_from_impl(FigureFunction::new(description, figure))))
-    .collect()
+    let figures = scalar_counts::figures().into_iter().chain(scalar_rates::figures());
+    figures
+        .map(|(description, figure)| Arc::new(ScalarUDF::new_from_impl(FigureFunction::new(description, figure))))
+        .chain(readers::all())
+        .collect()
 }
 
-/// What a row's arguments are turned into.
+/// What a row's arguments are turned into; `None` where the figure is undefined.
 #[derive(Debug, Clone, Copy)]
-enum Figure {
-    Wilson,
-    Table(fn(&Cells, Confidence) -> Option<Estimate>),
-    NormalQuantile,
-    LikelihoodRatio,
+pub(crate) enum Figure {
+    /// A figure with its interval.
+    Estimate(fn(&[f64], Confidence) -> Option<Estimate>),
+    /// A number.
+    Number(fn(&[f64]) -> Option<f64>),
+    /// A test.
+    Test(fn(&[f64]) -> Option<ChiSquaredTest>),
 }
 
 #[derive(Debug)]
@@ -165,7 +77,7 @@ impl FigureFunction {
         &self,
         rows: usize,
         arguments: &[&Float64Array],
-        figure: impl Fn(&[f64], Confidence) -> Option<Estimate>,
+        figure: fn(&[f64], Confidence) -> Option<Estimate>,
     ) -> Result<ArrayRef> {
         let required = self.description.parameters.len();
         let mut confidence = self.description.confidence(DEFAULT_LEVEL)?;
@@ -202,9 +114,9 @@ impl ScalarUDFImpl for FigureFunction {
 
     fn return_type(&self, _types: &[DataType]) -> Result<DataType> {
         Ok(match self.figure {
-            Figure::Wilson | Figure::Table(_) => estimate_type(),
-            Figure::NormalQuantile => DataType::Float64,
-            Figure::LikelihoodRatio => test_type(),
+            Figure::Estimate(_) => estimate_type(),
+            Figure::Number(_) => DataType::Float64,
+            Figure::Test(_) => test_type(),
         })
     }
 
@@ -228,23 +140,15 @@ impl ScalarUDFImpl for FigureFunction {
             arrays.iter().map(|array| as_float64_array(array)).collect::<Result<Vec<_>>>()?;
         let mut values = Vec::with_capacity(arguments.len());
         let result: ArrayRef = match self.figure {
-            Figure::Wilson => self.estimates(rows, &arguments, |row, confidence| wilson(row[0], row[1], confidence))?,
-            Figure::Table(figure) => self.estimates(rows, &arguments, |row, confidence| {
-                figure(&Cells::new(row[0], row[1], row[2], row[3])?, confidence)
-            })?,
-            Figure::NormalQuantile => Arc::new(
+            Figure::Estimate(figure) => self.estimates(rows, &arguments, figure)?,
+            Figure::Number(figure) => Arc::new(
                 (0..rows)
-                    .map(|row| read_row(&arguments, row, &mut values).then(|| normal_quantile(values[0])).flatten())
+                    .map(|row| read_row(&arguments, row, &mut values).then(|| figure(&values)).flatten())
                     .collect::<Float64Array>(),
             ),
-            Figure::LikelihoodRatio => {
+            Figure::Test(figure) => {
                 let tests: Vec<_> = (0..rows)
-                    .map(|row| {
-                        if !read_row(&arguments, row, &mut values) {
-                            return None;
-                        }
-                        likelihood_ratio_test(values[0], values[1], whole_number(values[2])?)
-                    })
+                    .map(|row| read_row(&arguments, row, &mut values).then(|| figure(&values)).flatten())
                     .collect();
                 test_array(&tests)?
             }
@@ -267,9 +171,4 @@ fn read_row(arguments: &[&Float64Array], row: usize, values: &mut Vec<f64>) -> b
         values.push(argument.value(row));
     }
     true
-}
-
-/// A count without a fraction that every float up to it can hold.
-fn whole_number(value: f64) -> Option<u64> {
-    (value.fract() == 0.0 && (0.0..=9_007_199_254_740_992.0).contains(&value)).then_some(value as u64)
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::{
-    array::{ArrayRef, Float64Array, Int64Array, StructArray},
+    array::{ArrayRef, Float64Array, Int64Array, StringArray, StructArray},
     buffer::NullBuffer,
     datatypes::{DataType, Field, Fields},
 };
@@ -65,6 +65,11 @@ pub(crate) fn integer(value: Option<u64>) -> ArrayRef {
     Arc::new(Int64Array::from(vec![value.and_then(|value| i64::try_from(value).ok())]))
 }
 
+/// A column of one nullable text.
+pub(crate) fn text(value: Option<&str>) -> ArrayRef {
+    Arc::new(StringArray::from(vec![value]))
+}
+
 /// The three columns of an estimate.
 pub(crate) fn estimate_columns(estimate: Option<Estimate>) -> [ArrayRef; 3] {
     [
@@ -78,7 +83,8 @@ fn nullable_structs(data_type: &DataType, columns: Vec<ArrayRef>, valid: Vec<boo
     Ok(Arc::new(StructArray::try_new(fields_of(data_type), columns, Some(NullBuffer::from(valid)))?))
 }
 
-fn fields_of(data_type: &DataType) -> Fields {
+/// The fields of a struct type.
+pub(crate) fn fields_of(data_type: &DataType) -> Fields {
     match data_type {
         DataType::Struct(fields) => fields.clone(),
         _ => Fields::empty(),

@@ -6,6 +6,8 @@ mod reference;
 
 mod properties;
 
+mod person_time_properties;
+
 mod partial_states;
 
 mod sql;

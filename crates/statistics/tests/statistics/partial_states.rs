@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use datafusion::{
     arrow::{
-        array::{ArrayRef, Float64Array, LargeListArray},
+        array::{ArrayRef, Float64Array, LargeListArray, ListBuilder, StringBuilder},
         datatypes::{DataType, Field, FieldRef, Float64Type, Schema},
     },
     logical_expr::{Accumulator, AggregateUDF, function::AccumulatorArgs},
@@ -64,6 +64,33 @@ fn outcome_and_list(rows: &[Vec<Option<f64>>]) -> Vec<ArrayRef> {
     ]
 }
 
+/// Rows as leavers, person-days, two controls, journeys exposed to, journeys not eligible for and journeys to do without.
+fn joint_columns(rows: &[Vec<Option<f64>>], width: usize) -> Vec<ArrayRef> {
+    let lists = |names: &dyn Fn(&[Option<f64>]) -> Option<Vec<String>>| -> ArrayRef {
+        let mut builder = ListBuilder::new(StringBuilder::new());
+        for row in rows {
+            builder.append_option(names(row).map(|names| names.into_iter().map(Some).collect::<Vec<_>>()));
+        }
+        Arc::new(builder.finish())
+    };
+    let digit = |value: Option<f64>, modulus: u64| (value.unwrap_or(0.0) * 7.0) as u64 % modulus;
+    let journeys = |row: &[Option<f64>], state: u64| {
+        let states = (0..3).filter(|place| digit(row[4], 27) / 3_u64.pow(*place) % 3 == state);
+        states.map(|place| format!("j{place}")).collect::<Vec<_>>()
+    };
+    let mut batch: Vec<ArrayRef> = vec![
+        Arc::new(rows.iter().map(|row| row[0]).collect::<Float64Array>()),
+        Arc::new(rows.iter().map(|row| row[1].map(|days| days * 100.0 + 1.0)).collect::<Float64Array>()),
+        lists(&|row| Some(vec![format!("s{}", digit(row[2], 3)), format!("m{}", digit(row[3], 2))])),
+        lists(&|row| Some(journeys(row, 1))),
+        // Not eligible for nothing is as often a null list as an empty one.
+        lists(&|row| Some(journeys(row, 2)).filter(|journeys| !journeys.is_empty())),
+        lists(&|_| Some(vec!["j0".to_owned(), "j1".to_owned()])),
+    ];
+    batch.truncate(width);
+    batch
+}
+
 /// The result over all rows at once, and over the same rows in the given order, split and merged through their states.
 fn whole_and_merged(
     fresh: impl Fn() -> Box<dyn Accumulator>,
@@ -108,6 +135,48 @@ proptest! {
         for name in ["mantel_haenszel", "excess_churners"] {
             let fresh = || accumulator(name, &[const { DataType::Float64 }; 4], &[]);
             let (whole, merged) = whole_and_merged(fresh, |rows| columns(rows, 4), &rows, &shuffled, pieces);
+            prop_assert_eq!(whole, merged);
+        }
+    }
+
+    #[test]
+    fn person_time_merges_to_the_same_bits((rows, shuffled) in rows(8, &[], 900), pieces in 1usize..6) {
+        // Days are above 0, so that no leaver is without one.
+        let at_risk = |rows: &[Vec<Option<f64>>]| -> Rows {
+            let day = |(column, value): (usize, &Option<f64>)| value.map(|value| if column % 2 == 1 { value + 1.0 } else { value });
+            rows.iter().map(|row| row.iter().enumerate().map(day).collect()).collect()
+        };
+        let (rows, shuffled) = (at_risk(&rows), at_risk(&shuffled));
+        for (name, width) in [("mantel_haenszel_rates", 4), ("excess_leavers", 4), ("excess_revenue", 5), ("excess_change", 8)] {
+            let fresh = || accumulator(name, &vec![DataType::Float64; width], &[]);
+            let (whole, merged) = whole_and_merged(fresh, |rows| columns(rows, width), &rows, &shuffled, pieces);
+            prop_assert_eq!(whole, merged);
+        }
+    }
+
+    #[test]
+    fn estimates_and_scores_merge_to_the_same_bits((rows, shuffled) in rows(3, &[2], 900), pieces in 1usize..6) {
+        let fresh = || accumulator("auc_difference", &[const { DataType::Float64 }; 3], &[]);
+        let (whole, merged) = whole_and_merged(fresh, |rows| columns(rows, 3), &rows, &shuffled, pieces);
+        prop_assert_eq!(whole, merged);
+
+        let fresh = || accumulator("cochran_q", &[const { DataType::Float64 }; 2], &[]);
+        let batch = |rows: &[Vec<Option<f64>>]| {
+            let positive: Rows = rows.iter().map(|row| vec![row[0], row[1].map(|value| value + 0.5)]).collect();
+            columns(&positive, 2)
+        };
+        let (whole, merged) = whole_and_merged(fresh, batch, &rows, &shuffled, pieces);
+        prop_assert_eq!(whole, merged);
+    }
+
+    #[test]
+    fn joint_cells_merge_to_the_same_bits((rows, shuffled) in rows(5, &[], 900), pieces in 1usize..6) {
+        let names = DataType::new_list(DataType::Utf8, true);
+        let types = [DataType::Float64, DataType::Float64, names.clone(), names.clone(), names.clone(), names];
+        for (name, width) in [("joint_rate_ratios", 5), ("joint_excess", 6)] {
+            let fresh = || accumulator(name, &types[..width], &[]);
+            let batch = |rows: &[Vec<Option<f64>>]| joint_columns(rows, width);
+            let (whole, merged) = whole_and_merged(fresh, batch, &rows, &shuffled, pieces);
             prop_assert_eq!(whole, merged);
         }
     }

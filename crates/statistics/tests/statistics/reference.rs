@@ -17,8 +17,24 @@ use throughline_statistics::{
 const TOLERANCE: f64 = 1e-9;
 /// Below this a p value may be anything that is as small.
 const SMALLEST_P: f64 = 1e-300;
-const FILES: [&str; 8] =
-    ["two_by_two", "stratified", "distributions", "false_discovery", "correlation", "roc", "survival", "logistic"];
+const FILES: [&str; 14] = [
+    "two_by_two",
+    "stratified",
+    "distributions",
+    "false_discovery",
+    "correlation",
+    "roc",
+    "survival",
+    "logistic",
+    "rates",
+    "person_time",
+    "excess_change",
+    "homogeneity",
+    "joint",
+    "differences",
+];
+
+mod person_time;
 
 /// One case of a reference file.
 struct Case {
@@ -147,7 +163,7 @@ fn compute(case: &Case) -> (Figures, &'static str) {
         "auc" => named([("auc", auc(rows.iter().map(|row| scored(row)).collect()))]),
         "kaplan_meier_difference" => survival_figures(&rows, case.horizon, confidence),
         "logistic_fit" => return logistic_figures(&rows),
-        unknown => panic!("no function {unknown}"),
+        function => person_time::figures(function, &rows, case.horizon, confidence),
     };
     (figures, "ok")
 }
