@@ -6,7 +6,7 @@ use arrow::datatypes::{Schema, SchemaRef};
 use deltalake::kernel::StructType;
 use deltalake::kernel::engine::arrow_conversion::{TryIntoArrow, TryIntoKernel};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::name::SnapshotName;
@@ -238,22 +238,6 @@ impl TableManifest {
         let columns: StructType = stored.try_into_kernel().ok()?;
         let mut value = serde_json::to_value(&columns).ok()?;
         serde_json::from_value(value.get_mut("fields")?.take()).ok()
-    }
-
-    /// Each column's name, type as Delta names it, and comment.
-    pub fn column_words(&self) -> impl Iterator<Item = (String, String, String)> {
-        let text = |value: Option<&Value>| match value {
-            Some(Value::String(text)) => text.clone(),
-            Some(other) => other.to_string(),
-            None => String::new(),
-        };
-        self.columns.iter().map(move |column| {
-            let comment = column
-                .get("metadata")
-                .and_then(Value::as_object)
-                .and_then(|metadata: &Map<_, _>| metadata.get("comment"));
-            (text(column.get("name")), text(column.get("type")), text(comment))
-        })
     }
 }
 

@@ -94,6 +94,7 @@ pub enum WarehouseError {
         /// The table.
         table: String,
         /// What DataFusion says.
+        #[source]
         error: Box<DataFusionError>,
     },
     /// Somebody else published a version since the rows were staged. Nothing of ours was published.
@@ -157,11 +158,6 @@ pub enum WarehouseError {
 }
 
 impl WarehouseError {
-    /// Another run holds the table.
-    pub fn is_conflict(&self) -> bool {
-        matches!(self, Self::Conflict { .. })
-    }
-
     /// Another run holds the pipeline or the table.
     pub fn is_held(&self) -> bool {
         matches!(self, Self::Conflict { .. } | Self::Held { .. } | Self::LeaseLost { .. })
@@ -222,8 +218,8 @@ impl WarehouseError {
             }
             Self::TableName { .. } => "a name is letters, digits and `_`, and begins with a letter".into(),
             Self::Rows { error, .. } => {
-                let disk = error.to_string().contains("Resources exhausted");
-                if disk { "raise `--memory-limit`, or free space for spilling" } else { "correct the model and run again" }
+                let lacks_memory = matches!(error.find_root(), DataFusionError::ResourcesExhausted(_));
+                if lacks_memory { "raise `--memory-limit`, or free space for spilling" } else { "correct the model and run again" }
                     .into()
             }
             Self::Conflict { .. } => "run again when the other run has ended".into(),

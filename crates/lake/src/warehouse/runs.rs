@@ -83,11 +83,6 @@ impl Warehouse {
         }
         Ok(None)
     }
-
-    /// The newest run whose record has `"status": "complete"`.
-    pub async fn latest_complete_run(&self) -> Result<Option<(String, Value)>, WarehouseError> {
-        self.latest_run(|record| record.get("status").and_then(Value::as_str) == Some("complete")).await
-    }
 }
 
 pub(super) fn check(run_id: &str) -> Result<(), WarehouseError> {

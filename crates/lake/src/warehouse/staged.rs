@@ -84,11 +84,6 @@ impl StagedTable {
             + self.kept.iter().chain(&self.unchanged).filter_map(|file| file.rows).map(|rows| rows as u64).sum::<u64>()
     }
 
-    /// Whether a commit keeps rows of the version that is there beside those staged.
-    pub fn keeps_rows(&self) -> bool {
-        !self.kept.is_empty() || !self.unchanged.is_empty()
-    }
-
     /// Rows in the staged files.
     pub fn rows(&self) -> u64 {
         self.files.iter().map(WrittenFile::rows).sum()

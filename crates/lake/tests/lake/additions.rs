@@ -1,6 +1,6 @@
 //! Rows added to a table that only grows.
 
-use throughline_lake::{TableSpec, Warehouse};
+use throughline_lake::{TableSpec, Warehouse, WarehouseError};
 
 use crate::support::Workspace;
 use crate::tables::details;
@@ -27,7 +27,8 @@ async fn of_two_additions_to_one_version_one_is_refused() {
     let warehouse = Warehouse::open("warehouse", &workspace.stores).unwrap();
     let (first, second) = (addition(&workspace, &warehouse, 1).await, addition(&workspace, &warehouse, 2).await);
     first.commit(&details("winner")).await.unwrap();
-    assert!(second.commit(&details("loser")).await.unwrap_err().is_conflict());
+    let error = second.commit(&details("loser")).await.unwrap_err();
+    assert!(matches!(error, WarehouseError::Conflict { .. }), "{error}");
     second.discard().await.unwrap();
     assert_eq!(warehouse.table("log").await.unwrap().unwrap().rows, Some(1));
 }

@@ -120,6 +120,7 @@ async fn what_ended_runs_staged_is_removed_and_nothing_else() {
         let first = warehouse.table_at("fct", 0).await.unwrap().unwrap();
         assert!(workspace.query(first.provider, "SELECT id FROM t").await.unwrap().contains("| 1 "));
         assert!(workspace.query(alive.provider(), "SELECT id FROM t").await.unwrap().contains("| 3 "));
-        assert!(alive.commit(&details(ALIVE)).await.unwrap_err().is_conflict());
+        let error = alive.commit(&details(ALIVE)).await.unwrap_err();
+        assert!(matches!(error, WarehouseError::Conflict { .. }), "{error}");
     }
 }

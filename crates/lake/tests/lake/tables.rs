@@ -210,7 +210,8 @@ async fn any_delta_reader_understands_the_table() {
 async fn run_records_are_created_once_and_found_by_name() {
     let workspace = Workspace::new();
     let warehouse = Warehouse::open("warehouse", &workspace.stores).unwrap();
-    assert_eq!(warehouse.latest_complete_run().await.unwrap(), None);
+    let is_complete = |record: &serde_json::Value| record["status"] == "complete";
+    assert_eq!(warehouse.latest_run(is_complete).await.unwrap(), None);
     for (id, status) in [
         ("20261123T065003Z-00000001", "complete"),
         ("20261124T065003Z-00000002", "complete"),
@@ -218,7 +219,7 @@ async fn run_records_are_created_once_and_found_by_name() {
     ] {
         warehouse.write_run(id, &json!({ "status": status })).await.unwrap();
     }
-    let (id, _) = warehouse.latest_complete_run().await.unwrap().unwrap();
+    let (id, _) = warehouse.latest_run(is_complete).await.unwrap().unwrap();
     assert_eq!(id, "20261124T065003Z-00000002");
     let again = warehouse.write_run(&id, &json!({ "status": "failed" })).await.unwrap_err();
     assert_eq!(again.to_string(), "the record of run `20261124T065003Z-00000002` exists already");
@@ -226,6 +227,6 @@ async fn run_records_are_created_once_and_found_by_name() {
     assert_eq!(warehouse.read_run("20260101T000000Z-ffffffff").await.unwrap(), None);
     assert_eq!(warehouse.run_ids().await.unwrap().len(), 3);
     workspace.write("warehouse/_runs/20261126T065003Z-00000004.json", "{");
-    let error = warehouse.latest_complete_run().await.unwrap_err();
+    let error = warehouse.latest_run(is_complete).await.unwrap_err();
     assert!(error.help().contains("_runs/20261126T065003Z-00000004.json"), "{error}");
 }
