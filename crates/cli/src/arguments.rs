@@ -51,7 +51,8 @@ Examples:
   throughline query \"SELECT journey, count(*) FROM fct_journey GROUP BY 1\" --format csv
 
 Exit codes: 0 done · 1 a step failed, a rerun may help · 2 usage or configuration, nothing ran ·
-3 a data test failed, nothing of that model was published · 4 another run holds the pipeline · 130 interrupted";
+3 a data test failed, nothing of that model was published · 4 another run holds the pipeline · 70 a bug in
+throughline, please report it · 130 interrupted";
 
 const SCHEMA_EXAMPLES: &str = "\
 Examples:

@@ -54,7 +54,7 @@ pub(crate) async fn prepared(workspace: &WorkspaceArguments) -> Result<Prepared,
     Ok(prepared)
 }
 
-/// What is to be made again, as `--full-refresh` and `--start` say.
+/// What is to be rebuilt, as `--full-refresh` and `--start` say.
 pub(crate) fn interval(arguments: &IntervalArguments) -> Result<IntervalOptions, Exit> {
     let start = arguments.start.as_deref().map(|text| instant("--start", text)).transpose()?;
     Ok(IntervalOptions { full_refresh: arguments.full_refresh, start })

@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use throughline_config::{Diagnostics, Severity};
-use throughline_engine::EngineError;
+use throughline_engine::{EngineError, FailureKind};
 
 /// Why the program ends with another code than 0.
 #[derive(Debug)]
@@ -43,6 +43,11 @@ impl Exit {
     /// 3: a data test failed; nothing of that model was published. The summary said which.
     pub(crate) fn tests_failed() -> Self {
         Self { code: 3, message: Message::None }
+    }
+
+    /// 70: a bug of this program. The summary said which step met it.
+    pub(crate) fn internal() -> Self {
+        Self { code: 70, message: Message::None }
     }
 
     /// 4: another run holds the pipeline or a table. The summary said which.
@@ -89,12 +94,19 @@ impl Exit {
 
 impl From<EngineError> for Exit {
     fn from(error: EngineError) -> Self {
+        let code = match error.kind() {
+            FailureKind::Rerun => 1,
+            FailureKind::Request => 2,
+            FailureKind::Held => 4,
+            FailureKind::Internal => 70,
+            FailureKind::Interrupted => return Self::interrupted(),
+        };
         match error {
             EngineError::Configuration(findings) => Self::from(findings),
-            EngineError::Refused { message, help } => Self::refused(message, help),
-            EngineError::Held { message, help } => Self { code: 4, message: Message::Words { message, help } },
-            EngineError::Interrupted => Self::interrupted(),
-            EngineError::Failed { message, help } => Self::failed(message, help),
+            error => {
+                let (message, help) = (error.to_string(), error.help().unwrap_or_default());
+                Self { code, message: Message::Words { message, help } }
+            }
         }
     }
 }

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use throughline_engine::{
-    EngineError, Event, LineageObserver, LineageOptions, LineageTarget, Observer, Prepared, Together,
-};
+use throughline_engine::{Event, Observer, Observers, Prepared};
+use throughline_openlineage::{LineageError, LineageObserver, LineageOptions, LineageTarget};
 
 use crate::exit::Exit;
 
@@ -44,10 +43,12 @@ pub(crate) async fn with_lineage(
         Ok(lineage) => {
             let lineage = Arc::new(lineage);
             let both: Vec<Arc<dyn Observer>> = vec![Arc::clone(&observer), Arc::clone(&lineage) as Arc<dyn Observer>];
-            Ok((Arc::new(Together(both)), Some(Told { lineage, observer })))
+            Ok((Arc::new(Observers(both)), Some(Told { lineage, observer })))
         }
         // What was written wrong is refused; what does not work today keeps no run from running.
-        Err(refused @ EngineError::Refused { .. }) => Err(refused.into()),
+        Err(error @ LineageError::NoAddress { .. }) => {
+            Err(Exit::refused(error.to_string(), error.help().unwrap_or_default()))
+        }
         Err(error) => {
             observer.event(&Event::Warning { message: &format!("no OpenLineage events: {error}") });
             Ok((observer, None))

@@ -1,74 +1,92 @@
-//! Runs a plan: sessions, intake of sources, scheduling, tests, publishing, run records.
+//! Runs a plan: from a workspace's files to published tables and a record of the run.
 //!
 //! In: a [`throughline_config::Pipeline`]. Out: published tables in the warehouse and a [`RunRecord`]. What happens on
-//! the way is told to an [`Observer`]; this crate prints nothing and knows no exit codes.
+//! the way is reported to an [`Observer`]. This crate prints nothing, knows no exit codes, and sends nothing over the
+//! network but what it reads from and writes to the object stores of lake and warehouse.
 //!
 //! Invariant: a step's rows are staged, tested and only then committed, one table in one atomic commit. A finished
 //! run's record names one consistent set of table versions, and only such sets are read by [`Published`].
 
-mod data_tests;
-mod definitions;
-mod discover;
-mod event;
-mod explain;
-mod expressions;
-mod failure;
-mod figures;
-mod firing_key;
-mod gate;
-mod hold;
-mod incremental;
-mod intake;
-mod matching;
-mod memory;
-mod openlineage;
-mod prepare;
-mod progress;
-mod publications;
-mod publish;
-mod published;
-mod published_tables;
-mod retry;
+// Along the data's way: from the workspace's files to the rows that people read.
+
+/// From a workspace's files to a type-checked plan with opened sources.
+mod workspace;
+
+/// One run: which steps it executes and in what order, what it reuses, how it ends.
 mod run;
-mod run_history;
-mod run_record;
-mod session;
+
+/// One step: rows are read or computed, staged, tested and committed.
+mod step;
+
+/// Incremental models: which rows are rebuilt, and how the others stay as they are.
+mod incremental;
+
+/// What is recorded of a run, and reported while it goes on.
+mod record;
+
+/// What is published, for those who read it.
+mod read;
+
+// What uses the way without being a station on it.
+
+/// Relations computed without a run, for those who only look.
+mod preview;
+
+/// Frozen quarters: made and compared.
 mod snapshot;
-mod stop;
-mod triggers;
+
+/// Candidate journeys from the touchpoints alone.
+mod discover;
+
+/// The pipeline's own unit tests: a model's rows over given rows.
 mod unit_test;
-mod usage;
+
+/// Removes files that nobody needs any more.
 mod vacuum;
 
-pub use data_tests::{ModelTests, test_published};
+// What all of them stand on.
+
+/// DataFusion sessions: functions, bounded memory, relations kept in it, instants and columns.
+mod session;
+
+/// What can go wrong, by who can mend it.
+mod failure;
+
 pub use discover::{
     ChurnLink, Coverage, Discovery, EverydayTopics, FoundJourney, FoundVariant, LandmarkDays, Likeness, SearchOptions,
     discover,
 };
-pub use event::{Event, Observer, Silent, Together};
-pub use explain::{AtLandmark, Drivers, Explanation, NotMatured, Performance, Ranked, Stratum, explain, explain_from};
-pub use failure::EngineError;
-pub use figures::{Estimate, Figures};
-pub use incremental::{Increment, IncrementRecord, Increments, IntervalOptions, LateRows, increments};
-pub use intake::IntakeCounts;
-pub use openlineage::{Delivered, LineageObserver, LineageOptions, LineageTarget};
-pub use prepare::{PrepareOptions, Prepared, prepare};
-pub use publications::Publications;
-pub use published::{Published, past_runs, query, show};
-pub use published_tables::PublishedTables;
-pub use run::{RunOptions, needed_steps, run};
-pub use run_history::{RUN_TABLES, register_run_tables};
-pub use run_record::{ConservationRow, RunRecord, RunStatus, StepRecord, StepStatus, TestRecord, TriggerRecord};
-pub use session::{SessionOptions, new_session};
-pub use snapshot::{
-    JourneyFigures, JourneyMove, Landmarks, ListedSnapshot, SnapshotDiff, SnapshotOptions, SnapshotOutcome, TableDiff,
-    create_snapshot, diff_snapshots, export_snapshot, find_snapshot, landmarks, snapshot_at, snapshots,
+pub use failure::{Cause, EngineError, FailureKind};
+pub use incremental::{IntervalOptions, LateRows, Rebuild, Rebuilds, decide_rebuilds};
+pub use preview::show::show;
+pub use preview::test_published::{ModelTests, test_published};
+pub use read::figures::{Estimate, Figures};
+pub use read::publications::Publications;
+pub use read::published::{Published, past_runs};
+pub use read::query::query;
+pub use read::snapshots::{ListedSnapshot, export_snapshot, find_snapshot, snapshot_at, snapshots};
+pub use read::tables::PublishedTables;
+pub use record::events::{Event, Observer, Observers, Silent};
+pub use record::history::{RUN_TABLES, register_run_tables};
+pub use record::run_record::{RunRecord, RunStatus};
+pub use record::step_record::{
+    ConservationRow, IncrementRecord, IntakeCounts, StepRecord, StepStatus, TestRecord, TriggerRecord,
 };
-pub use stop::Stop;
+pub use record::usage::{StepUsage, peak_memory_bytes};
+pub use run::stages::{RunOptions, run};
+pub use session::instants::rfc3339;
+pub use session::sessions::{SessionOptions, new_session};
+pub use snapshot::{
+    JourneyFigures, JourneyMove, Landmarks, SnapshotDiff, SnapshotOptions, SnapshotOutcome, TableDiff, create_snapshot,
+    diff_snapshots, landmarks,
+};
+pub use step::stop::StopSignal;
 pub use throughline_journeys::Arrangement;
 pub use throughline_lake::PublishedTable;
 pub use unit_test::{
     ChangedCell, ChangedRow, Differences, ShownCell, UnitTestRecord, check_unit_tests, run_unit_tests,
 };
-pub use usage::{StepUsage, peak_memory_bytes};
 pub use vacuum::{VacuumOptions, VacuumReport, vacuum};
+pub use workspace::needed_steps::needed_steps;
+pub use workspace::options::PrepareOptions;
+pub use workspace::prepare::{Prepared, prepare};

@@ -1,9 +1,9 @@
-//! `throughline vacuum`: files that nobody needs any more, and checkpoints of long logs.
+//! `throughline vacuum`: removes files that nobody needs any more, and writes checkpoints of long logs.
 //!
-//! What a reader may still be at is kept: the newest version of every table; the sets of versions of every run that ended
+//! What a reader may still have open is kept: the newest version of every table; the sets of versions of every run that ended
 //! within the retention, of the newest complete run of each pipeline, and of the complete run before that, which readers
-//! may have opened just before the retention began. Snapshots have files of their own, which no vacuum looks at. Folders
-//! that no pipeline here has made a table in are not looked at either: somebody may keep a source beside the tables.
+//! may have opened just before the retention began. Snapshots have files of their own, which no vacuum reads. Folders in
+//! which no pipeline here has made a table are left alone too: somebody may keep a source beside the tables.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -15,10 +15,11 @@ use throughline_lake::{Checkpoint, CheckpointOutcome, Lease, LeftBehind, Vacuum,
 use throughline_plan::TRIGGER_LOG;
 
 use crate::failure::EngineError;
-use crate::gate::{VACUUM, hold};
-use crate::prepare::PrepareOptions;
-use crate::published::{located, read_record};
-use crate::run_record::{RunRecord, RunStatus};
+use crate::record::run_record::{RunRecord, RunStatus};
+use crate::record::stored::read_record;
+use crate::run::lease::{VACUUM_HOLDER, take_lease};
+use crate::workspace::locate::locate;
+use crate::workspace::options::PrepareOptions;
 
 /// A log with so many entries since its last checkpoint gets one. A reader opens each entry after the checkpoint, so a
 /// nightly pipeline's tables are opened with some twenty requests at most.
@@ -37,7 +38,7 @@ pub struct VacuumOptions {
     pub retention: TimeDelta,
     /// Say what would be done, and do nothing.
     pub dry_run: bool,
-    /// Take every pipeline of the warehouse as a run does, so that no run and no snapshot is under way: for retentions
+    /// Take the lease of every pipeline of the warehouse as a run does, so that no run and no snapshot is under way: for retentions
     /// that these may outlast.
     pub alone: bool,
 }
@@ -45,11 +46,11 @@ pub struct VacuumOptions {
 /// What a vacuum did.
 #[derive(Debug)]
 pub struct VacuumReport {
-    /// Files older than this were looked at.
+    /// Only files older than this could be removed.
     pub before: DateTime<Utc>,
     /// Each table's folder.
     pub tables: Vec<VacuumedTable>,
-    /// What killed attempts at snapshots left.
+    /// Files that killed attempts at snapshots left.
     pub left_behind: LeftBehind,
     /// Checkpoints that were written or could not be; none in a dry run.
     pub checkpoints: Vec<Checkpoint>,
@@ -63,13 +64,13 @@ pub struct VacuumReport {
 /// The run records cannot be read, so that nobody knows what has to stay; or the pipelines are to be held and a run
 /// holds one. A table that cannot be read is reported and the others are done.
 pub async fn vacuum(options: &PrepareOptions, how: VacuumOptions) -> Result<VacuumReport, EngineError> {
-    let (pipeline, warehouse, _) = located(options)?;
+    let (pipeline, warehouse, _) = locate(options)?;
     if !how.alone || how.dry_run {
-        return carry_out(&pipeline, &warehouse, how).await;
+        return vacuum_tables(&pipeline, &warehouse, how).await;
     }
     let mut held = Vec::new();
-    let outcome = match hold_all(&pipeline, &warehouse, &mut held).await {
-        Ok(()) => carry_out(&pipeline, &warehouse, how).await,
+    let outcome = match take_all_leases(&pipeline, &warehouse, &mut held).await {
+        Ok(()) => vacuum_tables(&pipeline, &warehouse, how).await,
         Err(error) => Err(error),
     };
     for lease in held {
@@ -78,19 +79,19 @@ pub async fn vacuum(options: &PrepareOptions, how: VacuumOptions) -> Result<Vacu
     outcome
 }
 
-/// Takes this pipeline and whatever else was ever held in the warehouse: other pipelines, whose tables are looked at too
-/// and whose staged files are as young as ours; and snapshots in the making. Whoever begins later writes files that are
+/// Takes the lease of this pipeline and of whatever else was ever held in the warehouse: other pipelines, whose tables are
+/// vacuumed too and whose staged files are as young as ours; and snapshots in the making. Whoever begins later writes files that are
 /// younger than the vacuum.
-async fn hold_all(pipeline: &Pipeline, warehouse: &Warehouse, held: &mut Vec<Lease>) -> Result<(), EngineError> {
+async fn take_all_leases(pipeline: &Pipeline, warehouse: &Warehouse, held: &mut Vec<Lease>) -> Result<(), EngineError> {
     let own = pipeline.name.value.clone();
     let names: BTreeSet<String> = warehouse.lease_names().await?.into_iter().chain([own]).collect();
     for name in names {
-        held.push(hold(warehouse, &name, VACUUM, HELD_FOR).await?);
+        held.push(take_lease(warehouse, &name, VACUUM_HOLDER, HELD_FOR).await?);
     }
     Ok(())
 }
 
-async fn carry_out(
+async fn vacuum_tables(
     pipeline: &Pipeline,
     warehouse: &Warehouse,
     how: VacuumOptions,

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use throughline_config::Pipeline;
-use throughline_engine::{AtLandmark, EngineError, Explanation, Figures, PublishedTables, explain_from};
+use throughline_engine::{EngineError, Figures, PublishedTables};
 use throughline_plan::Lineage;
 
+use crate::explain::{AtLandmark, Explanation, explain_from};
 use crate::numbers::day;
 use crate::verdict::Verdict;
 

@@ -1,12 +1,14 @@
 //! Results for people: a journey's figures in plain words, and one self-contained HTML page with pictures.
 //!
-//! In: the published tables of the newest complete run, or those of a snapshot. Out: sentences ([`words`]) and the bytes of a page ([`page`]).
+//! In: the published tables of the newest complete run, or those of a snapshot. Out: the figures behind a journey's rank
+//! ([`explain()`]), sentences about them ([`words`]) and the bytes of a page ([`page`]).
 //! Nothing is computed anew but sums of cells that the tables hold; what a pipeline does not publish is told as
 //! missing, with the reason. Equal tables give equal bytes. This crate writes no file and prints nothing.
 
 mod block;
 mod chart;
 mod context;
+mod explain;
 mod numbers;
 mod page;
 mod sections;
@@ -18,6 +20,7 @@ use throughline_config::Pipeline;
 use throughline_engine::{EngineError, PrepareOptions, Published, PublishedTables, prepare};
 use throughline_plan::Lineage;
 
+pub use explain::{AtLandmark, Drivers, Explanation, NotMatured, Performance, Ranked, Stratum, explain, explain_from};
 pub use numbers::{count, fixed};
 
 use crate::context::Context;
@@ -58,5 +61,5 @@ async fn page_of(
     let context = Context::gather(pipeline, &tables, lineage).await?;
     let views = sections::views(&context).await?;
     page::render(&context, &views)
-        .map_err(|error| EngineError::failed(format!("the page cannot be made: {error:#}"), ""))
+        .map_err(|error| EngineError::unexpected("the page cannot be made", format!("{error:#}")))
 }

@@ -2,8 +2,9 @@
 
 mod performance;
 
-use throughline_engine::{AtLandmark, Estimate, Explanation, Stratum};
+use throughline_engine::Estimate;
 
+use crate::explain::{AtLandmark, Explanation, Stratum};
 use crate::numbers::{day, interval, percent_interval, rounded, scaled_by, small, whole};
 
 /// A heading and the sentences under it.
@@ -433,9 +434,10 @@ fn plain(rank: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use throughline_engine::{AtLandmark, Estimate, Explanation};
+    use throughline_engine::Estimate;
 
     use super::{odds, to_mind};
+    use crate::explain::{AtLandmark, Explanation};
 
     fn ratio(value: f64) -> Option<Estimate> {
         Some(Estimate { value, lower: Some(value / 2.0), upper: Some(value * 2.0) })

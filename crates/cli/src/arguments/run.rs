@@ -41,7 +41,7 @@ pub(crate) struct SelectionArguments {
     pub(crate) exclude: Vec<String>,
 }
 
-/// What is to be made again whatever the ledgers of incremental models say.
+/// What is to be rebuilt whatever the ledgers of incremental models say.
 #[derive(Debug, Args)]
 pub(crate) struct IntervalArguments {
     /// Makes the whole history again, also of incremental models, and accepts an `--as-of` before the published one.

@@ -1,7 +1,7 @@
 //! `throughline explain JOURNEY`.
 
-use throughline_engine::{Published, PublishedTables, explain, explain_from};
-use throughline_report::words;
+use throughline_engine::{Published, PublishedTables};
+use throughline_report::{explain, explain_from, words};
 
 use crate::arguments::{ExplainArguments, ExplanationFormat, WorkspaceArguments};
 use crate::command::options;

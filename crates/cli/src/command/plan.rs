@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, SecondsFormat};
-use throughline_engine::{Arrangement, Increment, Published, StepRecord, increments};
+use throughline_engine::{Arrangement, Published, Rebuild, StepRecord, decide_rebuilds};
 use throughline_plan::{Step, StepKind, TRIGGER_LOG};
 
 use crate::arguments::{PlanArguments, WorkspaceArguments};
@@ -26,7 +26,7 @@ pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &PlanArgument
     table.set_header(["", "step", "kind", "reads", "why"]);
     let steps = throughline_engine::needed_steps(plan, &selected);
     let interval = interval(&arguments.interval)?;
-    let increments = increments(&prepared, &steps, interval).await?;
+    let rebuilds = decide_rebuilds(&prepared, &steps, interval).await?;
     for (index, step) in steps.into_iter().enumerate() {
         let kind = match step.kind {
             StepKind::Source => "source",
@@ -38,8 +38,8 @@ pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &PlanArgument
             Some((files, size)) => format!("{files} file{}, {}", if files == 1 { "" } else { "s" }, bytes(size)),
             None => step.inputs.join(", "),
         };
-        let mut why = match increments.get(&step.name) {
-            Some(increment) => incremental(increment),
+        let mut why = match rebuilds.get(&step.name) {
+            Some(rebuild) => incremental(rebuild),
             None => reason(step, before.get(&step.name)),
         };
         if let Some(arrangement) = arrangements.get(&step.name) {
@@ -67,14 +67,14 @@ fn arranged(arrangement: Arrangement) -> &'static str {
     }
 }
 
-/// From where on an incremental model is made again, and why.
-fn incremental(increment: &Increment) -> String {
-    let from = match increment.start.and_then(DateTime::from_timestamp_micros) {
-        Some(start) => format!("made again from {}", start.to_rfc3339_opts(SecondsFormat::AutoSi, true)),
+/// Which rows of an incremental model are rebuilt, and why.
+fn incremental(rebuild: &Rebuild) -> String {
+    let from = match rebuild.since.and_then(DateTime::from_timestamp_micros) {
+        Some(since) => format!("rebuilt from {}", since.to_rfc3339_opts(SecondsFormat::AutoSi, true)),
         None => "whole history".to_owned(),
     };
     // Midnight is what a day means by itself.
-    format!("{from}: {}", increment.why).replace("T00:00:00Z", "")
+    format!("{from}: {}", rebuild.why).replace("T00:00:00Z", "")
 }
 
 fn reason(step: &Step, before: Option<&StepRecord>) -> String {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use throughline_engine::{Published, RunOptions, RunStatus, Stop, run as run_plan};
+use throughline_engine::{Published, RunOptions, RunStatus, StopSignal, run as run_plan};
 use throughline_plan::Selection;
 
 use crate::arguments::{LogFormat, RunArguments, SelectionArguments, WorkspaceArguments};
@@ -25,7 +25,7 @@ pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &RunArguments
         prepared = prepared(until) => Arc::new(prepared?),
         _ = interruptions.next() => return Err(Exit::interrupted()),
     };
-    let stop = Stop::default();
+    let stop = StopSignal::default();
     let options = RunOptions {
         selection: selection(&arguments.selection),
         interval,
@@ -58,6 +58,7 @@ pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &RunArguments
     }
     match record.status {
         RunStatus::Done => Ok(()),
+        RunStatus::Failed if record.steps.iter().any(|step| step.internal) => Err(Exit::internal()),
         RunStatus::Failed => Err(Exit::step_failed()),
         RunStatus::TestsFailed => Err(Exit::tests_failed()),
         RunStatus::Held => Err(Exit::held()),
@@ -70,10 +71,10 @@ fn next_steps(first: &str) -> String {
 }
 
 /// Asks a run to stop at the first interruption, and returns at the second.
-pub(crate) async fn interrupted_twice(interruptions: &mut Interruptions, stop: &Stop) {
+pub(crate) async fn interrupted_twice(interruptions: &mut Interruptions, stop: &StopSignal) {
     interruptions.next().await;
     say("interrupted: clearing away what is not published; once more ends at once");
-    stop.ask();
+    stop.request();
     interruptions.next().await;
 }
 

@@ -132,7 +132,7 @@ fn plain_text(batch: &RecordBatch) -> Result<RecordBatch, EngineError> {
     let named = columns.and_then(|columns| {
         RecordBatch::try_from_iter(batch.schema().fields().iter().map(|field| field.name().clone()).zip(columns))
     });
-    named.map_err(|error| EngineError::failed(error.to_string(), ""))
+    named.map_err(|error| EngineError::from(datafusion::error::DataFusionError::from(error)))
 }
 
 struct Ranked {

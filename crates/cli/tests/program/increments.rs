@@ -387,7 +387,7 @@ fn plan(workspace: &Workspace, day: f64, more: &[&str]) -> String {
 #[test]
 fn plan_says_from_where_on_and_why() {
     let (workspace, arrivals) = in_time(11);
-    assert!(plan(&workspace, 31.0, &[]).contains("made again from 2024-01-31: finished up to"));
+    assert!(plan(&workspace, 31.0, &[]).contains("rebuilt from 2024-01-31: finished up to"));
     deliver(&workspace, &arrivals, 30.0, 31.0);
     workspace.put(
         "data/contacts/late.json",

@@ -69,7 +69,7 @@ fn after_a_failure_only_what_did_not_succeed_is_done_again() {
     done instance, 6 rows, published
       again: it failed
     done by_status, 5 rows, published
-      again: `instance` is made again
+      again: `instance` runs again
     ");
     assert_eq!(workspace.rows(), clean());
     let record = workspace.newest_record("warehouse");
@@ -90,9 +90,9 @@ fn after_a_kill_it_goes_on_from_the_progress_that_was_stored() {
     as_if_killed(&workspace, &["contacts", "touchpoints", "member"]);
     assert!(workspace.query("SELECT 1 AS one").ends_with(2).stderr.contains("nothing is published yet"));
     assert_snapshot!(again(&retry(&workspace).ends_with(0)), @"
-    instance: the last run did not come to it
-    by_status: `instance` is made again
-    by_channel: the last run did not come to it
+    instance: the last run did not reach it
+    by_status: `instance` runs again
+    by_channel: the last run did not reach it
     ");
     assert_eq!(workspace.rows(), clean());
     assert_eq!(workspace.leftovers("warehouse"), [""; 0]);
@@ -106,7 +106,7 @@ fn a_step_is_stale_when_anything_that_it_was_made_from_differs() {
     workspace.put("sql/by_channel.sql", "SELECT channel, count(*) + 0 AS members FROM member GROUP BY channel\n");
     assert_snapshot!(again(&retry(&workspace).ends_with(0)), @"
     instance: it failed
-    by_status: `instance` is made again
+    by_status: `instance` runs again
     by_channel: its definition changed
     ");
 
@@ -147,9 +147,9 @@ fn a_step_is_stale_when_anything_that_it_was_made_from_differs() {
     contacts: it is read again
     touchpoints: it is read again
     member: version 1 of `member` was published since
-    instance: `member` is made again
-    by_status: `instance` is made again
-    by_channel: `member` is made again
+    instance: `member` runs again
+    by_status: `instance` runs again
+    by_channel: `member` runs again
     ");
     assert_eq!(workspace.rows(), clean());
 

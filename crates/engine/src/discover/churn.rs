@@ -12,10 +12,11 @@ use datafusion::prelude::SessionContext;
 use throughline_config::{Duration, Located, Pipeline, SourceFile, Timestamp, Variable};
 use throughline_plan::{Parameters, SqlText, select};
 
-use crate::discover::result::ChurnLink;
-use crate::discover::tally::Tally;
+use super::landmark::Landmark;
+use super::result::ChurnLink;
+use super::tally::Tally;
 use crate::failure::EngineError;
-use crate::figures::Figures;
+use crate::read::figures::Figures;
 
 const LANDMARK: &str = include_str!("landmark.sql");
 const CHURN_LINK: &str = include_str!("churn_link.sql");
@@ -23,15 +24,6 @@ const EXPOSURE: &str = "discovered_exposure";
 const SCOPE: &str = "discovered_scope";
 
 const DAY: i64 = 86_400_000_000;
-
-/// A landmark with its windows, microseconds.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Landmark {
-    pub(crate) at: Timestamp,
-    pub(crate) exposure_from: Timestamp,
-    pub(crate) outcome_from: Timestamp,
-    pub(crate) outcome_until: Timestamp,
-}
 
 /// A definition, or several together, whose link is asked for.
 #[derive(Debug, Clone)]

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::figures::Estimate;
+use crate::read::figures::Estimate;
 
-/// Everything that was found.
+/// The result of a search.
 #[derive(Debug, Clone, Serialize)]
 pub struct Discovery {
     /// The cut, RFC 3339.
@@ -15,11 +15,11 @@ pub struct Discovery {
     pub relation: String,
     /// Its touchpoints before the cut.
     pub touchpoints: u64,
-    /// Customers with touchpoints in whose sequences patterns were looked for; figures are those of all customers.
+    /// Customers whose touchpoints were searched for patterns; figures are those of all customers.
     pub searched_customers: usize,
     /// Their touchpoints.
     pub searched_touchpoints: usize,
-    /// Whether these are all customers.
+    /// Whether all customers were searched.
     pub searched_all: bool,
     /// The latest matured landmark; `None` when there is none, and then no figure on churn.
     pub landmark: Option<LandmarkDays>,
@@ -87,7 +87,7 @@ pub struct FoundJourney {
     pub milestones: Vec<String>,
     /// Its link to churn at the landmark.
     pub churn: Option<ChurnLink>,
-    /// The definition of today with which it shares most touchpoints.
+    /// The pipeline's definition with which it shares most touchpoints.
     pub like: Option<Likeness>,
 }
 
@@ -100,7 +100,7 @@ pub struct FoundVariant {
     pub share: f64,
 }
 
-/// A definition of today like a candidate.
+/// A definition of the pipeline that resembles a candidate.
 #[derive(Debug, Clone, Serialize)]
 pub struct Likeness {
     /// The journey.

@@ -8,7 +8,7 @@ use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, StringAr
 use arrow::datatypes::{DataType, Field, Int64Type, Schema, TimestampMicrosecondType};
 use arrow::error::ArrowError;
 
-use crate::discover::Landmark;
+use super::landmark::Landmark;
 
 /// What is counted of one definition.
 #[derive(Debug, Clone, Default)]
@@ -33,13 +33,13 @@ struct Member {
 /// Counts of a partition's rows; partitions add up, because a customer's rows lie in one.
 pub(crate) struct Tally {
     index: HashMap<String, usize>,
-    /// How many of the definitions, the first so many, are candidates; the others are today's.
+    /// So many of the definitions, the first ones, are candidates; the others are the pipeline's.
     candidates: usize,
     window: Option<(i64, i64)>,
     pub(crate) volumes: Vec<Volume>,
-    /// Touchpoints that are members of both, candidate by definition of today.
+    /// Touchpoints that are members of both a candidate and a definition of the pipeline, for each pair.
     pub(crate) shared: Vec<Vec<u64>>,
-    /// Touchpoints that are members of a candidate, of a definition of today, of one of each.
+    /// Touchpoints that are members of a candidate, of a definition of the pipeline, of one of each.
     pub(crate) covered: [u64; 3],
     exposed: (Vec<String>, Vec<usize>, Vec<bool>),
     customer: Option<String>,
@@ -136,7 +136,7 @@ impl Tally {
         self.members = members;
     }
 
-    /// Adds another partition's counts; both are at their end.
+    /// Adds the counts of another partition, when both have been read to their end.
     pub(crate) fn merge(&mut self, mut other: Self) {
         self.finish_customer();
         other.finish_customer();

@@ -1,10 +1,11 @@
-//! Matching that begins in the middle: instances that were open then are carried over from their members.
+//! Matching since an instant: instances that are open then are carried in by their members.
 //!
-//! What a definition makes of a customer's touchpoints from an instant on depends on what came before only by the
-//! instance that is open at that instant. It is the last one that began before, and its members stand in the table of
-//! members: put before the touchpoints that follow, they lead the matcher to the same instance. They count for their own
-//! journey alone, so each carries its journey's name.
+//! How a definition matches a customer's touchpoints since an instant depends on earlier touchpoints only through the
+//! instance that is open at that instant. It is the last one that began before, and its members are in the table of
+//! members: put before the touchpoints that follow, they bring the matcher to the same instance. They count for their own
+//! journey alone, so each is marked with its journey's name.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -16,44 +17,74 @@ use datafusion::error::DataFusionError;
 use datafusion::logical_expr::{Expr, LogicalPlan, cast, lit};
 use datafusion::prelude::{SessionContext, ident};
 use indexmap::IndexMap;
-use throughline_config::{Duration, JourneyDefinition, Located, MatchRows, OnRestart, Timestamp};
+use throughline_config::{JourneyDefinition, Located, MatchRows, OnRestart, Timestamp};
 use throughline_lake::TableParts;
-use throughline_plan::{BEGINNING, JourneyMatching, Plan};
+use throughline_plan::{JourneyMatching, Plan};
+use tokio::sync::Mutex;
 
-use crate::expressions::{at, in_types_of};
+use super::limits::{last_member_since, settled_at};
 use crate::failure::EngineError;
-use crate::matching::Matcher;
+use crate::session::columns::in_types_of;
+use crate::session::instants::at;
+use crate::workspace::matching::Matcher;
 
-/// The journey for which a touchpoint is carried over; null for a touchpoint of the time that is matched again.
-const CARRIED_FOR: &str = "__carried_for";
+/// The journey whose open instance a member brings in; null for a touchpoint of the time that is matched.
+const OPEN_FOR: &str = "__open_for";
 
-/// Instances that go on, by id.
+/// By the table of members, its version and the instant since which touchpoints are matched, and the version of the digests
+/// that say which customers are matched: none when all are.
+type OpenAt = (String, u64, Timestamp, Option<u64>);
+
+/// The open instances that the steps of a run have found so far: members and instances both need them.
+#[derive(Debug, Default)]
+pub(crate) struct FoundOpenInstances(Mutex<BTreeMap<OpenAt, OpenInstances>>);
+
+impl FoundOpenInstances {
+    /// Those of a table and an instant; the first step that asks awaits `find`.
+    pub(super) async fn get(
+        &self,
+        (table, version, since): (&str, u64, Timestamp),
+        digests: Option<u64>,
+        find: impl Future<Output = Result<OpenInstances, EngineError>>,
+    ) -> Result<OpenInstances, EngineError> {
+        let mut known = self.0.lock().await;
+        let key = (table.to_owned(), version, since, digests);
+        if let Some(found) = known.get(&key) {
+            return Ok(found.clone());
+        }
+        let found = find.await?;
+        known.insert(key, found.clone());
+        Ok(found)
+    }
+}
+
+/// Instances that were open at the instant since which touchpoints are matched.
 #[derive(Debug, Clone)]
-pub(crate) struct Carried {
+pub(crate) struct OpenInstances {
     /// One column, `journey_id`.
     pub(super) ids: Arc<MemTable>,
     pub(super) number: u64,
 }
 
-/// The instances that were open at `from`, found in the members that are published: of each journey and key the last
-/// one that began before, unless it was settled before. `unsettled` are the members in files that may hold one settled at
-/// `from` or later, `settled` the other files. Only rows that are `touched` are matched again, where it is known which.
-/// `session` is the caller's own.
-pub(super) async fn carried(
+/// The instances that were open at `since`, found in the published members: of each journey and key the last one that
+/// began before, unless it was settled before. `unsettled` are the members in files that may hold one settled at `since`
+/// or later, `settled` the other files. `is_matched` is true for rows of customers who are matched, where it is known
+/// who is. `session` is the caller's own.
+pub(super) async fn find_open_instances(
     unsettled: &Arc<dyn TableProvider>,
     settled: &TableParts,
-    touched: Option<&Expr>,
+    is_matched: Option<&Expr>,
     plan: &Plan,
-    from: Timestamp,
+    since: Timestamp,
     session: &SessionContext,
-) -> Result<Carried, EngineError> {
+) -> Result<OpenInstances, EngineError> {
     const MEMBERS: &str = "__members";
     // A restarted instance's row does not say when it ended. The one that took its place may be settled already, and then
     // lies in another file; of a journey without restarts none begins before the one that is open is settled.
     let restarts = || plan.pipeline.journeys.values().filter(|journey| journey.on_restart == OnRestart::Split);
     let mut members = session.read_table(Arc::clone(unsettled))?;
     if restarts().next().is_some() {
-        let recent = settled.split_at(silent_since(restarts(), from)).reached;
+        let recent = settled.split_at(last_member_since(restarts(), since)).reached;
         if recent.number_of_files() > 0 {
             let columns = in_types_of(members.schema());
             let recent = session.read_table(recent.provider())?;
@@ -62,11 +93,11 @@ pub(super) async fn carried(
             members = members.union(recent.filter(of_restarts)?.select(columns)?)?;
         }
     }
-    if let Some(touched) = touched {
-        members = members.filter(touched.clone())?;
+    if let Some(is_matched) = is_matched {
+        members = members.filter(is_matched.clone())?;
     }
     session.register_table(MEMBERS, members.into_view())?;
-    let found = session.sql(&still_open(plan, from, MEMBERS)).await?.collect().await?;
+    let found = session.sql(&still_open(plan, since, MEMBERS)).await?.collect().await?;
     let schema = Arc::new(Schema::new(vec![Field::new("journey_id", DataType::Utf8View, true)]));
     let number = found.iter().map(|batch| batch.num_rows() as u64).sum();
     let rows = found.iter().map(|batch| {
@@ -74,11 +105,11 @@ pub(super) async fn carried(
         RecordBatch::try_new(Arc::clone(&schema), vec![ids])
     });
     let rows = rows.collect::<Result<Vec<_>, _>>().map_err(DataFusionError::from)?;
-    Ok(Carried { ids: Arc::new(MemTable::try_new(schema, vec![rows])?), number })
+    Ok(OpenInstances { ids: Arc::new(MemTable::try_new(schema, vec![rows])?), number })
 }
 
 /// Names of journeys are plain words and instants are numbers; nobody's text gets into this SQL.
-fn still_open(plan: &Plan, from: Timestamp, members: &str) -> String {
+fn still_open(plan: &Plan, since: Timestamp, members: &str) -> String {
     let journeys = &plan.pipeline.journeys;
     let mut further: Vec<&str> = journeys.values().flat_map(further_key).collect();
     further.sort_unstable();
@@ -94,111 +125,58 @@ fn still_open(plan: &Plan, from: Timestamp, members: &str) -> String {
                 PARTITION BY journey, customer_id{key} ORDER BY started_at DESC, touchpoint_id DESC
             ) AS place
             FROM {members}
-            WHERE step = 1 AND started_at < {from}
+            WHERE step = 1 AND started_at < {since}
         ) AS latest
-        WHERE place = 1 AND coalesce(settled_at >= {from}, TRUE)",
+        WHERE place = 1 AND coalesce(settled_at >= {since}, TRUE)",
         settled = settled_at(plan),
-        from = instant(from),
+        since = instant(since),
     )
 }
 
-/// No instance that is open at `from` had its last member before this instant: none stays open for longer than its
-/// journey's limits allow.
-pub(super) fn open_since(plan: &Plan, from: Timestamp) -> Timestamp {
-    silent_since(plan.pipeline.journeys.values(), from)
-}
-
-/// The same for instances of some journeys.
-fn silent_since<'a>(journeys: impl Iterator<Item = &'a JourneyDefinition>, from: Timestamp) -> Timestamp {
-    let limits: Option<Vec<Timestamp>> = journeys.map(longest_silence).collect();
-    match limits {
-        Some(limits) => from.saturating_sub(limits.into_iter().max().unwrap_or(0)),
-        None => BEGINNING,
-    }
-}
-
-/// How long after its last member an instance can still be open.
-fn longest_silence(journey: &JourneyDefinition) -> Option<Timestamp> {
-    [journey.within, journey.idle].into_iter().flatten().map(|limit| limit.0).min()
-}
-
-/// The instant from which on nothing can change an instance any more, over the columns of members and instances: null
-/// while it is open, and where a restart may have come at any time.
-pub(super) fn settled_at(plan: &Plan) -> String {
-    let otherwise = deadline(plan).map(|deadline| format!(" ELSE {deadline}")).unwrap_or_default();
-    format!(
-        "CASE WHEN status = 'open' THEN NULL WHEN status IN ('completed', 'abandoned') THEN ended_at{otherwise} END"
-    )
-}
-
-/// The instant after which an instance is no longer open without another touchpoint; null for journeys without limits,
-/// `None` when no journey has any.
-pub(super) fn deadline(plan: &Plan) -> Option<String> {
-    let deadlines: String = plan
-        .pipeline
-        .journeys
-        .values()
-        .filter_map(|journey| {
-            let after = |column: &str, limit: Duration| format!("{column} + INTERVAL '{} microseconds'", limit.0);
-            let deadline = match (journey.within, journey.idle) {
-                (Some(within), Some(idle)) => {
-                    format!("least({}, {})", after("started_at", within), after("last_at", idle))
-                }
-                (Some(within), None) => after("started_at", within),
-                (None, Some(idle)) => after("last_at", idle),
-                (None, None) => return None,
-            };
-            Some(format!(" WHEN '{}' THEN {deadline}", journey.name.value))
-        })
-        .collect();
-    (!deadlines.is_empty()).then(|| format!("CASE journey{deadlines} END"))
-}
-
-/// Matches from `from` on: the touchpoints since then, all or those that are `touched`, after the members of the
-/// instances carried over, which are among `members`.
-pub(super) fn matched_again(
+/// Matches touchpoints since an instant: all, or those for which `is_matched` is true. Before them come the members of
+/// the open instances, which are among `members`.
+pub(super) fn match_since(
     touchpoints: LogicalPlan,
-    members: Option<(Arc<dyn TableProvider>, &Carried)>,
-    touched: Option<&Expr>,
+    members: Option<(Arc<dyn TableProvider>, &OpenInstances)>,
+    is_matched: Option<&Expr>,
     rows: MatchRows,
-    from: Timestamp,
+    since: Timestamp,
     plan: &Plan,
     session: &SessionContext,
 ) -> Result<LogicalPlan, EngineError> {
     let state = session.state();
     let columns = in_types_of(touchpoints.schema());
-    let select = |frame: DataFrame, carried_for: Expr| -> DataFusionResult<DataFrame> {
-        frame.select(columns.iter().cloned().chain([carried_for.alias(CARRIED_FOR)]).collect::<Vec<_>>())
+    let select = |frame: DataFrame, open_for: Expr| -> DataFusionResult<DataFrame> {
+        frame.select(columns.iter().cloned().chain([open_for.alias(OPEN_FOR)]).collect::<Vec<_>>())
     };
-    let mut since = DataFrame::new(state.clone(), touchpoints).filter(ident("occurred_at").gt_eq(at(from)))?;
-    if let Some(touched) = touched {
-        since = since.filter(touched.clone())?;
+    let mut recent = DataFrame::new(state.clone(), touchpoints).filter(ident("occurred_at").gt_eq(at(since)))?;
+    if let Some(is_matched) = is_matched {
+        recent = recent.filter(is_matched.clone())?;
     }
-    let mut input = select(since, lit(ScalarValue::Utf8(None)))?;
-    if let Some((unsettled, carried)) = members {
-        let ids =
-            session.read_table(Arc::clone(&carried.ids) as _)?.select(vec![ident("journey_id").alias("carried_id")])?;
-        let going_on = session.read_table(unsettled)?.filter(ident("occurred_at").lt(at(from)))?.join(
+    let mut input = select(recent, lit(ScalarValue::Utf8(None)))?;
+    if let Some((unsettled, open)) = members {
+        let ids = session.read_table(Arc::clone(&open.ids) as _)?.select(vec![ident("journey_id").alias("open_id")])?;
+        let of_open = session.read_table(unsettled)?.filter(ident("occurred_at").lt(at(since)))?.join(
             ids,
             JoinType::LeftSemi,
             &["journey_id"],
-            &["carried_id"],
+            &["open_id"],
             None,
         )?;
         let journey = cast(ident("journey"), DataType::Utf8);
-        input = input.union(select(going_on, journey)?)?;
+        input = input.union(select(of_open, journey)?)?;
     }
     let definitions: IndexMap<String, JourneyDefinition> =
         plan.pipeline.journeys.iter().map(|(name, journey)| (name.clone(), of_its_own(journey))).collect();
     let matched = Matcher.matching(input.into_unoptimized_plan(), rows, &definitions, &plan.parameters, &state)?;
-    let kept = matched.schema().columns().into_iter().filter(|column| column.name != CARRIED_FOR);
+    let kept = matched.schema().columns().into_iter().filter(|column| column.name != OPEN_FOR);
     let kept: Vec<Expr> = kept.map(Expr::Column).collect();
     Ok(DataFrame::new(state, matched).select(kept)?.into_unoptimized_plan())
 }
 
-/// The definition whose conditions hold of no touchpoint that is carried over for another journey.
+/// The definition with conditions that are true of no member of another journey's open instance.
 fn of_its_own(journey: &JourneyDefinition) -> JourneyDefinition {
-    let own = format!("({CARRIED_FOR} IS NULL OR {CARRIED_FOR} = '{}')", journey.name.value);
+    let own = format!("({OPEN_FOR} IS NULL OR {OPEN_FOR} = '{}')", journey.name.value);
     let guarded = |condition: &Located<String>| Located {
         value: format!("({}\n) AND {own}", condition.value),
         place: condition.place.clone(),

@@ -5,26 +5,49 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use throughline_config::Timestamp;
 
-use super::seen::SeenSums;
+use super::calendar::midnight_before;
 
 /// The ledger of a table. Times are microseconds since 1970-01-01 00:00 UTC.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Ledger {
-    /// From where on the history is finished; absent: from its beginning.
+    /// Where the finished history begins; absent: with the first row.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) from: Option<Timestamp>,
-    /// Up to where: the `as_of` of the run.
+    /// Where it ends: the `as_of` of the run.
     pub(super) until: Timestamp,
     /// The fingerprint of the model and of everything it reads, by name.
     pub(super) made_from: BTreeMap<String, String>,
     /// For each source the stamps of its files, in hexadecimal.
     pub(super) files: BTreeMap<String, Vec<String>>,
-    /// From where on rows came too late and were not taken in.
+    /// The earliest row that came later than the lookback and is in no table yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) late_since: Option<Timestamp>,
-    /// For a model of members or instances, what its customers' touchpoints summed up to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) seen: Option<SeenSums>,
+    /// For a model of members or instances, where the digests of its customers' touchpoints are kept.
+    #[serde(default, rename = "seen", skip_serializing_if = "Option::is_none")]
+    pub(super) digests: Option<KeptDigests>,
+}
+
+/// Which digests of customers' touchpoints a table was made with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct KeptDigests {
+    /// The version of the table in which they are kept.
+    pub(super) version: u64,
+    /// Touchpoints at or after this instant are in them, those before `next` by the day.
+    pub(super) since: Timestamp,
+    /// The instant since which the next run matches when nothing comes late; touchpoints at or after it have one digest
+    /// for each customer.
+    pub(super) next: Timestamp,
+}
+
+impl KeptDigests {
+    /// The instant since which digests are compared when touchpoints are matched since `matched_since`; `None` where
+    /// they do not reach back far enough.
+    pub(super) fn compared_since(&self, matched_since: Timestamp) -> Option<Timestamp> {
+        if matched_since >= self.next {
+            return Some(self.next);
+        }
+        Some(midnight_before(matched_since)).filter(|day| *day >= self.since)
+    }
 }
 
 impl Ledger {
@@ -43,24 +66,35 @@ impl Ledger {
     }
 }
 
-/// What an incremental step made again, as the run's record tells it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct IncrementRecord {
-    /// From where on rows were made again, RFC 3339; absent: the whole history.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub from: Option<String>,
-    /// Up to where, RFC 3339.
-    pub until: String,
-    /// Why from there.
-    pub why: String,
-    /// Instances that were open where matching began again.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub carried: Option<u64>,
-    /// Rows written.
-    pub written: u64,
-    /// Rows that stayed in their files.
-    pub kept: u64,
-    /// Ids of instances that are no longer there, since a late touchpoint begins them or takes their place.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub replaced_ids: Option<u64>,
+#[cfg(test)]
+mod tests {
+    use super::super::calendar::DAY;
+    use super::*;
+
+    #[test]
+    fn touchpoints_are_compared_since_a_boundary_of_the_digests() {
+        let kept = KeptDigests { version: 3, since: 10 * DAY, next: 17 * DAY + 5 };
+        assert_eq!(kept.compared_since(18 * DAY), Some(17 * DAY + 5));
+        assert_eq!(kept.compared_since(17 * DAY + 4), Some(17 * DAY));
+        assert_eq!(kept.compared_since(12 * DAY + 1), Some(12 * DAY));
+        assert_eq!(kept.compared_since(10 * DAY), Some(10 * DAY));
+        assert_eq!(kept.compared_since(10 * DAY - 1), None);
+    }
+
+    #[test]
+    fn a_ledger_that_is_stored_reads_the_same() {
+        let ledger = Ledger {
+            from: None,
+            until: 7,
+            made_from: BTreeMap::from([("calls".to_owned(), "1a".to_owned())]),
+            files: BTreeMap::from([("calls".to_owned(), vec!["00000000000000ff".to_owned(), "none".to_owned()])]),
+            late_since: Some(3),
+            digests: Some(KeptDigests { version: 1, since: 2, next: 3 }),
+        };
+        let text = ledger.text();
+        assert!(text.contains(r#""seen":{"version":1,"since":2,"next":3}"#), "earlier versions read it: {text}");
+        assert_eq!(Ledger::parse(&text), Some(ledger.clone()));
+        assert_eq!(ledger.stamps("calls").collect::<Vec<_>>(), [255]);
+        assert_eq!(Ledger::parse("{}"), None);
+    }
 }

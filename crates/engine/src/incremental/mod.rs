@@ -1,24 +1,35 @@
-//! Incremental models: what a run has to make again, and how the rest stays as it is.
+//! Incremental models: which rows a run rebuilds, and how the others stay as they are.
 //!
-//! A table remembers up to which instant it is finished and which files of its sources it has seen ([`ledger`]). From
-//! that and from the files that came since, a run decides for each model from where on its rows may have changed
-//! ([`decide`]); sources and touchpoints are then read from there on only ([`window`]), open instances are carried over
-//! from the members that are kept ([`carry`]), customers whose touchpoints are the same as before are left as they are
-//! ([`seen`]), and the rows that cannot have changed stay in their files ([`replace`]).
+//! A table remembers up to which instant its history is finished and which files of its sources it was made from
+//! ([`ledger`], in days and months of the [`calendar`]). From that and from the files that came since ([`new_files`]), a
+//! run decides for each model, within its [`reach`], which rows it rebuilds ([`decide`], [`rebuild`]). Of sources and
+//! touchpoints it then reads only what that needs ([`window`]). Open instances are carried in by their members ([`carry`],
+//! with the [`limits`] of journeys), [`customers`] whose touchpoints have the same [`digests`] as before
+//! ([`comparison`]) keep their rows, and so do all rows in files that cannot have changed ([`replace`]).
 //!
 //! Invariant: what a run publishes equals, row for row, what a run over the whole history would publish, as long as no
-//! row comes later than the lookback. Rows that do are counted and told with the command that takes them in.
+//! row comes later than the lookback. Rows that do are counted and reported with the command that takes them in.
 
+mod calendar;
 mod carry;
+mod comparison;
+mod customers;
 mod decide;
+mod digests;
 mod ledger;
+mod limits;
+mod new_files;
+mod reach;
+mod rebuild;
 mod replace;
-mod seen;
+mod replacement;
 mod window;
 
-pub(crate) use carry::Carried;
-pub use decide::{Increment, Increments, IntervalOptions, LateRows, increments};
-pub use ledger::IncrementRecord;
-pub(crate) use replace::{Replacement, Shared, replacement};
-pub(crate) use seen::{Seen, sums_table};
-pub(crate) use window::{active_since, source_windows};
+pub(crate) use carry::FoundOpenInstances;
+pub(crate) use comparison::{ChangedCustomers, Comparison, digests_table};
+pub use decide::decide_rebuilds;
+pub(crate) use digests::CustomerDigests;
+pub use rebuild::{IntervalOptions, LateRows, Rebuild, Rebuilds};
+pub(crate) use replace::{Shared, plan_replacement};
+pub(crate) use replacement::Replacement;
+pub(crate) use window::{active_since, active_sources_since, source_windows};

@@ -1,4 +1,4 @@
-//! Reading of a source only what an incremental run needs.
+//! What an incremental run reads of its sources.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,19 +8,20 @@ use datafusion::common::tree_node::Transformed;
 use datafusion::common::{Column, Result as DataFusionResult, TableReference};
 use datafusion::datasource::source_as_provider;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
-use throughline_config::{Calendar, ModelKind, Source, Timestamp};
+use throughline_config::{ModelKind, Source, Timestamp};
 use throughline_plan::{Plan, ReplacedRows, Step};
 
-use super::decide::{Increment, Increments, floor};
-use crate::expressions::at;
+use super::calendar::midnight_before;
+use super::rebuild::{Rebuild, Rebuilds};
+use crate::session::instants::at;
 
-/// For each source the day before which no step of the run needs its rows; sources that are read whole are not
-/// there.
-pub(crate) fn source_windows(plan: &Plan, steps: &[&Step], increments: &Increments) -> BTreeMap<String, Timestamp> {
+/// For each source and view the midnight before which no step of the run needs its rows; those that are read whole are
+/// left out.
+pub(crate) fn source_windows(plan: &Plan, steps: &[&Step], rebuilds: &Rebuilds) -> BTreeMap<String, Timestamp> {
     let mut windows: BTreeMap<String, Option<Timestamp>> = BTreeMap::new();
     for step in steps.iter().filter(|step| plan.is_table(&step.name)) {
-        let increment = increments.get(&step.name);
-        for (relation, since) in read_since(plan, &step.name, increment) {
+        let rebuild = rebuilds.get(&step.name);
+        for (relation, since) in read_since(plan, &step.name, rebuild) {
             let merged = match windows.get(&relation) {
                 Some(earlier) => earlier.zip(since).map(|(earlier, since)| earlier.min(since)),
                 None => since,
@@ -28,25 +29,25 @@ pub(crate) fn source_windows(plan: &Plan, steps: &[&Step], increments: &Incremen
             windows.insert(relation, merged);
         }
     }
-    // Whole days: what is seen of customers is compared by the day.
-    let days = |(relation, since): (String, Option<Timestamp>)| Some((relation, floor(since?, Calendar::Day)));
+    // Whole days, because customers' digests are kept by the day.
+    let days = |(relation, since): (String, Option<Timestamp>)| Some((relation, midnight_before(since?)));
     windows.into_iter().filter_map(days).collect()
 }
 
-/// The relations that a step reads, its views' included, each with the instant from which on it needs their rows.
-fn read_since(plan: &Plan, step: &str, increment: Option<&Increment>) -> Vec<(String, Option<Timestamp>)> {
-    let since = increment.and_then(|increment| increment.start);
-    match increment.map(|increment| (&increment.replaced, increment)) {
-        // Touchpoints are matched again from a later instant on than rows are made again; what the SQL reads besides
-        // may look at any time.
-        Some((ReplacedRows::Instances { view, .. }, increment)) => {
+/// The relations that a step reads, its views' included, each with the instant since which it needs their rows.
+fn read_since(plan: &Plan, step: &str, rebuild: Option<&Rebuild>) -> Vec<(String, Option<Timestamp>)> {
+    let since = rebuild.and_then(|rebuild| rebuild.since);
+    match rebuild.map(|rebuild| (&rebuild.replaced, rebuild)) {
+        // Touchpoints are matched since a later instant than rows are rebuilt; whatever else the SQL reads, it may read
+        // for the whole time.
+        Some((ReplacedRows::Instances { view, .. }, rebuild)) => {
             let matched = plan.through_views([view.as_str()], None);
             let besides = plan.through_views([step], Some(view));
             let relations = matched.union(&besides);
             relations
                 .map(|name| {
                     let only_matched = !besides.contains(name) || *name == view.as_str();
-                    ((*name).to_owned(), increment.matched_from.filter(|_| only_matched))
+                    ((*name).to_owned(), rebuild.changed_since.filter(|_| only_matched))
                 })
                 .collect()
         }
@@ -54,8 +55,8 @@ fn read_since(plan: &Plan, step: &str, increment: Option<&Increment>) -> Vec<(St
     }
 }
 
-/// Whether a row of a source says something at `since` or later. Rows without a time pass: they are set aside, and told
-/// by every run.
+/// True for a row of a source that is active at `since` or later. Rows without a time pass: every run sets them aside and
+/// counts them.
 pub(crate) fn active_since(source: &Source, since: Timestamp, relation: Option<&TableReference>) -> Option<Expr> {
     let column = |name: &str| Expr::Column(Column::new(relation.cloned(), name));
     let active = source.active_at.iter().map(|time| column(&time.value).gt_eq(at(since))).reduce(Expr::or)?;
@@ -66,7 +67,7 @@ pub(crate) fn active_since(source: &Source, since: Timestamp, relation: Option<&
 }
 
 /// The same plan, in which every scan of a source with `active_at` reads only rows active at `since` or later.
-pub(super) fn since(
+pub(crate) fn active_sources_since(
     plan: LogicalPlan,
     sources: &[(&Source, Arc<dyn TableProvider>)],
     since: Timestamp,

@@ -1,4 +1,4 @@
-//! `snapshot create`: the pipeline run as of the end of a period, and its tables frozen.
+//! `snapshot create`: runs the pipeline as of the end of a period, and freezes its tables.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -12,15 +12,18 @@ use throughline_lake::{
     Lease, Snapshot, SnapshotDraft, SnapshotError, SnapshotName, Snapshots, Superseded, TableDraft, Warehouse,
 };
 
-use super::diff::{SnapshotDiff, Tables, compare};
-use super::find::parsed;
-use crate::event::Observer;
+use super::diff::{SnapshotDiff, compare};
+use super::tables::Tables;
 use crate::failure::EngineError;
-use crate::gate::{hold, snapshot_lease};
-use crate::prepare::{PrepareOptions, Prepared, prepare};
-use crate::run::{LEASE, RunOptions, run};
-use crate::run_record::{RunRecord, RunStatus};
-use crate::stop::Stop;
+use crate::read::snapshots::parsed;
+use crate::record::events::Observer;
+use crate::record::run_record::{RunRecord, RunStatus};
+use crate::run::lease::{LEASE, snapshot_lease, take_lease};
+use crate::run::stages::{RunOptions, run};
+use crate::session::instants::rfc3339;
+use crate::step::stop::StopSignal;
+use crate::workspace::options::PrepareOptions;
+use crate::workspace::prepare::{Prepared, prepare};
 
 /// A scratch warehouse in which nothing was written for so long belongs to an attempt that was killed.
 const ABANDONED_AFTER: TimeDelta = TimeDelta::hours(24);
@@ -39,27 +42,27 @@ pub struct SnapshotOptions {
     /// Steps side by side, at least one.
     pub threads: usize,
     /// For asking it to stop; then nothing is written.
-    pub stop: Stop,
+    pub stop: StopSignal,
 }
 
-/// What came of it.
+/// The outcome of making a snapshot.
 #[derive(Debug)]
 pub enum SnapshotOutcome {
     /// A snapshot was published.
     Created {
-        /// It.
+        /// The snapshot.
         snapshot: Box<Snapshot>,
         /// What changed, where it is a revision.
         changes: Option<SnapshotDiff>,
     },
     /// The newest revision has the same rows; nothing was written.
     Same {
-        /// It.
+        /// The snapshot.
         snapshot: Box<Snapshot>,
     },
     /// The newest revision has other rows and no revision was asked for; nothing was written.
     Differs {
-        /// It.
+        /// The snapshot.
         snapshot: Box<Snapshot>,
         /// What a revision would change.
         changes: SnapshotDiff,
@@ -71,11 +74,11 @@ pub enum SnapshotOutcome {
     },
 }
 
-/// Computes the snapshot of a period and publishes it, unless there is one already that says the same.
+/// Computes the snapshot of a period and publishes it, unless there is one already with the same rows.
 ///
 /// # Errors
-/// Somebody else makes it at the moment. The period is not over, or was before the pipeline's start; the name is a revision's; the warehouse holds a snapshot
-/// of another pipeline under this name; and whatever keeps a run from beginning.
+/// Somebody else makes it at the moment. The period is not over, or was before the pipeline's start; the name is a
+/// revision's; the warehouse holds a snapshot of another pipeline under this name; and whatever keeps a run from beginning.
 pub async fn create_snapshot(
     options: PrepareOptions,
     name: &str,
@@ -90,19 +93,19 @@ pub async fn create_snapshot(
     let pipeline = Arc::clone(&prepared.plan.pipeline);
     if as_of <= pipeline.start.value {
         return Err(EngineError::refused(
-            format!("{name} was over before the pipeline's start, {}", crate::run::rfc3339(pipeline.start.value)),
+            format!("{name} was over before the pipeline's start, {}", rfc3339(pipeline.start.value)),
             "name a later one, or let the pipeline start earlier",
         ));
     }
     let all = prepared.warehouse.snapshots();
     let held = snapshot_lease(&name.to_string());
-    let lease = hold(&prepared.warehouse, &held, &held, LEASE).await?;
-    let outcome = create_held(prepared, &pipeline, (all, name, variables), &lease, &how, observer).await;
+    let lease = take_lease(&prepared.warehouse, &held, &held, LEASE).await?;
+    let outcome = create_with_lease(prepared, &pipeline, (all, name, variables), &lease, &how, observer).await;
     lease.release().await;
     outcome
 }
 
-async fn create_held(
+async fn create_with_lease(
     mut prepared: Prepared,
     pipeline: &Pipeline,
     (all, name, variables): (Snapshots, SnapshotName, BTreeMap<String, String>),
@@ -119,7 +122,7 @@ async fn create_held(
     prepared.warehouse = scratch.clone();
     prepared.plan.pipeline = Arc::new(Pipeline { triggers: indexmap::IndexMap::new(), ..pipeline.clone() });
     let attempt = Attempt { prepared: Arc::new(prepared), all, scratch, name, newest, variables, lease };
-    let outcome = attempt.carry_out(how, observer).await;
+    let outcome = attempt.compute_and_publish(how, observer).await;
     let _ = attempt.all.remove_scratch(&attempt.scratch).await;
     outcome
 }
@@ -180,7 +183,7 @@ struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    async fn carry_out(
+    async fn compute_and_publish(
         &self,
         how: &SnapshotOptions,
         observer: &Arc<dyn Observer>,
@@ -197,13 +200,10 @@ impl Attempt<'_> {
             }
             newest = newest_revision(&self.all, self.name, &self.prepared.plan.pipeline.name.value).await?;
         }
-        Err(EngineError::failed(
-            format!("others published revisions of {} faster, {LOOKS} times; nothing was written", self.name),
-            "ask again when they have ended",
-        ))
+        Err(EngineError::Outrun { snapshot: self.name.to_string(), attempts: LOOKS })
     }
 
-    /// Holds the rows against the newest revision and publishes them if need be. `None` when somebody else published
+    /// Compares the rows with the newest revision and publishes them if they differ and that was asked for. `None` when somebody else published
     /// under the same name meanwhile.
     async fn settle(
         &self,
@@ -222,7 +222,7 @@ impl Attempt<'_> {
         let session = self.prepared.session()?;
         let changes = tokio::select! {
             changes = compare(&session, &before, &now) => changes?,
-            () = how.stop.asked() => return Err(EngineError::interrupted()),
+            () = how.stop.requested() => return Err(EngineError::Interrupted),
         };
         let snapshot = Box::new(newest.clone());
         if changes.same_rows() {
@@ -241,10 +241,10 @@ impl Attempt<'_> {
         Ok(created.map(|snapshot| SnapshotOutcome::Created { snapshot, changes: Some(changes) }))
     }
 
-    async fn publish(&self, draft: &SnapshotDraft, stop: &Stop) -> Result<Option<Box<Snapshot>>, EngineError> {
+    async fn publish(&self, draft: &SnapshotDraft, stop: &StopSignal) -> Result<Option<Box<Snapshot>>, EngineError> {
         // Once it has begun it is let finish: it lasts as long as copying the files.
-        if stop.is_asked() {
-            return Err(EngineError::interrupted());
+        if stop.is_requested() {
+            return Err(EngineError::Interrupted);
         }
         self.lease.confirm().await?;
         match self.all.publish(&self.scratch, draft).await {
@@ -282,6 +282,5 @@ impl Attempt<'_> {
 }
 
 fn value(of: &impl serde::Serialize) -> Result<Value, EngineError> {
-    serde_json::to_value(of)
-        .map_err(|error| EngineError::failed(format!("the manifest cannot be written: {error}"), ""))
+    serde_json::to_value(of).map_err(|error| EngineError::unexpected("the manifest cannot be written", error))
 }

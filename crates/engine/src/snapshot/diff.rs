@@ -1,40 +1,38 @@
 //! How the rows of one snapshot differ from those of another.
 //!
-//! Rows are told apart by the grain of their model; where a table has none, by all their columns. A value counts as
+//! Rows are identified by the grain of their model; where a table has none, by all their columns. A value counts as
 //! changed when it differs in any bit, and null equals null.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray};
-use arrow::datatypes::{DataType, Int64Type, SchemaRef};
-use datafusion::catalog::TableProvider;
+use arrow::datatypes::{DataType, Int64Type};
 use datafusion::common::{Column, JoinType, NullEquality};
 use datafusion::dataframe::DataFrame;
 use datafusion::functions_aggregate::expr_fn::{count, sum};
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder, Operator, binary_expr, cast, ident, lit, when};
 use datafusion::prelude::SessionContext;
 use serde::{Deserialize, Serialize};
-use throughline_lake::{Snapshot, SnapshotDraft, Warehouse};
 
-use super::find::find;
 use super::journeys::{JourneyMove, moves};
+use super::tables::{Table, Tables};
 use crate::failure::EngineError;
-use crate::prepare::PrepareOptions;
-use crate::published::located;
-use crate::run::rfc3339;
-use crate::session::new_session;
+use crate::read::snapshots::find;
+use crate::session::sessions::new_session;
+use crate::workspace::locate::locate;
+use crate::workspace::options::PrepareOptions;
 
 /// What changed from one snapshot to another.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SnapshotDiff {
-    /// The snapshot compared with.
+    /// The earlier snapshot.
     pub from: String,
-    /// The snapshot compared.
+    /// The later snapshot.
     pub to: String,
-    /// The cut of the first, RFC 3339.
+    /// The cut of the earlier one, RFC 3339.
     pub from_as_of: String,
-    /// The cut of the second.
+    /// The cut of the later one.
     pub to_as_of: String,
     /// Whether definitions or SQL differ, not data alone.
     pub definitions_changed: bool,
@@ -55,7 +53,7 @@ pub struct TableDiff {
     pub added: u64,
     /// Rows whose key is gone.
     pub removed: u64,
-    /// Rows of the same key with other values; always 0 where nothing but all columns tells rows apart.
+    /// Rows of the same key with other values; always 0 where only all columns together identify a row.
     pub changed: u64,
     /// Rows that differ in a column, by column; columns in which none differs are left out.
     pub columns: BTreeMap<String, u64>,
@@ -90,87 +88,11 @@ impl TableDiff {
 /// # Errors
 /// One of them is not there or damaged.
 pub async fn diff_snapshots(options: &PrepareOptions, from: &str, to: &str) -> Result<SnapshotDiff, EngineError> {
-    let (pipeline, warehouse, runtime) = located(options)?;
+    let (pipeline, warehouse, runtime) = locate(options)?;
     let from = find(&warehouse, &pipeline.name.value, from).await?;
     let to = find(&warehouse, &pipeline.name.value, to).await?;
     let session = new_session(&options.session, &runtime)?;
     compare(&session, &Tables::of_snapshot(&from), &Tables::of_snapshot(&to)).await
-}
-
-/// Tables to compare, frozen or about to be.
-pub(super) struct Tables {
-    name: String,
-    as_of: String,
-    fingerprint: String,
-    tables: BTreeMap<String, Table>,
-}
-
-pub(super) struct Table {
-    provider: Arc<dyn TableProvider>,
-    schema: SchemaRef,
-    rows: u64,
-    grain: Vec<String>,
-    fingerprint: String,
-    /// Checksums of the files, where they are known: equal ones mean equal rows.
-    files: Option<BTreeSet<String>>,
-}
-
-impl Tables {
-    pub(super) fn of_snapshot(snapshot: &Snapshot) -> Self {
-        let manifest = snapshot.manifest();
-        let tables = manifest.tables.iter().filter_map(|(name, table)| {
-            let frozen = Table {
-                provider: snapshot.table(name)?,
-                schema: snapshot.schema(name)?,
-                rows: table.rows,
-                grain: table.grain.clone(),
-                fingerprint: table.fingerprint.clone(),
-                files: Some(table.files.iter().map(|file| file.sha256.clone()).collect()),
-            };
-            Some((name.clone(), frozen))
-        });
-        Self {
-            name: manifest.snapshot.clone(),
-            as_of: manifest.as_of.clone(),
-            fingerprint: manifest.fingerprint.clone(),
-            tables: tables.collect(),
-        }
-    }
-
-    pub(super) async fn of_scratch(
-        warehouse: &Warehouse,
-        draft: &SnapshotDraft,
-        name: &str,
-    ) -> Result<Self, EngineError> {
-        let mut tables = BTreeMap::new();
-        for (table, said) in &draft.tables {
-            let Some(made) = warehouse.table_at(table, said.version).await? else {
-                return Err(EngineError::failed(
-                    format!("`{table}` is gone from {}", warehouse.location()),
-                    "something removed it while the snapshot was made; ask again",
-                ));
-            };
-            let frozen = Table {
-                provider: made.provider,
-                schema: made.schema,
-                rows: made.rows.unwrap_or(0),
-                grain: said.grain.clone(),
-                fingerprint: said.fingerprint.clone(),
-                files: None,
-            };
-            tables.insert(table.clone(), frozen);
-        }
-        let as_of = rfc3339(draft.name.period.end().timestamp_micros());
-        Ok(Self { name: name.to_owned(), as_of, fingerprint: draft.fingerprint.clone(), tables })
-    }
-
-    /// The rows of a table; `None` when it is not there.
-    pub(super) fn rows(&self, session: &SessionContext, table: &str) -> Result<Option<DataFrame>, EngineError> {
-        match self.tables.get(table) {
-            Some(table) => Ok(Some(session.read_table(Arc::clone(&table.provider))?)),
-            None => Ok(None),
-        }
-    }
 }
 
 pub(super) async fn compare(session: &SessionContext, from: &Tables, to: &Tables) -> Result<SnapshotDiff, EngineError> {
@@ -296,7 +218,7 @@ async fn by_key(
     numbers(DataFrame::new(session.state(), joined).aggregate(vec![], counted)?).await
 }
 
-/// Rows added and removed, where equal rows stand for each other.
+/// Rows added and removed, where rows are equal in all columns.
 async fn by_all_columns(from: DataFrame, to: DataFrame, columns: &[String]) -> Result<Vec<u64>, EngineError> {
     let marked = |frame: DataFrame, before: i64, now: i64| {
         let mut all: Vec<Expr> =
@@ -320,12 +242,12 @@ async fn by_all_columns(from: DataFrame, to: DataFrame, columns: &[String]) -> R
 async fn numbers(query: DataFrame) -> Result<Vec<u64>, EngineError> {
     let batches = query.collect().await?;
     let Some(row) = batches.iter().find(|batch| batch.num_rows() > 0) else {
-        return Err(EngineError::failed("a comparison gave no row", ""));
+        return Err(EngineError::internal("a comparison of two snapshots gave no row"));
     };
     let number = |column: &arrow::array::ArrayRef| {
         let column = column.as_primitive_opt::<Int64Type>()?;
         Some(if column.is_valid(0) { u64::try_from(column.value(0)).unwrap_or(0) } else { 0 })
     };
     let numbers: Option<Vec<u64>> = row.columns().iter().map(number).collect();
-    numbers.ok_or_else(|| EngineError::failed("a comparison gave no numbers", ""))
+    numbers.ok_or_else(|| EngineError::internal("a comparison of two snapshots gave no numbers"))
 }

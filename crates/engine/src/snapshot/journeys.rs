@@ -1,4 +1,4 @@
-//! Where journeys stood and where they stand: rank and key figures at the newest landmark that has matured.
+//! How journeys moved from one snapshot to another: rank and key figures at the newest landmark that has matured.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,10 +7,10 @@ use datafusion::logical_expr::{ident, lit};
 use datafusion::prelude::SessionContext;
 use serde::{Deserialize, Serialize};
 
-use super::diff::Tables;
+use super::tables::Tables;
 use crate::failure::EngineError;
-use crate::figures::Figures;
-use crate::published::Published;
+use crate::read::figures::Figures;
+use crate::read::published::Published;
 
 const KEY_JOURNEYS: &str = "fct_key_journeys";
 const ALL: &str = "all";
@@ -20,9 +20,9 @@ const ALL: &str = "all";
 pub struct JourneyMove {
     /// The journey.
     pub journey: String,
-    /// In the snapshot compared with; absent when it was not there.
+    /// Its figures in the earlier snapshot; absent when it was not in it.
     pub from: Option<JourneyFigures>,
-    /// In the snapshot compared; absent when it is not there.
+    /// Its figures in the later snapshot; absent when it is not in it.
     pub to: Option<JourneyFigures>,
 }
 
@@ -33,15 +33,15 @@ pub struct JourneyFigures {
     pub landmark: String,
     /// `ok` or why it is not ranked.
     pub status: String,
-    /// Its place by priority.
+    /// Its rank by priority.
     pub priority_rank: Option<i64>,
-    /// Its place by the data alone; ties share the mean.
+    /// Its rank by the data alone; ties share the mean.
     pub data_rank: Option<f64>,
     /// 0 to 1.
     pub priority: Option<f64>,
     /// Customers on it before the landmark.
     pub exposed: Option<i64>,
-    /// Their share that left after it.
+    /// The share of them that left after it.
     pub exposed_churn_rate: Option<f64>,
     /// The share of the others that left.
     pub unexposed_churn_rate: Option<f64>,
@@ -51,12 +51,12 @@ pub struct JourneyFigures {
     pub excess_churners: Option<f64>,
 }
 
-/// Which landmarks something can be said about.
+/// Which landmarks have churn figures.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Landmarks {
-    /// The newest with churn figures.
+    /// The newest that has.
     pub matured: Option<String>,
-    /// Those whose outcome window had not ended by then.
+    /// Later ones, whose outcome window had not ended at `as_of`.
     pub waiting: Vec<String>,
 }
 
@@ -106,7 +106,7 @@ async fn at_newest_landmark(table: Option<DataFrame>) -> Result<BTreeMap<String,
     Ok(at.filter_map(|row| Some((row.text("journey")?, figures(row)?))).collect())
 }
 
-/// A pipeline may have a table of this name with other columns; that one tells nothing here.
+/// A pipeline may have a table of this name with other columns; that one is left out.
 async fn all_segments(table: Option<DataFrame>) -> Result<Vec<Figures>, EngineError> {
     let Some(table) = table else { return Ok(Vec::new()) };
     let needed = ["journey", "segment", "landmark", "status"];

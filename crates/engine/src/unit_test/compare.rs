@@ -5,16 +5,16 @@ use serde::Serialize;
 
 use super::values::{same, shown};
 
-/// What is different.
+/// How rows differ from those expected.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Differences {
     /// Rows expected.
     pub expected: usize,
     /// Rows found.
     pub found: usize,
-    /// Rows that are there with other values.
+    /// Rows with other values.
     pub changed: Vec<ChangedRow>,
-    /// Expected rows that are not there.
+    /// Expected rows that were not found.
     pub missing: Vec<Vec<ShownCell>>,
     /// Rows that nobody expected.
     pub unexpected: Vec<Vec<ShownCell>>,
@@ -23,9 +23,9 @@ pub struct Differences {
 /// A row with other values than expected.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ChangedRow {
-    /// What is as expected, which tells the row.
+    /// Values as expected, which identify the row.
     pub same: Vec<ShownCell>,
-    /// What is not.
+    /// Values that differ.
     pub cells: Vec<ChangedCell>,
 }
 
@@ -45,7 +45,7 @@ pub struct ChangedCell {
     pub column: String,
     /// What was expected.
     pub expected: String,
-    /// What is there.
+    /// What was found.
     pub actual: String,
 }
 
@@ -54,7 +54,7 @@ pub(super) struct Compared {
     pub(super) columns: Vec<String>,
     /// Which of the columns identify a row.
     pub(super) identifying: Vec<bool>,
-    /// `None` where the row says nothing of the column.
+    /// `None` where the row does not state a value of the column.
     pub(super) expected: Vec<Vec<Option<ScalarValue>>>,
     pub(super) actual: Vec<Vec<ScalarValue>>,
 }

@@ -14,9 +14,9 @@ use throughline_lake::{column_type, declared_columns};
 use throughline_plan::{Graph, JOURNEY_DEFINITIONS, Parameters, named_columns, relation};
 
 use super::values::{inferred, typed};
-use crate::expressions::time_type;
 use crate::failure::EngineError;
-use crate::matching::Matcher;
+use crate::session::instants::time_type;
+use crate::workspace::matching::Matcher;
 
 /// The columns of relations, as far as they are known without a lake: those of sources that declare them, and of models
 /// that read nothing else.
@@ -59,7 +59,7 @@ impl KnownColumns {
     }
 }
 
-/// Puts everything that `model` reads into `session`: what is given, what can be computed from it, and empty relations.
+/// Registers everything that `model` reads in `session`: what is given, what can be computed from it, and empty relations.
 pub(super) async fn register_inputs(
     model: &str,
     given: &indexmap::IndexMap<String, GivenRows>,
@@ -100,7 +100,7 @@ pub(super) async fn register_inputs(
     if findings.is_empty() { Ok(()) } else { Err(findings.into()) }
 }
 
-/// Rows given for what the model does not read would be passed over in silence.
+/// Rows given for what the model does not read would be ignored without a word.
 fn refuse_unread(
     model: &str,
     given: &indexmap::IndexMap<String, GivenRows>,

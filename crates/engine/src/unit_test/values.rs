@@ -1,10 +1,10 @@
-//! Values of a test's rows as values of a column's type, and the type of a column that only its values tell.
+//! Values of a test's rows as values of a column's type, and the type of a column that is known only by its values.
 
 use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use throughline_config::{Cell, Diagnostic, Located, instant};
 
-use crate::expressions::{self, time_type};
+use crate::session::instants::{self, rfc3339, time_type};
 
 /// Floats that differ by less than this share of the larger one are equal: sums in another order are.
 const FLOAT_TOLERANCE: f64 = 1e-9;
@@ -19,7 +19,7 @@ pub(super) fn typed(column: &Located<String>, cell: &Cell, data_type: &DataType)
         data_type if data_type.is_integer() => text.parse().ok().map(|number| ScalarValue::Int64(Some(number))),
         data_type if data_type.is_floating() => text.parse().ok().map(|number| ScalarValue::Float64(Some(number))),
         DataType::Timestamp(..) | DataType::Date32 | DataType::Date64 => {
-            instant(text).map(|micros| expressions::instant(Some(micros)))
+            instant(text).map(|micros| instants::instant(Some(micros)))
         }
         // A column that is null wherever it comes from.
         DataType::Null => None,
@@ -97,7 +97,7 @@ fn type_of(text: &str, quoted: bool) -> DataType {
     }
 }
 
-/// Whether two values are the same to a person.
+/// Whether two values are the same for a reader.
 pub(super) fn same(expected: &ScalarValue, actual: &ScalarValue) -> bool {
     match (expected, actual) {
         (ScalarValue::Float64(Some(left)), ScalarValue::Float64(Some(right))) => {
@@ -115,7 +115,7 @@ pub(super) fn same(expected: &ScalarValue, actual: &ScalarValue) -> bool {
 pub(super) fn shown(value: &ScalarValue) -> String {
     match value {
         value if value.is_null() => "null".to_owned(),
-        ScalarValue::TimestampMicrosecond(Some(micros), _) => crate::run::rfc3339(*micros),
+        ScalarValue::TimestampMicrosecond(Some(micros), _) => rfc3339(*micros),
         ScalarValue::Float64(Some(number)) => format!("{number:?}"),
         other => other.to_string(),
     }

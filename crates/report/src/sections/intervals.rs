@@ -1,10 +1,11 @@
 //! Crude beside adjusted odds ratios of every journey.
 
-use throughline_engine::{AtLandmark, Estimate};
+use throughline_engine::Estimate;
 
 use crate::block::{Block, Figure, Picture, Section};
 use crate::chart::{Chart, IntervalMark, IntervalRow, Scale, Series, Unit};
 use crate::context::{Context, landmark_name};
+use crate::explain::AtLandmark;
 use crate::numbers::{interval, percent_interval, small, whole};
 use crate::table::Table;
 

@@ -1,10 +1,11 @@
 //! Everything about one journey: the explanation, segments, other outcomes, strata and the definition.
 
 use throughline_config::JourneyDefinition;
-use throughline_engine::{EngineError, Explanation, Figures};
+use throughline_engine::{EngineError, Figures};
 
 use crate::block::{Block, Chapter, Section};
 use crate::context::{Context, Found, landmark_name};
+use crate::explain::Explanation;
 use crate::numbers::{interval, percent_interval, small, whole};
 use crate::table::Table;
 use crate::words;

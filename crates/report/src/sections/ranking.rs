@@ -1,9 +1,8 @@
 //! The ranked journeys with their reasons, in the words of `throughline explain`.
 
-use throughline_engine::{AtLandmark, Explanation};
-
 use crate::block::{Block, Card, Fact, Section};
 use crate::context::{Context, landmark_name, verdict};
+use crate::explain::{AtLandmark, Explanation};
 use crate::numbers::{interval, rounded, small, whole};
 use crate::verdict::Verdict;
 use crate::words;

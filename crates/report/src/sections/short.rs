@@ -42,7 +42,7 @@ fn lead(context: &Context<'_>) -> Block {
     Block::Lead { text }
 }
 
-fn lower(at: &throughline_engine::AtLandmark) -> f64 {
+fn lower(at: &crate::explain::AtLandmark) -> f64 {
     at.excess_churners.and_then(|excess| excess.lower).unwrap_or(f64::NEG_INFINITY)
 }
 

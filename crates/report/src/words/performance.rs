@@ -1,7 +1,6 @@
 //! How a journey performs, and whether its score or its touchpoints' scores explain churn, in plain words.
 
-use throughline_engine::{Explanation, Performance};
-
+use crate::explain::{Explanation, Performance};
 use crate::numbers::{days, percent_interval, small, whole};
 
 /// Its quarters, one after another.

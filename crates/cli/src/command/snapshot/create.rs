@@ -1,7 +1,8 @@
 //! `throughline snapshot create 2026-Q3`.
 
 use throughline_engine::{
-    EngineError, Published, RunRecord, RunStatus, SnapshotOptions, SnapshotOutcome, Stop, create_snapshot, landmarks,
+    EngineError, Published, RunRecord, RunStatus, SnapshotOptions, SnapshotOutcome, StopSignal, create_snapshot,
+    landmarks,
 };
 
 use super::{diff, show};
@@ -14,7 +15,7 @@ use crate::terminal::{bytes, count, run_observer, say};
 /// Makes the snapshot and tells what came of it.
 pub(super) async fn run(workspace: &WorkspaceArguments, arguments: &SnapshotCreateArguments) -> Result<(), Exit> {
     let observer = run_observer(arguments.log_format);
-    let stop = Stop::default();
+    let stop = StopSignal::default();
     let how = SnapshotOptions { revise: arguments.revise, threads: usize::from(arguments.threads), stop: stop.clone() };
     let mut interruptions = Interruptions::new();
     let outcome = tokio::select! {
@@ -72,7 +73,8 @@ fn failed(record: &RunRecord) -> Exit {
         RunStatus::TestsFailed => Exit::tests_failed(),
         RunStatus::Interrupted => interrupted(),
         RunStatus::Held => Exit::held(),
-        _ => Exit::step_failed(),
+        RunStatus::Failed if record.steps.iter().any(|step| step.internal) => Exit::internal(),
+        RunStatus::Failed | RunStatus::Done => Exit::step_failed(),
     }
 }
 

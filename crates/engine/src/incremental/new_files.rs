@@ -1,0 +1,119 @@
+//! What the files of a source hold that came since a ledger was written, of the history that is finished.
+
+use std::collections::{HashMap, HashSet};
+
+use arrow::array::{AsArray, RecordBatch};
+use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
+use datafusion::common::ScalarValue;
+use datafusion::functions::expr_fn::least;
+use datafusion::functions_aggregate::expr_fn::{count, min};
+use datafusion::logical_expr::{Expr, cast, lit, when};
+use datafusion::prelude::ident;
+use throughline_config::{Source, SourceKind, Timestamp};
+use throughline_lake::open_source_files;
+
+use super::ledger::Ledger;
+use crate::failure::EngineError;
+use crate::session::instants::{at, instant, time_type};
+use crate::workspace::prepare::Prepared;
+
+/// The rows of new files before the end of the finished history.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct NewRows {
+    /// The earliest within the lookback.
+    pub(super) earliest: Option<Timestamp>,
+    /// How many lie before the lookback.
+    pub(super) late: u64,
+    /// The earliest of these.
+    pub(super) late_since: Option<Timestamp>,
+}
+
+/// The new files of sources; each set of files is read once, however many models ask.
+pub(super) struct NewFiles<'a> {
+    prepared: &'a Prepared,
+    /// By source, files, the end of the finished history and the beginning of the lookback.
+    read: HashMap<(String, Vec<u64>, Timestamp, Timestamp), NewRows>,
+}
+
+impl<'a> NewFiles<'a> {
+    pub(super) fn of(prepared: &'a Prepared) -> Self {
+        Self { prepared, read: HashMap::new() }
+    }
+
+    /// The rows that came into a source since `before` was written; `oldest` is where the lookback begins. `None` when a
+    /// file came or went whose rows have no time to tell them by.
+    pub(super) async fn rows(
+        &mut self,
+        source: &Source,
+        before: &Ledger,
+        oldest: Timestamp,
+    ) -> Result<Option<NewRows>, EngineError> {
+        let name = source.name.value.as_str();
+        let Some(open) = self.prepared.sources.get(name) else { return Ok(Some(NewRows::default())) };
+        let known: HashSet<u64> = before.stamps(name).collect();
+        let now: HashSet<u64> = open.stamps.iter().copied().collect();
+        let mut new: Vec<u64> = now.difference(&known).copied().collect();
+        let is_any_gone = known.difference(&now).next().is_some();
+        if new.is_empty() && !is_any_gone {
+            return Ok(Some(NewRows::default()));
+        }
+        if source.kind == SourceKind::Seed || source.time_column.is_none() {
+            return Ok(None);
+        }
+        new.sort_unstable();
+        let key = (name.to_owned(), new, before.until, oldest);
+        let mut found = match self.read.get(&key) {
+            Some(found) => *found,
+            None => {
+                let found = self.read(source, &key.1, before.until, oldest).await?;
+                self.read.insert(key, found);
+                found
+            }
+        };
+        if is_any_gone {
+            // Nobody knows which rows were in a file that is gone, so the whole lookback is rebuilt.
+            found.earliest = Some(oldest);
+        }
+        Ok(Some(found))
+    }
+
+    async fn read(
+        &self,
+        source: &Source,
+        stamps: &[u64],
+        until: Timestamp,
+        oldest: Timestamp,
+    ) -> Result<NewRows, EngineError> {
+        let wanted = stamps.iter().copied().collect();
+        // A Delta source is not read by its files.
+        let Some(opened) = open_source_files(source, &self.prepared.stores, &wanted).await? else {
+            return Ok(NewRows { earliest: Some(oldest), ..NewRows::default() });
+        };
+        let session = self.prepared.session()?;
+        let times = source.active_at.iter().chain(source.time_column.iter().filter(|_| source.active_at.is_empty()));
+        let mut times: Vec<Expr> = times.map(|time| cast(ident(time.as_str()), time_type())).collect();
+        let first = if times.len() > 1 { least(times) } else { times.pop().unwrap_or_else(|| lit(ScalarValue::Null)) };
+        let rows = session.read_table(opened.provider)?.select(vec![first.alias("first")])?;
+        let rows = rows.filter(ident("first").lt(at(until)))?;
+        let (first, is_late) = (|| ident("first"), || ident("first").lt(at(oldest)));
+        let never = || lit(instant(None));
+        let sums = vec![
+            min(when(is_late(), never()).otherwise(first())?).alias("earliest"),
+            count(when(is_late(), lit(1_i64)).otherwise(lit(ScalarValue::Int64(None)))?).alias("late"),
+            min(when(is_late(), first()).otherwise(never())?).alias("late_since"),
+        ];
+        let found = rows.aggregate(vec![], sums)?.collect().await?;
+        Ok(found.first().filter(|batch| batch.num_rows() == 1).map(new_rows).unwrap_or_default())
+    }
+}
+
+fn new_rows(row: &RecordBatch) -> NewRows {
+    let time =
+        |column: usize| row.column(column).as_primitive_opt::<TimestampMicrosecondType>()?.iter().next().flatten();
+    let late = row.column(1).as_primitive_opt::<Int64Type>().and_then(|numbers| numbers.iter().next().flatten());
+    NewRows {
+        earliest: time(0),
+        late: late.and_then(|late| u64::try_from(late).ok()).unwrap_or(0),
+        late_since: time(2),
+    }
+}

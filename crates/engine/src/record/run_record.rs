@@ -1,0 +1,66 @@
+//! The record of a run: what ran, what came of it, and which table versions belong together.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::step_record::{StepRecord, TriggerRecord};
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunStatus {
+    /// Every step was done.
+    Done,
+    /// A step failed.
+    Failed,
+    /// No step failed, but a data test did.
+    TestsFailed,
+    /// Another run took over the pipeline or a table.
+    Held,
+    /// It was asked to stop, or killed.
+    Interrupted,
+}
+
+impl RunStatus {
+    /// The word for it in the stored record.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::TestsFailed => "tests_failed",
+            Self::Held => "held",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+/// A run, as stored beside the tables.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// Sorts by time: `20261124T065003123456Z-1f2e3d4c`.
+    pub run_id: String,
+    /// The pipeline's name.
+    pub pipeline: String,
+    /// The cut of every source, RFC 3339.
+    pub as_of: String,
+    /// When it began, RFC 3339.
+    pub started_at: String,
+    /// When it ended, RFC 3339.
+    pub finished_at: String,
+    /// Wall time.
+    pub seconds: f64,
+    /// How it ended.
+    pub status: RunStatus,
+    /// The program's version.
+    pub program: String,
+    /// Most memory held by the process, where known.
+    pub peak_memory_bytes: Option<u64>,
+    /// Each step, in the plan's order; last the log of triggers, where a trigger reads one of its tables.
+    pub steps: Vec<StepRecord>,
+    /// What the triggers found.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub triggers: Vec<TriggerRecord>,
+    /// The consistent set: every published table of the pipeline and its version after this run.
+    pub tables: BTreeMap<String, u64>,
+}

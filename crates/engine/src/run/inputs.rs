@@ -1,0 +1,76 @@
+//! What a run reads without making it: the last complete run.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::DateTime;
+use datafusion::prelude::SessionContext;
+use throughline_plan::{Plan, Step};
+
+use crate::failure::EngineError;
+use crate::read::published::Published;
+use crate::session::instants::rfc3339;
+use crate::workspace::prepare::Prepared;
+
+/// The last complete run, and a session in which its tables that this run reads and does not make are registered.
+pub(crate) struct Inputs {
+    pub(crate) published: Option<Published>,
+    pub(crate) session: SessionContext,
+}
+
+impl Inputs {
+    /// Opens them.
+    ///
+    /// # Errors
+    /// Tables as of a later instant are published; or a table is read that is neither made nor published.
+    pub(crate) async fn open(prepared: &Prepared, steps: &[&Step], full_refresh: bool) -> Result<Self, EngineError> {
+        let plan = &prepared.plan;
+        let published = Published::latest(&prepared.warehouse, &plan.pipeline.name).await?;
+        if let Some(published) = published.as_ref().filter(|_| !full_refresh) {
+            refuse_older_cut(plan, published)?;
+        }
+        let session = prepared.session()?;
+        register_unselected(plan, steps, published.as_ref(), &session).await?;
+        Ok(Self { published, session })
+    }
+
+    /// The tables of the last complete run, with their versions.
+    pub(crate) fn tables(&self) -> BTreeMap<String, u64> {
+        self.published.as_ref().map(|published| published.record.tables.clone()).unwrap_or_default()
+    }
+}
+
+fn refuse_older_cut(plan: &Plan, published: &Published) -> Result<(), EngineError> {
+    let as_of = rfc3339(plan.parameters.as_of());
+    let is_earlier = DateTime::parse_from_rfc3339(&published.record.as_of)
+        .is_ok_and(|newest| newest.timestamp_micros() > plan.parameters.as_of());
+    if is_earlier {
+        return Err(EngineError::refused(
+            format!("the published tables are as of {}, this run would be as of {as_of}", published.record.as_of),
+            "leave `--as-of` out, or replace newer tables by older ones with `--full-refresh`",
+        ));
+    }
+    Ok(())
+}
+
+async fn register_unselected(
+    plan: &Plan,
+    steps: &[&Step],
+    published: Option<&Published>,
+    session: &SessionContext,
+) -> Result<(), EngineError> {
+    let made: BTreeSet<&str> = steps.iter().map(|step| step.name.as_str()).collect();
+    let read: BTreeSet<&str> = steps.iter().flat_map(|step| step.inputs.iter().map(String::as_str)).collect();
+    for name in read.difference(&made).filter(|name| plan.step(name).is_some()) {
+        let is_registered = match published {
+            Some(published) => published.register_table(name, session).await?,
+            None => false,
+        };
+        if !is_registered {
+            return Err(EngineError::refused(
+                format!("`{name}` is read by the selected models, but it is neither selected nor published"),
+                format!("select it too (`--select +…`), or run it first: throughline run --select +{name}"),
+            ));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,331 @@
+//! One run, stage by stage.
+//!
+//! 1. **Select** the steps that the selected models need.
+//! 2. **Refuse** what cannot be done, before anything is written.
+//! 3. **Take the lease** of the pipeline, so that no other run writes its tables.
+//! 4. **Decide**, now that nothing changes any more, what is reused ([`super::resume`]) and what incremental models rebuild
+//!    ([`crate::incremental`]).
+//! 5. **Work off** the steps as the schedule says ([`super::schedule`], [`super::work_off`]), each published only when its
+//!    tests passed; then fire triggers.
+//! 6. **Record** what became of each step. Only a record that says `done` makes the run's tables the ones that are read.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use throughline_config::Timestamp;
+use throughline_lake::{Lease, Warehouse};
+use throughline_plan::{Plan, Selection, Step, TRIGGER_LOG};
+
+use super::attempts::Attempts;
+use super::inputs::Inputs;
+use super::journal::RunJournal;
+use super::lease::{LEASE, take_lease};
+use super::made_from::MadeFrom;
+use super::outcome::{status, versions};
+use super::resume::{Candidate, Resumption, candidates};
+use super::schedule::{Schedule, ScheduledStep};
+use super::work_off::{Steps, work_off};
+use crate::failure::EngineError;
+use crate::incremental::{
+    ChangedCustomers, FoundOpenInstances, IntervalOptions, Rebuilds, decide_rebuilds, digests_table, source_windows,
+};
+use crate::record::events::{Event, Observer};
+use crate::record::progress::RunProgress;
+use crate::record::run_record::{RunRecord, RunStatus};
+use crate::record::step_record::{StepRecord, StepStatus};
+use crate::record::stored::store_record;
+use crate::record::usage::peak_memory_bytes;
+use crate::session::instants::rfc3339;
+use crate::session::relation_cache::RelationCache;
+use crate::step::commit::Commits;
+use crate::step::context::StepContext;
+use crate::step::execute::execute;
+use crate::step::leftovers::{Leftovers, remove_own};
+use crate::step::rejected::rejected_table;
+use crate::step::relations::Relations;
+use crate::step::stop::StopSignal;
+use crate::step::triggers::fire_triggers;
+use crate::workspace::needed_steps::needed_steps;
+use crate::workspace::prepare::Prepared;
+
+/// How to run.
+#[derive(Debug, Clone, Default)]
+pub struct RunOptions {
+    /// Which models.
+    pub selection: Selection,
+    /// What is rebuilt whatever the ledgers say; a full refresh also accepts an `as_of` before the published one.
+    pub interval: IntervalOptions,
+    /// Steps side by side, at least one.
+    pub threads: usize,
+    /// Start nothing more after a failure.
+    pub fail_fast: bool,
+    /// Reuse the results of the last run that are still right.
+    pub retry: bool,
+    /// In an object store: how long after its last sign of life another run takes over from this one; a minute when
+    /// absent.
+    pub lease: Option<Duration>,
+    /// For asking the run to stop.
+    pub stop: StopSignal,
+}
+
+/// Runs `prepared` and stores the record of the run.
+///
+/// A step that fails keeps those that read it from running and no others; what became of each is in the record.
+///
+/// # Errors
+/// When nothing could run at all: a selector that fits nothing, an `as_of` before the published one, an input that is
+/// neither selected nor published, or a warehouse that cannot be reached.
+pub async fn run(
+    prepared: &Arc<Prepared>,
+    options: &RunOptions,
+    observer: &Arc<dyn Observer>,
+) -> Result<RunRecord, EngineError> {
+    let began = Began { instant: Instant::now(), at: Utc::now() };
+    let run_id = began.run_id();
+    let steps = selected_steps(&prepared.plan, &options.selection)?;
+    Inputs::open(prepared, &steps, options.interval.full_refresh).await?;
+    let warehouse = prepared.warehouse.of_run(&run_id);
+    let pipeline = prepared.plan.pipeline.name.value.as_str();
+    let lease = take_lease(&warehouse, pipeline, &run_id, options.lease.unwrap_or(LEASE)).await?;
+    let decisions = match Decisions::reach(prepared, options, &steps, &warehouse).await {
+        Ok(decisions) => decisions,
+        Err(error) => {
+            lease.release().await;
+            return Err(error);
+        }
+    };
+    let (inputs, decisions) = decisions;
+    let context = Arc::new(StepContext {
+        relations: Relations {
+            prepared: Arc::clone(prepared),
+            session: inputs.session.clone(),
+            observer: Arc::clone(observer),
+            windows: decisions.windows.clone(),
+            cache: Some(RelationCache::new(&inputs.session, prepared.session_options.memory_limit)),
+        },
+        rebuilds: decisions.rebuilds.clone(),
+        changed: ChangedCustomers::default(),
+        open: FoundOpenInstances::default(),
+        published: inputs.tables(),
+        run_id,
+        warehouse,
+        commits: Commits::<Lease>::new(options.stop.clone(), lease),
+        leftovers: Leftovers::of(decisions.attempts.ended.clone()),
+    });
+    let outcome = carry_out(&context, options, &steps, decisions, &began).await;
+    // Every task of the run has ended; one that panicked may hold on for a moment.
+    if let Some(context) = Arc::into_inner(context) {
+        context.commits.release().await;
+    }
+    outcome
+}
+
+/// When a run began.
+struct Began {
+    instant: Instant,
+    at: DateTime<Utc>,
+}
+
+impl Began {
+    /// Sorts by time, to the microsecond, because the newest id names the newest run; the random end keeps two runs of
+    /// one instant apart.
+    fn run_id(&self) -> String {
+        let random = uuid::Uuid::new_v4().simple().to_string();
+        format!("{}-{}", self.at.format("%Y%m%dT%H%M%S%6fZ"), &random[..8])
+    }
+}
+
+fn selected_steps<'a>(plan: &'a Plan, selection: &Selection) -> Result<Vec<&'a Step>, EngineError> {
+    let steps = needed_steps(plan, &selection.models(&plan.pipeline, &plan.graph)?);
+    if steps.is_empty() {
+        return Err(EngineError::refused("nothing is selected", "`--exclude` takes away all that `--select` names"));
+    }
+    Ok(steps)
+}
+
+/// What a run decides once it holds its pipeline.
+struct Decisions {
+    attempts: Attempts,
+    candidates: Vec<Candidate>,
+    made_from: MadeFrom,
+    resumption: Resumption,
+    rebuilds: Rebuilds,
+    /// For each relation that is not read whole, the instant since which it is.
+    windows: BTreeMap<String, Timestamp>,
+}
+
+impl Decisions {
+    /// Opens the inputs once more, because another run may have ended since they were first opened, and decides.
+    async fn reach(
+        prepared: &Prepared,
+        options: &RunOptions,
+        steps: &[&Step],
+        warehouse: &Warehouse,
+    ) -> Result<(Inputs, Self), EngineError> {
+        let plan = &prepared.plan;
+        let inputs = Inputs::open(prepared, steps, options.interval.full_refresh).await?;
+        let attempts = Attempts::of(warehouse, &plan.pipeline.name).await?;
+        let made_from = MadeFrom::of(prepared, options.interval, inputs.tables());
+        let candidates = if options.retry { candidates(plan, steps)? } else { Vec::new() };
+        let resumption = match &attempts.last {
+            Some(last) if options.retry => {
+                let resumption = Resumption::decide(last, &candidates, &made_from, warehouse).await?;
+                resumption.register(&candidates, warehouse, &inputs.session).await?;
+                resumption
+            }
+            _ => Resumption::default(),
+        };
+        let rebuilds = decide_rebuilds(prepared, steps, options.interval).await?;
+        let run = steps.iter().copied().filter(|step| !resumption.reused.contains_key(&step.name));
+        let windows = source_windows(plan, &run.collect::<Vec<_>>(), &rebuilds);
+        Ok((inputs, Self { attempts, candidates, made_from, resumption, rebuilds, windows }))
+    }
+}
+
+/// Works off the steps and stores the record.
+async fn carry_out(
+    context: &Arc<StepContext>,
+    options: &RunOptions,
+    steps: &[&Step],
+    decisions: Decisions,
+    began: &Began,
+) -> Result<RunRecord, EngineError> {
+    let observer = context.relations.observer.as_ref();
+    let Decisions { attempts, candidates, made_from, resumption, rebuilds, .. } = decisions;
+    warn_of_late_rows(steps, &rebuilds, observer);
+    let mut record = begun_record(context, began);
+    let progress = RunProgress::begin(&context.warehouse, observer, record.clone()).await?;
+    let names: Vec<String> = steps.iter().map(|step| step.name.clone()).collect();
+    observer.event(&Event::RunStarted { run_id: &context.run_id, steps: &names });
+    if let (true, Some(last)) = (options.retry, &attempts.last) {
+        observer.event(&Event::Note { message: &resumption.summary(&last.run_id, &candidates) });
+    }
+    let Resumption { reused, because } = resumption;
+    let mut journal = RunJournal { observer, progress, made_from, because, versions: BTreeMap::new() };
+    let schedule = Schedule::new(scheduled(steps), options.threads, options.fail_fast);
+    let mut ended = work_off(context, schedule, reused.into_values().collect(), &mut journal).await;
+    let mut ended: Vec<StepRecord> = names.iter().filter_map(|name| ended.remove(name)).collect();
+    if let Some((log, found)) = fire_triggers(context, &ended).await {
+        ended.push(log);
+        record.triggers = found;
+    }
+    record.status = status(&ended, context.commits.is_stopped());
+    let lost = match record.status {
+        RunStatus::Done => still_held(context).await?,
+        _ => None,
+    };
+    if lost.is_some() {
+        record.status = RunStatus::Held;
+    }
+    if record.status == RunStatus::Interrupted {
+        let tables = context
+            .commits
+            .without_unknown(names.iter().flat_map(|name| tables_of(name)).chain([TRIGGER_LOG.to_owned()]));
+        remove_own(&context.run_id, &tables, &context.warehouse).await;
+    }
+    record.tables = versions(context.published.clone(), &ended);
+    record.steps = ended;
+    record.finished_at = Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true);
+    record.seconds = began.instant.elapsed().as_secs_f64();
+    record.peak_memory_bytes = peak_memory_bytes();
+    store_record(&record, &context.warehouse).await?;
+    clear_away(&record, &attempts, &context.warehouse).await;
+    observer.event(&Event::RunFinished { record: &record });
+    lost.map_or(Ok(record), Err)
+}
+
+/// Confirms that the run still holds its pipeline. Returns the error when another run has taken over. Without an answer,
+/// the record is not written, as when the store does not take it: the run then looks killed.
+async fn still_held(context: &StepContext) -> Result<Option<EngineError>, EngineError> {
+    match context.commits.confirm().await {
+        Ok(()) => Ok(None),
+        Err(lost @ EngineError::Held { .. }) => Ok(Some(lost)),
+        Err(error) => Err(error),
+    }
+}
+
+/// The record of a run that has begun; until it has ended, it counts as interrupted.
+fn begun_record(context: &StepContext, began: &Began) -> RunRecord {
+    let plan = &context.relations.prepared.plan;
+    let started_at = began.at.to_rfc3339_opts(SecondsFormat::Millis, true);
+    RunRecord {
+        run_id: context.run_id.clone(),
+        pipeline: plan.pipeline.name.value.clone(),
+        as_of: rfc3339(plan.parameters.as_of()),
+        started_at: started_at.clone(),
+        finished_at: started_at,
+        seconds: 0.0,
+        status: RunStatus::Interrupted,
+        program: env!("CARGO_PKG_VERSION").to_owned(),
+        peak_memory_bytes: None,
+        steps: Vec::new(),
+        triggers: Vec::new(),
+        tables: BTreeMap::new(),
+    }
+}
+
+/// The steps as the schedule takes them: what they read counts as far as this run makes it.
+fn scheduled(steps: &[&Step]) -> Vec<ScheduledStep> {
+    let made: BTreeSet<&str> = steps.iter().map(|step| step.name.as_str()).collect();
+    let step = |step: &&Step| ScheduledStep {
+        name: step.name.clone(),
+        inputs: step.inputs.iter().filter(|input| made.contains(input.as_str())).cloned().collect(),
+    };
+    steps.iter().map(step).collect()
+}
+
+impl Steps for StepContext {
+    fn execute(&self, step: &str) -> impl Future<Output = StepRecord> + Send {
+        execute(self, step)
+    }
+
+    fn blank_record(&self, step: &str, status: StepStatus) -> StepRecord {
+        self.relations.blank_record(step, status)
+    }
+
+    fn is_closed(&self) -> bool {
+        self.commits.is_closed()
+    }
+}
+
+/// Every table that a step may stage rows for.
+fn tables_of(step: &str) -> [String; 3] {
+    [step.to_owned(), rejected_table(step), digests_table(step)]
+}
+
+/// Removes the progress of this run, whose record is there; and that of killed ones, when there is nothing left to reuse
+/// of them or to clear away after them. What cannot be removed is tried again by the next run.
+async fn clear_away(record: &RunRecord, attempts: &Attempts, warehouse: &Warehouse) {
+    let _ = warehouse.remove_progress(&record.run_id).await;
+    if record.status == RunStatus::Done {
+        for run_id in &attempts.killed {
+            let _ = warehouse.remove_progress(run_id).await;
+        }
+        // A record is written in a moment: what was begun before this run and is not finished has no writer any more.
+        if let Ok(began) = DateTime::parse_from_rfc3339(&record.started_at) {
+            warehouse.remove_unfinished_records(began.into());
+        }
+    }
+}
+
+/// Says of rows that came later than the lookback how they are taken in.
+fn warn_of_late_rows(steps: &[&Step], rebuilds: &Rebuilds, observer: &dyn Observer) {
+    let mut warned = BTreeSet::new();
+    for step in steps {
+        for late in rebuilds.get(&step.name).map(|rebuild| rebuild.late.as_slice()).unwrap_or_default() {
+            if warned.insert(late.source.clone()) {
+                let since = rfc3339(late.since);
+                let message = format!(
+                    "{} row{} of `{}` came later than the lookback, the earliest of {since}, and change nothing yet; \
+                     `throughline run --start {since}` takes them in",
+                    late.rows,
+                    if late.rows == 1 { "" } else { "s" },
+                    late.source,
+                );
+                observer.event(&Event::Warning { message: &message });
+            }
+        }
+    }
+}

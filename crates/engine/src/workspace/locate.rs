@@ -1,0 +1,28 @@
+//! A workspace's pipeline and its warehouse, with no source opened.
+
+use std::sync::Arc;
+
+use datafusion::execution::runtime_env::RuntimeEnv;
+use throughline_config::{Diagnostic, Pipeline, load_pipeline};
+use throughline_lake::{Stores, Warehouse};
+
+use super::options::PrepareOptions;
+use crate::failure::EngineError;
+use crate::session::sessions::new_runtime;
+
+/// The pipeline, its warehouse, and the runtime that reads it.
+pub(crate) fn locate(options: &PrepareOptions) -> Result<(Pipeline, Warehouse, Arc<RuntimeEnv>), EngineError> {
+    let (pipeline, _warnings) = load_pipeline(&options.load())?;
+    let runtime = new_runtime(&options.session)?;
+    let stores = Arc::new(Stores::new(pipeline.project.clone(), Arc::clone(&runtime)));
+    let warehouse = open_warehouse(&pipeline, &stores)?;
+    Ok((pipeline, warehouse, runtime))
+}
+
+pub(crate) fn open_warehouse(pipeline: &Pipeline, stores: &Arc<Stores>) -> Result<Warehouse, EngineError> {
+    Warehouse::open(&pipeline.warehouse.value, stores).map_err(|error| {
+        let finding =
+            Diagnostic::error("warehouse", error.to_string()).at(pipeline.warehouse.place.clone()).help(error.help());
+        EngineError::Configuration(finding.into())
+    })
+}

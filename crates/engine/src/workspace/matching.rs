@@ -1,0 +1,144 @@
+//! The matcher's place in the plan: its operator for the planner, and its errors as findings in the YAML.
+
+use arrow::datatypes::DataType;
+use datafusion::common::{ParamValues, ScalarValue};
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::LogicalPlan;
+use indexmap::IndexMap;
+use throughline_config::{Diagnostic, Diagnostics, JourneyDefinition, Located, MatchRows, Place, closest};
+use throughline_journeys::{DefinitionCounts, Field, MatchError, MatchErrorKind, OutputRows, Score, match_journeys};
+use throughline_plan::{JourneyMatching, Parameters};
+
+use crate::record::step_record::ConservationRow;
+
+/// Plans `match:` models with the journeys crate's operator.
+pub(crate) struct Matcher;
+
+impl JourneyMatching for Matcher {
+    fn matching(
+        &self,
+        input: LogicalPlan,
+        rows: MatchRows,
+        definitions: &IndexMap<String, JourneyDefinition>,
+        parameters: &Parameters,
+        state: &SessionState,
+    ) -> Result<LogicalPlan, Diagnostics> {
+        let variables = parameters.as_param_values();
+        let rows = match rows {
+            MatchRows::Members => OutputRows::Members,
+            MatchRows::Instances => OutputRows::Instances { satisfied: satisfied(&variables) },
+        };
+        let journeys = definitions.values();
+        match_journeys(input, journeys, parameters.as_of(), Some(&variables), rows, state).map_err(|errors| {
+            let findings = errors.iter().map(|error| finding(error, definitions));
+            Diagnostics(findings.collect())
+        })
+    }
+
+    fn made_of(&self, column: &str) -> &'static [&'static str] {
+        throughline_journeys::made_of(column)
+    }
+}
+
+/// The pipeline's variable `satisfied`, or 4 of 5 (SEMANTICS 1).
+fn satisfied(variables: &ParamValues) -> Score {
+    const FOUR_OF_FIVE: f64 = 0.75;
+    let value = variables.get_placeholders_with_values("$satisfied").ok();
+    let number = value.and_then(|value| value.value.cast_to(&DataType::Float64).ok());
+    match number {
+        Some(ScalarValue::Float64(Some(score))) => Score(score),
+        _ => Score(FOUR_OF_FIVE),
+    }
+}
+
+fn finding(error: &MatchError, definitions: &IndexMap<String, JourneyDefinition>) -> Diagnostic {
+    let (code, label, help) = words(&error.kind);
+    let mut finding = Diagnostic::error(code, error.message.clone()).label(label);
+    if let Some(place) = place(error, definitions) {
+        finding = finding.at(place);
+    }
+    if help.is_empty() { finding } else { finding.help(help) }
+}
+
+/// The code, the words beside the caret, and the way out.
+fn words(kind: &MatchErrorKind) -> (&'static str, String, String) {
+    let none = String::new;
+    match kind {
+        MatchErrorKind::Syntax => ("syntax", none(), "write one SQL condition over the touchpoint's columns".to_owned()),
+        MatchErrorKind::UnknownColumn { name, candidates } => {
+            let near = closest(name, candidates.iter().map(String::as_str));
+            let label = near.map(|near| format!("did you mean `{near}`?")).unwrap_or_default();
+            ("unknown-column", label, format!("columns here: {}", candidates.join(", ")))
+        }
+        MatchErrorKind::NotBoolean { .. } => {
+            ("not-boolean", none(), "compare it with something, as in `event = 'order_placed'`".to_owned())
+        }
+        MatchErrorKind::NotOfTheTouchpoint => {
+            ("not-of-the-touchpoint", none(), "a condition looks at one touchpoint and nothing else".to_owned())
+        }
+        MatchErrorKind::UnknownVariable { .. } => {
+            ("unknown-parameter", none(), "declare it under `variables:` of the pipeline".to_owned())
+        }
+        MatchErrorKind::Invalid => ("type-check", none(), none()),
+        MatchErrorKind::MissingColumn { .. } | MatchErrorKind::ColumnType { .. } => (
+            "matcher-input",
+            none(),
+            "the relation under `match:` needs customer_id and touchpoint_id (text or int64) and occurred_at (timestamp in microseconds, UTC)".to_owned(),
+        ),
+        MatchErrorKind::MissingMeasured { .. } | MatchErrorKind::MeasuredType { .. } => (
+            "matcher-input",
+            none(),
+            "instances are measured by channel, function and topic (text), resolved (boolean), satisfaction and cost (numbers); a source that has none of them says so, as in `CAST(NULL AS DOUBLE) AS cost`".to_owned(),
+        ),
+        MatchErrorKind::ColumnClash { name } => {
+            ("column-clash", none(), format!("name the input's `{name}` otherwise; the matcher adds a column of that name"))
+        }
+    }
+}
+
+fn place(error: &MatchError, definitions: &IndexMap<String, JourneyDefinition>) -> Option<Place> {
+    let definition = definitions.get(error.definition.as_ref()?)?;
+    let text: &Located<String> = match error.field? {
+        Field::Starts => &definition.starts,
+        Field::Ends => definition.ends.as_ref()?,
+        Field::Abandons => definition.abandons.as_ref()?,
+        Field::Includes => definition.includes.as_ref()?,
+        Field::Key => match &error.kind {
+            MatchErrorKind::UnknownColumn { name, .. } | MatchErrorKind::MissingColumn { name } => {
+                definition.key.iter().find(|column| &column.value == name)?
+            }
+            _ => definition.key.first()?,
+        },
+    };
+    Some(match &error.span {
+        Some(span) => text.place_within(span.clone()),
+        None => text.place.clone(),
+    })
+}
+
+/// The matcher's counts as a row of the run record.
+pub(crate) fn conservation(definition: &DefinitionCounts) -> ConservationRow {
+    let counts = &definition.counts;
+    let named = |pairs: &[(&str, u64)]| {
+        pairs.iter().filter(|(_, number)| *number > 0).map(|(name, number)| ((*name).to_owned(), *number)).collect()
+    };
+    ConservationRow {
+        journey: definition.journey.clone(),
+        read: counts.read,
+        members: counts.members,
+        non_members: counts.non_members,
+        set_aside: named(&[
+            ("null key", counts.set_aside.null_key),
+            ("null touchpoint_id", counts.set_aside.null_id),
+            ("null occurred_at", counts.set_aside.null_time),
+        ]),
+        after_as_of: counts.after_as_of,
+        instances: named(&[
+            ("completed", counts.instances.completed),
+            ("abandoned", counts.instances.abandoned),
+            ("expired", counts.instances.expired),
+            ("restarted", counts.instances.restarted),
+            ("open", counts.instances.open),
+        ]),
+    }
+}
