@@ -10,6 +10,7 @@ mod readers;
 mod rows;
 mod scalar;
 mod scalar_counts;
+mod scalar_figure;
 mod scalar_rates;
 mod strata;
 mod structs;

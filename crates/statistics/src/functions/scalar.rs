@@ -16,10 +16,12 @@ use datafusion::{
 
 use super::{
     parameters::{DEFAULT_LEVEL, Description},
-    readers, scalar_counts, scalar_rates,
+    readers, scalar_counts,
+    scalar_figure::Figure,
+    scalar_rates,
     structs::{estimate_array, estimate_type, test_array, test_type},
 };
-use crate::{distributions::Confidence, proportion::Estimate, stratified::ChiSquaredTest};
+use crate::{distributions::Confidence, proportion::Estimate};
 
 /// The scalar functions.
 pub(crate) fn all() -> Vec<Arc<ScalarUDF>> {
@@ -28,17 +30,6 @@ pub(crate) fn all() -> Vec<Arc<ScalarUDF>> {
         .map(|(description, figure)| Arc::new(ScalarUDF::new_from_impl(FigureFunction::new(description, figure))))
         .chain(readers::all())
         .collect()
-}
-
-/// What a row's arguments are turned into; `None` where the figure is undefined.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Figure {
-    /// A figure with its interval.
-    Estimate(fn(&[f64], Confidence) -> Option<Estimate>),
-    /// A number.
-    Number(fn(&[f64]) -> Option<f64>),
-    /// A test.
-    Test(fn(&[f64]) -> Option<ChiSquaredTest>),
 }
 
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use super::{
     parameters::{Description, Kind, Parameter},
-    scalar::Figure,
+    scalar_figure::Figure,
 };
 use crate::{
     distributions::Confidence,

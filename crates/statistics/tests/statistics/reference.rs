@@ -1,15 +1,13 @@
 //! Every figure of `reference/*.csv`, which `reference/make_reference.py` takes from scipy, statsmodels and lifelines.
 
-use std::collections::BTreeMap;
-
 use throughline_statistics::{
     correlation::CorrelationSums,
     distributions::{Confidence, chi_squared_upper_tail, normal_quantile},
     false_discovery::benjamini_hochberg,
     logistic,
-    proportion::{Estimate, wilson},
+    proportion::wilson,
     roc::{ScoredCount, auc},
-    stratified::{ChiSquaredTest, excess_churners, mantel_haenszel},
+    stratified::{excess_churners, mantel_haenszel},
     survival::{FollowUp, kaplan_meier_difference},
     two_by_two::{Cells, odds_ratio, phi, risk_difference, risk_ratio},
 };
@@ -34,7 +32,10 @@ const FILES: [&str; 14] = [
     "differences",
 ];
 
+mod figures;
 mod person_time;
+
+use figures::{Figures, estimate, named, test};
 
 /// One case of a reference file.
 struct Case {
@@ -45,9 +46,6 @@ struct Case {
     horizon: f64,
     expected: Vec<(String, String)>,
 }
-
-/// Figures by name; `None` is an undefined one.
-type Figures = BTreeMap<String, Option<f64>>;
 
 #[test]
 fn every_figure_agrees_with_its_reference() {
@@ -166,26 +164,6 @@ fn compute(case: &Case) -> (Figures, &'static str) {
         function => person_time::figures(function, &rows, case.horizon, confidence),
     };
     (figures, "ok")
-}
-
-fn named<const N: usize>(figures: [(&str, Option<f64>); N]) -> Figures {
-    figures.into_iter().map(|(name, figure)| (name.to_owned(), figure)).collect()
-}
-
-fn estimate(estimate: Option<Estimate>) -> Figures {
-    named([
-        ("estimate", estimate.map(|estimate| estimate.estimate)),
-        ("lower", estimate.map(|estimate| estimate.lower)),
-        ("upper", estimate.map(|estimate| estimate.upper)),
-    ])
-}
-
-fn test(prefix: &str, test: Option<ChiSquaredTest>) -> Figures {
-    let mut figures = Figures::new();
-    figures.insert(format!("{prefix}statistic"), test.map(|test| test.statistic));
-    figures.insert(format!("{prefix}df"), test.map(|test| test.df as f64));
-    figures.insert(format!("{prefix}p_value"), test.map(|test| test.p_value));
-    figures
 }
 
 fn mantel_haenszel_figures(tables: &[Cells], confidence: Confidence) -> Figures {

@@ -15,7 +15,7 @@ use throughline_statistics::{
     welch::{Sample, welch_difference},
 };
 
-use super::{Figures, estimate, named, test};
+use super::figures::{Figures, estimate, named, test};
 
 pub(super) fn figures(function: &str, rows: &[Vec<f64>], horizon: f64, confidence: Confidence) -> Figures {
     let strata = || -> Vec<PersonTime> { rows.iter().map(|row| stratum(row)).collect() };
