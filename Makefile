@@ -153,7 +153,7 @@ crash: $(FAULTS_FOLDER)/python/installed ## Kills, interrupts and races runs, an
 # FAULTS_OPTIONS passes options on, e.g. FAULTS_OPTIONS="--seeds 13 --kills 6".
 STORES ?= moto,seaweedfs,azurite,google-dialect
 
-test-stores: $(FAULTS_FOLDER)/python/installed ## The program on object stores, with faults in between (STORES=moto,seaweedfs,azurite,google-dialect; needs python3 with pip, and npm for Azurite)
+test-stores: $(FAULTS_FOLDER)/python/installed ## The program on object stores, with faults in between (STORES=moto,azurite; needs python3 with pip, npm for Azurite)
 	$(BUILD)
 	case "$(STORES)" in *azurite*) npm install --silent --prefix $(FAULTS_FOLDER)/node azurite@3;; esac
 	AZURITE=$(abspath $(FAULTS_FOLDER))/node/node_modules/.bin/azurite-blob \
@@ -169,7 +169,7 @@ CONTAINERS ?= $(firstword $(foreach engine,docker podman buildah,$(shell command
 
 $(MATURIN):
 	test -d $(WHEELS)/python || python3 -m venv $(WHEELS)/python
-	$(WHEELS)/python/bin/pip install --quiet 'maturin>=1.9,<2'
+	$(WHEELS)/python/bin/pip install --quiet 'maturin>=1.16,<2'
 
 wheel: $(MATURIN) ## A Python wheel with the program, for `pip install` without a compiler (needs python3 with pip)
 	rm -f $(WHEELS)/*.whl
