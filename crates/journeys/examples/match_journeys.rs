@@ -41,8 +41,8 @@ FROM (VALUES
     ('t14', 'cyd', '2026-03-02', 'phone', 'question',         'fault',      'technical', NULL,  NULL, 6.0)
 ) AS log (touchpoint_id, customer_id, day, channel, event, topic, "function", resolved, satisfaction, cost)"#;
 
-/// Conditions are SQL over the columns of the touchpoints. `includes` says which others belong once an instance is open;
-/// after 14 days of silence, or 120 in all, an instance has expired.
+/// Conditions are SQL over the columns of the touchpoints. `includes` says which others belong once an instance is open.
+/// An onboarding that takes longer than 120 days has expired, and so has a repair after 14 days of silence.
 const DEFINITIONS: &str = "
 onboarding:
   starts: event = 'order_placed'
@@ -132,7 +132,7 @@ async fn instances(session: &SessionContext, definitions: &[JourneyDefinition]) 
     session.register_table("instances", instances.into_view())?;
     let measures = "
         SELECT journey_id, status, duration_s / 86400 AS days, touchpoints, channels, handoffs, contacts, repeat_contacts,
-               unresolved, cost, touchpoint_satisfaction, all_satisfied
+               unresolved, round(cost, 2) AS cost, round(touchpoint_satisfaction, 2) AS satisfaction, all_satisfied
         FROM instances
         ORDER BY journey_id";
     println!("{}", session.sql(measures).await?.to_string().await?);
