@@ -236,11 +236,11 @@ fn columns<'a>(cells: &[(&'a JointState, f64, f64)]) -> Result<Vec<Column<'a>>, 
         levels
             .keys()
             .filter(|(place, level)| !is_reference(*place, level))
-            .map(|(place, level)| Column::Level(*place, *level)),
+            .map(|(place, level)| Column::Level(*place, level)),
     );
     // Being not eligible for a journey that nobody was exposed to says nothing.
-    columns.extend(not_eligible.intersection(&exposed).map(|journey| Column::NotEligible(*journey)));
-    columns.extend(exposed.iter().map(|journey| Column::Exposed(*journey)));
+    columns.extend(not_eligible.intersection(&exposed).map(|journey| Column::NotEligible(journey)));
+    columns.extend(exposed.iter().map(|journey| Column::Exposed(journey)));
     if columns.len() > MOST_COLUMNS { Err(JointStatus::TooManyLevels) } else { Ok(columns) }
 }
 
@@ -281,7 +281,7 @@ fn leave_out_empty<'a>(
             return;
         }
         left_out_levels.extend(levels.keys().map(|(_, level)| *level));
-        for ((journey, state), _) in &states {
+        for (journey, state) in states.keys() {
             match state {
                 State::Exposed => without_leavers.insert(*journey, "nobody left while exposed"),
                 State::Unexposed => without_leavers.insert(*journey, "nobody left while eligible and not exposed"),
