@@ -1,4 +1,4 @@
-//! Exit codes, and how a failure is told.
+//! Exit codes, and how a failure is shown.
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -50,6 +50,11 @@ impl Exit {
         Self { code: 70, message: Message::None }
     }
 
+    /// 70: a result of ours that cannot be written as JSON.
+    pub(crate) fn not_writable(error: serde_json::Error) -> Self {
+        EngineError::unexpected("the result cannot be written as JSON", error).into()
+    }
+
     /// 4: another run holds the pipeline or a table. The summary said which.
     pub(crate) fn held() -> Self {
         Self { code: 4, message: Message::None }
@@ -73,8 +78,8 @@ impl Exit {
         Self { code: 130, message: Message::None }
     }
 
-    /// Tells the failure on standard error and returns the exit code.
-    #[allow(clippy::print_stderr, reason = "the one place where failures are told")]
+    /// Shows the failure on standard error and returns the exit code.
+    #[allow(clippy::print_stderr, reason = "the one place where failures are shown")]
     pub(crate) fn report(self) -> ExitCode {
         match &self.message {
             Message::None => {}
@@ -118,7 +123,7 @@ impl From<Diagnostics> for Exit {
 }
 
 /// Prints findings with their places and, when there are several, how many.
-#[allow(clippy::print_stderr, reason = "the one place where findings are told")]
+#[allow(clippy::print_stderr, reason = "the one place where findings are shown")]
 pub(crate) fn print_findings(findings: &Diagnostics) {
     if findings.0.is_empty() {
         return;
@@ -133,4 +138,26 @@ pub(crate) fn print_findings(findings: &Diagnostics) {
 /// Colour only on a terminal, and never against `NO_COLOR` (<https://no-color.org>).
 pub(crate) fn stderr_has_colour() -> bool {
     std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_can_mend_a_failure_decides_the_exit_code() {
+        let held = EngineError::Held { message: "held".to_owned(), help: String::new(), source: None };
+        let stale = EngineError::Stale { message: "the source `calls` is stale".to_owned() };
+        let errors = [
+            (stale, 1),
+            (EngineError::refused("no model `a`", ""), 2),
+            (held, 4),
+            (EngineError::internal("`a` is no step of the plan"), 70),
+            (EngineError::Interrupted, 130),
+        ];
+        for (error, code) in errors {
+            let shown = error.to_string();
+            assert_eq!(Exit::from(error).code, code, "{shown}");
+        }
+    }
 }

@@ -25,8 +25,8 @@ fn main() -> std::process::ExitCode {
         std::thread::Builder::new().name("main".to_owned()).stack_size(STACK_BYTES).spawn(|| carry_out(arguments));
     match started.map(std::thread::JoinHandle::join) {
         Ok(Ok(code)) => code,
-        // The panic has been told on standard error.
-        Ok(Err(_)) => std::process::ExitCode::from(101),
+        // The panic is on standard error already.
+        Ok(Err(_)) => Exit::internal().report(),
         Err(error) => Exit::failed(format!("no thread can be started: {error}"), "").report(),
     }
 }

@@ -164,13 +164,7 @@ impl EngineError {
             Self::Configuration(_) | Self::Refused { .. } => FailureKind::Request,
             Self::Held { .. } => FailureKind::Held,
             Self::Interrupted => FailureKind::Interrupted,
-            Self::Internal { .. } => FailureKind::Internal,
-            Self::Relation { source, .. } => match source.kind() {
-                FailureKind::Internal => FailureKind::Internal,
-                _ => FailureKind::Rerun,
-            },
-            Self::Warehouse(error) if matches!(**error, WarehouseError::Spent { .. }) => FailureKind::Internal,
-            Self::Rows(error) if matches!(error.find_root(), DataFusionError::Internal(_)) => FailureKind::Internal,
+            _ if is_bug(self) => FailureKind::Internal,
             _ => FailureKind::Rerun,
         }
     }
@@ -199,18 +193,34 @@ impl EngineError {
     }
 }
 
-/// Whether an error comes, by whatever way, from operators that had no memory left.
-fn lacks_memory(error: &EngineError) -> bool {
+/// Whether the error or one that led to it, however deep it lies, is a `T` that `holds`.
+fn any_cause<T: Error + 'static>(error: &EngineError, holds: impl Fn(&T) -> bool) -> bool {
     let mut next: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(error) = next {
-        let rows = error.downcast_ref::<DataFusionError>();
-        let rows = rows.or_else(|| error.downcast_ref::<Box<DataFusionError>>().map(AsRef::as_ref));
-        if rows.is_some_and(|rows| matches!(rows.find_root(), DataFusionError::ResourcesExhausted(_))) {
+        let link = error.downcast_ref::<T>().or_else(|| error.downcast_ref::<Box<T>>().map(AsRef::as_ref));
+        if link.is_some_and(&holds) {
             return true;
         }
         next = error.source();
     }
     false
+}
+
+/// Whether an error comes, by whatever way, from operators that had no memory left.
+fn lacks_memory(error: &EngineError) -> bool {
+    any_cause::<DataFusionError>(error, |rows| matches!(rows.find_root(), DataFusionError::ResourcesExhausted(_)))
+}
+
+/// Whether an error comes, by whatever way, from what should be impossible: a state of ours, one of DataFusion's, or a
+/// task that panicked.
+fn is_bug(error: &EngineError) -> bool {
+    any_cause::<EngineError>(error, |error| matches!(error, EngineError::Internal { .. }))
+        || any_cause::<WarehouseError>(error, |error| matches!(error, WarehouseError::Spent { .. }))
+        || any_cause::<DataFusionError>(error, |rows| match rows.find_root() {
+            DataFusionError::Internal(_) => true,
+            DataFusionError::ExecutionJoin(join) => join.is_panic(),
+            _ => false,
+        })
 }
 
 impl From<Diagnostics> for EngineError {
@@ -262,6 +272,10 @@ mod tests {
         DataFusionError::ResourcesExhausted("a sort needs 10 bytes more".to_owned())
     }
 
+    fn schemas_differ() -> DataFusionError {
+        DataFusionError::Internal("schemas differ".to_owned())
+    }
+
     #[test]
     fn missing_memory_is_recognised_however_deep_it_lies() {
         let wrapped: [EngineError; 5] = [
@@ -288,8 +302,9 @@ mod tests {
         let bugs = [
             EngineError::internal("`a` is no step of the plan"),
             EngineError::unexpected("the run record cannot be written", "a key that is no text"),
-            DataFusionError::Internal("schemas differ".to_owned()).into(),
+            schemas_differ().into(),
             WarehouseError::Spent { table: "t".to_owned(), state: "are published already" }.into(),
+            WarehouseError::Rows { table: "t".to_owned(), error: Box::new(schemas_differ()) }.into(),
             EngineError::Relation { relation: "v".to_owned(), source: Box::new(EngineError::internal("no plan")) },
         ];
         for bug in bugs {

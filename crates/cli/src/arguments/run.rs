@@ -121,7 +121,7 @@ Unit tests stand in the files that the pipeline names under `unit_tests:`:
       - { touchpoint_id: invoice-i1-paid, event: bill_paid, channel: web }
 
 Data tests are the `grain` and `tests` of each model. Exit codes: 0 all passed · 1 a view could not be computed ·
-2 nothing is published, or a test is written wrong · 3 a test failed (severity error)";
+2 nothing is published, or a test is written wrong · 3 a test failed (severity error) · 70 a bug in throughline";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum TestFormat {

@@ -58,7 +58,7 @@ pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &RunArguments
     }
     match record.status {
         RunStatus::Done => Ok(()),
-        RunStatus::Failed if record.steps.iter().any(|step| step.internal) => Err(Exit::internal()),
+        RunStatus::Failed | RunStatus::Held if record.steps.iter().any(|step| step.internal) => Err(Exit::internal()),
         RunStatus::Failed => Err(Exit::step_failed()),
         RunStatus::TestsFailed => Err(Exit::tests_failed()),
         RunStatus::Held => Err(Exit::held()),

@@ -1,7 +1,7 @@
 //! `throughline vacuum`.
 
 use chrono::{SecondsFormat, TimeDelta};
-use throughline_engine::{VacuumOptions, VacuumReport, vacuum};
+use throughline_engine::{FailureKind, VacuumOptions, VacuumReport, vacuum};
 use throughline_lake::CheckpointOutcome;
 
 use crate::arguments::{VacuumArguments, WorkspaceArguments};
@@ -35,7 +35,11 @@ pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &VacuumArgume
         tabulate(&report)?;
     }
     tell(&report, arguments.dry_run);
-    if report.failed.is_empty() { Ok(()) } else { Err(Exit::step_failed()) }
+    match report.failed.as_slice() {
+        [] => Ok(()),
+        failed if failed.iter().any(|(_, error)| error.kind() == FailureKind::Internal) => Err(Exit::internal()),
+        _ => Err(Exit::step_failed()),
+    }
 }
 
 /// Every file, its bytes in front.

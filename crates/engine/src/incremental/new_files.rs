@@ -41,7 +41,7 @@ impl<'a> NewFiles<'a> {
     }
 
     /// The rows that came into a source since `before` was written; `oldest` is where the lookback begins. `None` when a
-    /// file came or went whose rows have no time to tell them by.
+    /// file came or went of a source without a time column.
     pub(super) async fn rows(
         &mut self,
         source: &Source,

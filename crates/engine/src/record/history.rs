@@ -164,7 +164,7 @@ const RUN_COUNTS: [RunCount; 13] = [
     ("tests_failed", "Of these, failures of severity error", |run| {
         number_of_tests(run, |test| !test.passed && test.severity == "error")
     }),
-    ("test_warnings", "Of these, failures of severity warn", |run| {
+    ("test_warnings", "Of these, failures of severity warning", |run| {
         number_of_tests(run, |test| !test.passed && test.severity != "error")
     }),
     ("triggers_fired", "Triggers that fired anew", |run| run.triggers.iter().map(|trigger| trigger.fired).sum()),
@@ -227,11 +227,7 @@ fn step_rows(runs: &[Run]) -> Result<RecordBatch> {
     columns.count("step_number", "Place in the plan's order, from 1", steps.iter().map(|(_, place, _)| Some(*place)));
     columns.text("step", "The relation", of().map(|step| Some(step.step.as_str())));
     columns.text("kind", "source, seed, view or table", of().map(|step| Some(step.kind.as_str())));
-    columns.text(
-        "status",
-        "done, failed, tests_failed, not_run and the like",
-        of().map(|step| Some(step.status.word())),
-    );
+    columns.text("status", "done, failed, tests_failed or not_run", of().map(|step| Some(step.status.word())));
     columns.number("seconds", "Wall time", of().map(|step| Some(step.seconds)));
     columns.count("table_rows", "Rows of the table, or kept rows of the source", of().map(|step| step.rows));
     columns.count("bytes", "Bytes of the table's files", of().map(|step| step.bytes));

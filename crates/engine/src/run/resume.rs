@@ -149,7 +149,8 @@ impl Resumption {
         for candidate in candidates.iter().filter(|candidate| candidate.is_table) {
             let name = candidate.name.as_str();
             let Some(record) = self.reused.get(name) else { continue };
-            let version = record.version.unwrap_or_default();
+            let version =
+                record.version.ok_or_else(|| EngineError::internal(format!("`{name}` is reused without a version")))?;
             let Some(table) = warehouse.table_at(name, version).await? else {
                 return Err(EngineError::VersionRemoved {
                     table: name.to_owned(),
@@ -313,13 +314,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_table_that_another_run_has_replaced_is_not_reused() {
-        let (_, because) = decided(|_, versions| drop(versions.0.insert("mart", 6))).await;
+        let (_, because) = decided(|_, versions| _ = versions.0.insert("mart", 6)).await;
         assert_eq!(because["mart"], "version 6 of `mart` was published since");
     }
 
     #[tokio::test]
     async fn a_table_that_is_gone_is_not_reused() {
-        let (_, because) = decided(|_, versions| drop(versions.0.remove("fact"))).await;
+        let (_, because) = decided(|_, versions| _ = versions.0.remove("fact")).await;
         assert_eq!(because["fact"], "`fact` is gone");
         assert_eq!(because["mart"], "`fact` runs again");
     }

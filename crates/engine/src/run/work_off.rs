@@ -113,6 +113,7 @@ fn ended_abnormally(steps: &impl Steps, step: &str) -> StepRecord {
 mod tests {
     use std::sync::Mutex;
     use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+    use std::time::Duration;
 
     use tokio::sync::Barrier;
 
@@ -130,6 +131,8 @@ mod tests {
         Meet(Arc<Barrier>),
         /// Succeeds, and another run takes over meanwhile.
         LoseThePipeline,
+        /// Succeeds long after the others.
+        LastLong,
     }
 
     #[derive(Default)]
@@ -165,6 +168,11 @@ mod tests {
                 Does::Panic => panic!("a fake step panics, as a bug would"),
                 Does::Meet(barrier) => {
                     barrier.wait().await;
+                }
+                Does::LastLong => {
+                    for _ in 0..20 {
+                        tokio::task::yield_now().await;
+                    }
                 }
                 Does::LoseThePipeline => self.is_closed.store(true, Ordering::SeqCst),
             }
@@ -225,7 +233,8 @@ mod tests {
     async fn independent_steps_run_side_by_side() {
         let meet = Does::Meet(Arc::new(Barrier::new(3)));
         let steps = Fakes::of(&[("a", meet.clone()), ("b", meet.clone()), ("c", meet)]);
-        let (log, _) = run(&steps, schedule(&THREE, 3, false)).await;
+        let together = run(&steps, schedule(&THREE, 3, false));
+        let (log, _) = tokio::time::timeout(Duration::from_secs(20), together).await.expect("they wait for each other");
         assert_eq!(log.len(), 3, "each waited for the two others");
     }
 
@@ -271,11 +280,10 @@ mod tests {
 
     #[tokio::test]
     async fn with_fail_fast_steps_that_run_are_awaited() {
-        let meet = Does::Meet(Arc::new(Barrier::new(1)));
-        let steps = Fakes::of(&[("a", Does::Fail), ("b", meet)]);
-        let (mut log, _) = run(&steps, schedule(&THREE, 2, true)).await;
-        log.sort();
-        assert_eq!(log, ["a failed", "b done", "c not_run"]);
+        let steps = Fakes::of(&[("a", Does::Fail), ("b", Does::LastLong)]);
+        let (log, _) = run(&steps, schedule(&THREE, 2, true)).await;
+        assert_eq!(log.first().map(String::as_str), Some("a failed"), "`b` ends after it");
+        assert!(log.contains(&"b done".to_owned()) && log.contains(&"c not_run".to_owned()), "{log:?}");
     }
 
     #[tokio::test]

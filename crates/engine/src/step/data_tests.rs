@@ -64,7 +64,7 @@ pub(crate) async fn test_table(
         (TestedRows::Written, replacement.map(|replacement| replacement.written(staged))),
         (TestedRows::WholeTable, Some(staged.table_provider())),
     ];
-    // Planning takes long: once the first round has told which rows tests read, rounds without a test are left out.
+    // Planning takes long: once the first round has shown which rows tests read, rounds without a test are left out.
     let mut needed: Option<Vec<TestedRows>> = None;
     for (round, rows) in rounds.into_iter().filter_map(|(round, rows)| Some((round, rows?))) {
         relations.register(name, rows)?;

@@ -53,10 +53,10 @@ const FIRED: &str = r#"SELECT "trigger", count(*) AS firings FROM __added GROUP 
 const COMMENTS: [(&str, &str); 10] = [
     ("trigger", "The trigger that fired"),
     ("severity", "info, warning or critical"),
-    ("route", "The team or role that is to be told"),
+    ("route", "The team or role that has to act"),
     ("key", "Values of the trigger's key, for reading"),
     ("key_values", "The key's columns and values as JSON; a trigger fires once for each"),
-    ("message", "What there is to tell"),
+    ("message", "What happened"),
     ("fired_at", "The as_of of the run that found it first"),
     ("table_name", "The table whose row fired"),
     ("table_version", "The version of that table"),

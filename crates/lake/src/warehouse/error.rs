@@ -20,6 +20,7 @@ pub enum WarehouseError {
         /// The file or folder.
         path: String,
         /// What the store says.
+        #[source]
         error: object_store::Error,
     },
     /// The store overwrites where it was told to create: two runs could both believe that they won.
@@ -52,6 +53,7 @@ pub enum WarehouseError {
         /// The table.
         table: String,
         /// What the reader says.
+        #[source]
         error: Box<DeltaTableError>,
     },
     /// Another program gave the table features that this one does not write.
@@ -115,6 +117,7 @@ pub enum WarehouseError {
         /// The table.
         table: String,
         /// What the store says.
+        #[source]
         error: object_store::Error,
     },
     /// The commit's answer was lost and the log cannot be asked: it may or may not have happened, or still happen.
@@ -125,6 +128,7 @@ pub enum WarehouseError {
         /// The version that may be there.
         version: u64,
         /// What the store says.
+        #[source]
         error: object_store::Error,
     },
     /// A staged table that was already published, thrown away, or whose commit is unknown.
@@ -153,6 +157,7 @@ pub enum WarehouseError {
         /// The run.
         run_id: String,
         /// What is wrong with it.
+        #[source]
         error: serde_json::Error,
     },
 }

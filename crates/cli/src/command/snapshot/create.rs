@@ -72,8 +72,8 @@ fn failed(record: &RunRecord) -> Exit {
     match record.status {
         RunStatus::TestsFailed => Exit::tests_failed(),
         RunStatus::Interrupted => interrupted(),
+        RunStatus::Failed | RunStatus::Held if record.steps.iter().any(|step| step.internal) => Exit::internal(),
         RunStatus::Held => Exit::held(),
-        RunStatus::Failed if record.steps.iter().any(|step| step.internal) => Exit::internal(),
         RunStatus::Failed | RunStatus::Done => Exit::step_failed(),
     }
 }
