@@ -303,7 +303,7 @@ class GoogleOnMoto(Moto):
     our side does, and nothing of Google's."""
 
     name, scheme, attempts = "google-dialect", "gs", "GOOGLE_MAX_ATTEMPTS"
-    # Without a log-in the program sends an empty token.
+    # Without a log-in the program sends no token.
     SERVICE_ACCOUNT = {"disable_oauth": True, "client_email": "", "private_key": "", "private_key_id": ""}
 
     def __init__(self, work: Path):

@@ -40,8 +40,8 @@ pub enum StoreError {
         location: String,
         /// The way out.
         help: String,
-        /// What the client says.
-        error: object_store::Error,
+        /// What the client says; boxed, as it is the largest by far.
+        error: Box<object_store::Error>,
     },
 }
 
@@ -63,6 +63,6 @@ impl StoreError {
         let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
         let help = credentials_help(cloud, &says)
             .map_or_else(|| format!("check {}, and {}", cloud.address(), cloud.credentials()), ToOwned::to_owned);
-        Self::Client { location: location.into(), help, error }
+        Self::Client { location: location.into(), help, error: Box::new(error) }
     }
 }
