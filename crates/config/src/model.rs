@@ -15,7 +15,7 @@ pub struct Model {
     pub kind: ModelKind,
     /// Whether it is stored.
     pub materialized: Materialization,
-    /// The instant each row belongs to. An incremental model is made again from an instant of this column on; of a view
+    /// The instant each row belongs to. An incremental model is rebuilt since an instant of this column; of a view
     /// that one reads, an incremental run tests the rows from there on.
     pub time_column: Option<Located<String>>,
     /// Columns that identify a row; tested as not null and unique.
@@ -85,7 +85,7 @@ pub struct Increment {
     pub lookback: Duration,
     /// How far before a new row, or before what changed in a table it reads, this model's own rows may change.
     pub reach: Duration,
-    /// What is made again begins at a boundary of this calendar.
+    /// What is rebuilt begins at a boundary of this calendar.
     pub interval: Calendar,
 }
 

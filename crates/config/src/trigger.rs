@@ -1,4 +1,4 @@
-//! Triggers: what people want to be told of once a run has published its tables.
+//! Triggers: what people want to hear of once a run has published its tables.
 
 use crate::Located;
 
@@ -11,7 +11,7 @@ pub struct Trigger {
     pub table: Located<String>,
     /// An SQL condition over the table's columns; it fires for a row for which it is true.
     pub condition: Located<String>,
-    /// The team or role that is told; may name columns.
+    /// The team or role that has to act; may name columns.
     pub route: Template,
     /// How bad it is.
     pub severity: TriggerSeverity,

@@ -40,7 +40,7 @@ impl Parameters {
     }
 
     /// The same with `$interval_start` and `$interval_end`, which only incremental models have: what a run makes again,
-    /// from [`BEGINNING`] on where that is everything. For a model of instances no instance that is made again had its
+    /// from [`BEGINNING`] on where that is everything. For a model of instances no instance that is rebuilt had its
     /// last touchpoint before `$interval_start`.
     pub fn with_interval(&self, start: Timestamp) -> Self {
         let mut values = self.values.clone();

@@ -17,14 +17,14 @@ pub enum ReplacedRows {
         /// The incremental model of members over the same touchpoints, in which open instances are found.
         members: String,
     },
-    /// Rows whose time lies in what is made again.
+    /// Rows whose time lies in what is rebuilt.
     Interval {
         /// The column of the time.
         time_column: String,
     },
 }
 
-/// How the rows of `model`, which reads `inputs`, are told; `None` for a model that is not incremental.
+/// How the rows of `model`, which reads `inputs`, are recognised; `None` for a model that is not incremental.
 pub(crate) fn replaced_rows<'a>(
     model: &Model,
     pipeline: &Pipeline,
@@ -49,7 +49,7 @@ pub(crate) fn replaced_rows<'a>(
                 format!("the incremental model `{}` has no `time_column`", model.name.value),
             )
             .at(model.name.place.clone())
-            .help("name the column of the time from which on its rows are made again, or write `materialized: table`")
+            .help("name the time column since which its rows are rebuilt, or write `materialized: table`")
             .into()),
         };
     };

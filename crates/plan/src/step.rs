@@ -40,7 +40,7 @@ pub struct Step {
     pub fingerprint: String,
     /// The parsed SELECT of an SQL model.
     pub sql: Option<Arc<SqlText>>,
-    /// For an incremental model, how the rows to be replaced are told.
+    /// For an incremental model, how the rows to be replaced are recognised.
     pub replaced: Option<ReplacedRows>,
 }
 

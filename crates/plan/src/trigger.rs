@@ -25,9 +25,9 @@ pub struct PlannedTrigger {
     pub condition: Expr,
     /// What tells firings apart: the columns, by name.
     pub key: Vec<(String, Expr)>,
-    /// Who is told, a text.
+    /// Who has to act, a text.
     pub route: Expr,
-    /// What is told, a text; null where the trigger has no message.
+    /// The message, a text; null where the trigger has no message.
     pub message: Expr,
 }
 

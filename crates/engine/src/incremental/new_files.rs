@@ -32,12 +32,12 @@ pub(super) struct NewRows {
 pub(super) struct NewFiles<'a> {
     prepared: &'a Prepared,
     /// By source, files, the end of the finished history and the beginning of the lookback.
-    read: HashMap<(String, Vec<u64>, Timestamp, Timestamp), NewRows>,
+    found: HashMap<(String, Vec<u64>, Timestamp, Timestamp), NewRows>,
 }
 
 impl<'a> NewFiles<'a> {
     pub(super) fn of(prepared: &'a Prepared) -> Self {
-        Self { prepared, read: HashMap::new() }
+        Self { prepared, found: HashMap::new() }
     }
 
     /// The rows that came into a source since `before` was written; `oldest` is where the lookback begins. `None` when a
@@ -62,11 +62,11 @@ impl<'a> NewFiles<'a> {
         }
         new.sort_unstable();
         let key = (name.to_owned(), new, before.until, oldest);
-        let mut found = match self.read.get(&key) {
+        let mut found = match self.found.get(&key) {
             Some(found) => *found,
             None => {
                 let found = self.read(source, &key.1, before.until, oldest).await?;
-                self.read.insert(key, found);
+                self.found.insert(key, found);
                 found
             }
         };

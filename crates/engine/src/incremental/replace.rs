@@ -58,11 +58,11 @@ pub(crate) async fn plan_replacement(
         (ReplacedRows::Members, Some(since)) => planning.members(since).await?,
         (ReplacedRows::Instances { view, members }, Some(since)) => planning.instances(view, members, since).await?,
     };
-    let (mut replaced, mut files) = (None, None);
+    let (mut old_rows, mut files) = (None, None);
     if let (Some(base), Some(since)) = (&rebuild.base, rebuild.since) {
         let split = base.split_at(since);
         if split.reached.number_of_files() > 0 {
-            replaced = Some(planning.files(&step.name, &split.reached, since).await?);
+            old_rows = Some(planning.files(&step.name, &split.reached, since).await?);
         }
         files = Some(split);
     }
@@ -71,13 +71,13 @@ pub(crate) async fn plan_replacement(
         Some(rebuilt) => session.read_table(Arc::clone(&rebuilt.rows))?.into_unoptimized_plan(),
         None => rows,
     };
-    let rows = match &replaced {
-        Some(replaced) => planning.with_rows_that_stay(rows, replaced, open.as_ref())?,
+    let rows = match &old_rows {
+        Some(old_rows) => planning.with_rows_that_stay(rows, old_rows, open.as_ref())?,
         None => rows,
     };
     let rows = planning.with_settled_at(rows)?;
     let Planning { is_matched, usage, .. } = planning;
-    Ok(Replacement { rows, layout: rebuild.layout, files, rebuilt, usage, open, replaced, is_matched })
+    Ok(Replacement { rows, layout: rebuild.layout, files, rebuilt, usage, open, old_rows, is_matched })
 }
 
 struct Planning<'a> {
@@ -233,10 +233,10 @@ impl Planning<'_> {
     fn with_rows_that_stay(
         &self,
         rows: LogicalPlan,
-        replaced: &Arc<dyn TableProvider>,
+        old_rows: &Arc<dyn TableProvider>,
         open: Option<&OpenInstances>,
     ) -> Result<LogicalPlan, EngineError> {
-        let old = self.session.read_table(Arc::clone(replaced))?;
+        let old = self.session.read_table(Arc::clone(old_rows))?;
         let Some(since) = self.rebuild.since else { return Ok(rows) };
         let before = |column: &str, instant: Timestamp| ident(column).lt(at(instant));
         let stays = match &self.rebuild.replaced {

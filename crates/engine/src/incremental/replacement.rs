@@ -34,7 +34,7 @@ pub(crate) struct Replacement {
     pub(crate) usage: StepUsage,
     pub(super) open: Option<OpenInstances>,
     /// The rows of the files that are replaced.
-    pub(super) replaced: Option<Arc<dyn TableProvider>>,
+    pub(super) old_rows: Option<Arc<dyn TableProvider>>,
     /// True for rows of customers who are matched; `None` when all are.
     pub(super) is_matched: Option<Expr>,
 }
@@ -63,9 +63,9 @@ impl Replacement {
         as_of: Timestamp,
         session: &SessionContext,
     ) -> Result<IncrementRecord, EngineError> {
-        let replaced_ids = match (&rebuild.replaced, &self.replaced) {
-            (ReplacedRows::Instances { .. }, Some(replaced)) => {
-                Some(self.ids_gone(Arc::clone(replaced), self.written(staged), session).await?)
+        let replaced_ids = match (&rebuild.replaced, &self.old_rows) {
+            (ReplacedRows::Instances { .. }, Some(old_rows)) => {
+                Some(self.ids_gone(Arc::clone(old_rows), self.written(staged), session).await?)
             }
             _ => None,
         };

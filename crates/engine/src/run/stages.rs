@@ -85,11 +85,12 @@ pub async fn run(
     let began = Began { instant: Instant::now(), at: Utc::now() };
     let run_id = began.run_id();
     let steps = selected_steps(&prepared.plan, &options.selection)?;
+    // Refuses what cannot run before anything is written; the inputs are opened again once the lease is held.
     Inputs::open(prepared, &steps, options.interval.full_refresh).await?;
     let warehouse = prepared.warehouse.of_run(&run_id);
     let pipeline = prepared.plan.pipeline.name.value.as_str();
     let lease = take_lease(&warehouse, pipeline, &run_id, options.lease.unwrap_or(LEASE)).await?;
-    let decisions = match Decisions::reach(prepared, options, &steps, &warehouse).await {
+    let decisions = match Decisions::make(prepared, options, &steps, &warehouse).await {
         Ok(decisions) => decisions,
         Err(error) => {
             lease.release().await;
@@ -114,7 +115,7 @@ pub async fn run(
         commits: Commits::<Lease>::new(options.stop.clone(), lease),
         leftovers: Leftovers::of(decisions.attempts.ended.clone()),
     });
-    let outcome = carry_out(&context, options, &steps, decisions, &began).await;
+    let outcome = work_off_and_record(&context, options, &steps, decisions, &began).await;
     // Every task of the run has ended; one that panicked may hold on for a moment.
     if let Some(context) = Arc::into_inner(context) {
         context.commits.release().await;
@@ -158,7 +159,7 @@ struct Decisions {
 
 impl Decisions {
     /// Opens the inputs once more, because another run may have ended since they were first opened, and decides.
-    async fn reach(
+    async fn make(
         prepared: &Prepared,
         options: &RunOptions,
         steps: &[&Step],
@@ -185,7 +186,7 @@ impl Decisions {
 }
 
 /// Works off the steps and stores the record.
-async fn carry_out(
+async fn work_off_and_record(
     context: &Arc<StepContext>,
     options: &RunOptions,
     steps: &[&Step],

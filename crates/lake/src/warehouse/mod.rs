@@ -130,7 +130,7 @@ impl Warehouse {
 
     /// Like [`Self::stage`] for a table whose rows are laid out by when they are settled ([`TableParts`]): the last
     /// column of each stream, which `spec` does not have, is that instant, null for a row that is not settled. `split`
-    /// are the files of a version: the rows of those that are reached are made again, those that are settled stay. Without
+    /// are the files of a version: the rows of those that are reached are rebuilt, those that are settled stay. Without
     /// it the commit replaces all. Files whose rows come out as they were stay, too.
     ///
     /// # Errors

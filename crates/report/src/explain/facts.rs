@@ -1,4 +1,4 @@
-//! What is told of a journey's rank, as data: the program puts it into words, and `--format json` writes it as it is.
+//! What is known of a journey's rank, as data: the program puts it into words, and `--format json` writes it as it is.
 
 use std::collections::BTreeMap;
 
@@ -43,7 +43,7 @@ pub struct Explanation {
     pub performance: Vec<Performance>,
     /// Whether journey or touchpoint scores explain churn, at the landmark.
     pub drivers: Option<Drivers>,
-    /// What could not be told, with the reason.
+    /// What is missing, with the reason.
     pub missing: BTreeMap<String, String>,
 }
 
