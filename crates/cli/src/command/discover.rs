@@ -35,7 +35,7 @@ pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &DiscoverArgu
 
 fn json(mut discovery: Discovery, shown: usize) -> Result<String, Exit> {
     discovery.candidates.truncate(shown);
-    let text = serde_json::to_string_pretty(&discovery).map_err(|error| Exit::not_writable(error))?;
+    let text = serde_json::to_string_pretty(&discovery).map_err(Exit::not_writable)?;
     Ok(format!("{text}\n"))
 }
 

@@ -21,7 +21,7 @@ pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &ExplainArgum
     match arguments.format {
         ExplanationFormat::Json => {
             let text = serde_json::to_string_pretty(&explanation);
-            put(&format!("{}\n", text.map_err(|error| Exit::not_writable(error))?))
+            put(&format!("{}\n", text.map_err(Exit::not_writable)?))
         }
         ExplanationFormat::Text => {
             let width = text_width();

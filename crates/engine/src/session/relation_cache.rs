@@ -30,13 +30,15 @@ const MOST_BYTES: usize = 1024 * 1024 * 1024;
 /// Under a memory limit, the share of it that they take at most: the operators need the rest.
 const SHARE_OF_LIMIT: usize = 8;
 
+/// A table, its version, and the instant since which a row of the files may be settled.
+type ReplacedFiles = (String, u64, Timestamp);
+
 /// The relations that a run keeps in memory, and the room they may take.
 #[derive(Debug)]
 pub(crate) struct RelationCache {
     room: Arc<Room>,
-    /// Files of tables that this run replaces, by table, version, and the instant since which one of their rows may be
-    /// settled.
-    files: Mutex<BTreeMap<(String, u64, Timestamp), Arc<dyn TableProvider>>>,
+    /// Files of tables that this run replaces.
+    files: Mutex<BTreeMap<ReplacedFiles, Arc<dyn TableProvider>>>,
 }
 
 #[derive(Debug)]

@@ -64,9 +64,12 @@ fn outcome_and_list(rows: &[Vec<Option<f64>>]) -> Vec<ArrayRef> {
     ]
 }
 
+/// The names that a row has in a list column; `None` for a null list.
+type NamesOf<'a> = &'a dyn Fn(&[Option<f64>]) -> Option<Vec<String>>;
+
 /// Rows as leavers, person-days, two controls, journeys exposed to, journeys not eligible for and journeys to do without.
 fn joint_columns(rows: &[Vec<Option<f64>>], width: usize) -> Vec<ArrayRef> {
-    let lists = |names: &dyn Fn(&[Option<f64>]) -> Option<Vec<String>>| -> ArrayRef {
+    let lists = |names: NamesOf<'_>| -> ArrayRef {
         let mut builder = ListBuilder::new(StringBuilder::new());
         for row in rows {
             builder.append_option(names(row).map(|names| names.into_iter().map(Some).collect::<Vec<_>>()));

@@ -15,7 +15,7 @@ pub(super) async fn run(workspace: &WorkspaceArguments, arguments: &SnapshotDiff
     let diff = diff_snapshots(&options(workspace)?, &arguments.from, &arguments.to).await?;
     if arguments.format == ReportFormat::Json {
         let text = serde_json::to_string_pretty(&diff);
-        return put(&format!("{}\n", text.map_err(|error| Exit::not_writable(error))?));
+        return put(&format!("{}\n", text.map_err(Exit::not_writable)?));
     }
     put(&in_words(&diff))
 }

@@ -22,7 +22,7 @@ pub(super) async fn run(workspace: &WorkspaceArguments, arguments: &SnapshotShow
         OutputFormat::Table => {}
         OutputFormat::Json => {
             let text = serde_json::to_string_pretty(snapshot.manifest());
-            return put(&format!("{}\n", text.map_err(|error| Exit::not_writable(error))?));
+            return put(&format!("{}\n", text.map_err(Exit::not_writable)?));
         }
         OutputFormat::Csv | OutputFormat::Parquet => {
             return Err(Exit::refused(
