@@ -36,7 +36,7 @@ pub struct DataTest {
     pub kind: TestKind,
     /// Error: the model is not published. Warning: it is, and the run says so.
     pub severity: Severity,
-    /// Where the test stands.
+    /// Where the test is written.
     pub place: Place,
 }
 

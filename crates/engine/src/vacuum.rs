@@ -1,9 +1,9 @@
 //! `throughline vacuum`: removes files that nobody needs any more, and writes checkpoints of long logs.
 //!
-//! What a reader may still have open is kept: the newest version of every table; the sets of versions of every run that ended
-//! within the retention, of the newest complete run of each pipeline, and of the complete run before that, which readers
-//! may have opened just before the retention began. Snapshots have files of their own, which no vacuum reads. Folders in
-//! which no pipeline here has made a table are left alone too: somebody may keep a source beside the tables.
+//! What a reader may still have open is kept: the newest version of every table; the sets of versions of every run that
+//! ended within the retention, of the newest complete run of each pipeline, and of the complete run before that, which
+//! readers may have opened just before the retention began. Snapshots have files of their own, which no vacuum reads.
+//! Folders in which no pipeline here has made a table are left alone too: somebody may keep a source beside the tables.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -38,8 +38,8 @@ pub struct VacuumOptions {
     pub retention: TimeDelta,
     /// Say what would be done, and do nothing.
     pub dry_run: bool,
-    /// Take the lease of every pipeline of the warehouse as a run does, so that no run and no snapshot is under way: for retentions
-    /// that these may outlast.
+    /// Take the lease of every pipeline of the warehouse as a run does, so that no run and no snapshot is under way:
+    /// for retentions that these may outlast.
     pub alone: bool,
 }
 
@@ -79,9 +79,9 @@ pub async fn vacuum(options: &PrepareOptions, how: VacuumOptions) -> Result<Vacu
     outcome
 }
 
-/// Takes the lease of this pipeline and of whatever else was ever held in the warehouse: other pipelines, whose tables are
-/// vacuumed too and whose staged files are as young as ours; and snapshots in the making. Whoever begins later writes files that are
-/// younger than the vacuum.
+/// Takes the lease of this pipeline and of whatever else was ever held in the warehouse: other pipelines, whose tables
+/// are vacuumed too and whose staged files are as young as ours; and snapshots in the making. Whoever begins later
+/// writes files that are younger than the vacuum.
 async fn take_all_leases(pipeline: &Pipeline, warehouse: &Warehouse, held: &mut Vec<Lease>) -> Result<(), EngineError> {
     let own = pipeline.name.value.clone();
     let names: BTreeSet<String> = warehouse.lease_names().await?.into_iter().chain([own]).collect();
@@ -100,7 +100,7 @@ async fn vacuum_tables(
     let records = records(warehouse).await?;
     let keep = kept_versions(&records, before);
     let ours = our_tables(pipeline, &records);
-    let request = Vacuum { before, keep, only_look: how.dry_run };
+    let request = Vacuum { before, keep, dry_run: how.dry_run };
     let mut report = VacuumReport {
         before,
         tables: Vec::new(),

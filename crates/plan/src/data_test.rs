@@ -34,8 +34,8 @@ pub struct PlannedTest {
     pub keys: Option<LogicalPlan>,
     /// For a rule about single rows: true for a row that breaks it. Several can then be counted in one pass.
     pub broken: Option<Expr>,
-    /// Whether rows that passed once need not be looked at again: the test speaks of each row by itself, or of keys that
-    /// rows which stay cannot share with rows that come.
+    /// Whether rows that passed once need not be tested again: the test concerns each row by itself, or keys that rows
+    /// which stay cannot share with rows that are added.
     pub of_new_rows: bool,
     /// The integers that pass, both ends included.
     pub passes: std::ops::RangeInclusive<i64>,

@@ -48,7 +48,7 @@ fn triggers(triggers: &[TriggerRecord]) -> Option<String> {
         named.extend(new.map(|trigger| format!("{} {} ({severity})", count(trigger.fired), trigger.trigger)));
     }
     let named = if named.is_empty() { String::new() } else { format!(": {}", named.join(" · ")) };
-    Some(format!("triggers: {} fired anew of {} that hold{named}", count(fired), count(holding)))
+    Some(format!("triggers: {} new of {} firings{named}", count(fired), count(holding)))
 }
 
 fn rejected_rows(steps: &[StepRecord]) -> Option<Table> {

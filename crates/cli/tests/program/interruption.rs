@@ -102,28 +102,34 @@ fn a_kill_before_the_first_log_entry_leaves_no_table() {
     assert_eq!(workspace.rows(), clean.rows());
 }
 
-/// Starts a run and returns it when its first steps are under way, with all that it has told.
+/// Starts a run and returns it when its first steps are under way, with all that it has printed.
 fn under_way(workspace: &Workspace, arguments: &str) -> (Child, BufReader<ChildStderr>, String) {
     let mut child = workspace.start(arguments);
-    let mut told = BufReader::new(child.stderr.take().expect("standard error is piped"));
+    let mut printed = BufReader::new(child.stderr.take().expect("standard error is piped"));
     let mut text = String::new();
     while !text.contains(" steps\n") {
-        assert!(told.read_line(&mut text).expect("it tells") > 0, "the run ended before it began: {text}");
+        assert!(
+            printed.read_line(&mut text).expect("standard error can be read") > 0,
+            "the run ended before it began: {text}"
+        );
     }
-    (child, told, text)
+    (child, printed, text)
 }
 
 #[test]
 fn an_interrupted_run_says_so_and_ends_with_130() {
     let workspace = company();
     for (signal, tables_before) in [("-INT", 0), ("-TERM", 4)] {
-        let (mut child, mut told, mut text) = under_way(&workspace, SECOND);
+        let (mut child, mut printed, mut text) = under_way(&workspace, SECOND);
         while text.matches(" ok table ").count() < tables_before {
-            assert!(told.read_line(&mut text).expect("it tells") > 0, "the run ended too early: {text}");
+            assert!(
+                printed.read_line(&mut text).expect("standard error can be read") > 0,
+                "the run ended too early: {text}"
+            );
         }
         let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().expect("`kill` runs");
         assert!(sent.success());
-        std::io::Read::read_to_string(&mut told, &mut text).expect("it tells");
+        std::io::Read::read_to_string(&mut printed, &mut text).expect("standard error can be read");
         let status = child.wait().expect("it ends");
         assert_eq!(status.code(), Some(130), "{text}");
         assert!(text.contains("error: interrupted") && text.contains("INTERRUPTED"), "{text}");
@@ -193,7 +199,7 @@ fn a_run_that_lost_its_pipeline_after_its_last_table_is_not_the_one_that_is_read
 #[test]
 fn of_two_runs_at_once_one_wins_and_the_other_names_it() {
     let workspace = company();
-    let (mut first, mut told, mut text) = under_way(&workspace, SECOND);
+    let (mut first, mut printed, mut text) = under_way(&workspace, SECOND);
     let second = workspace.run(SECOND).ends_with(4);
     assert!(second.stderr.contains("error: the pipeline `key_journeys` is held by run [RUN] on host "), "{second}");
     assert!(second.stderr.contains(&format!("(pid {})", first.id())), "{second}");
@@ -201,14 +207,14 @@ fn of_two_runs_at_once_one_wins_and_the_other_names_it() {
     // Those who only look are not kept waiting.
     workspace.run("runs").ends_with(0);
     workspace.run("plan").ends_with(0);
-    std::io::Read::read_to_string(&mut told, &mut text).expect("it tells");
+    std::io::Read::read_to_string(&mut printed, &mut text).expect("standard error can be read");
     assert_eq!(first.wait().expect("it ends").code(), Some(0), "{text}");
 
     // Whoever removes the lock ends the lease: the holder publishes nothing more.
-    let (mut first, mut told, mut text) = under_way(&workspace, FIRST_AGAIN);
+    let (mut first, mut printed, mut text) = under_way(&workspace, FIRST_AGAIN);
     workspace.remove("data/warehouse/_locks/key_journeys.json");
     workspace.run(FIRST_AGAIN).ends_with(0);
-    std::io::Read::read_to_string(&mut told, &mut text).expect("it tells");
+    std::io::Read::read_to_string(&mut printed, &mut text).expect("standard error can be read");
     assert_eq!(first.wait().expect("it ends").code(), Some(4), "{text}");
     assert_eq!(workspace.newest_record("data/warehouse")["status"], "done");
     let elsewhere: Vec<&str> = FIRST.split(' ').collect();

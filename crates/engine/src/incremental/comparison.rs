@@ -33,7 +33,7 @@ pub(crate) struct Comparison {
     read_since: Timestamp,
 }
 
-/// What a comparison came to.
+/// The result of a comparison.
 pub(crate) struct Compared {
     /// By the version of the digests that were compared, and since when, whose touchpoints differ.
     changed: BTreeMap<(u64, Timestamp), Arc<Customers>>,
@@ -119,7 +119,7 @@ struct OfView {
 }
 
 impl ChangedCustomers {
-    /// Adds what a comparison of a view's digests came to, once they are kept as `version`.
+    /// Adds the result of comparing a view's digests, once they are kept as `version`.
     pub(crate) fn add(&self, view: &str, version: u64, compared: Compared) {
         let Compared { changed, since, next, .. } = compared;
         let kept = KeptDigests { version, since, next };

@@ -196,8 +196,8 @@ impl Planning<'_> {
         let Some(touchpoints) = touchpoints_of(plan, view) else {
             return Err(EngineError::internal(format!("`{view}` matches no relation")));
         };
-        // Where the history begins at an instant, no instance is open then. What was a member before the matching is the
-        // same before and after the step that rebuilds the members, which reads the same version of them.
+        // Where the history begins at an instant, no instance is open then. What was a member before the matching is
+        // the same before and after the step that rebuilds the members, which reads the same version of them.
         let published = match (&self.rebuild.base, self.shared.rebuilds.get(members)) {
             (None, _) => None,
             (Some(_), Some(Rebuild { base: Some(base), .. })) => Some(base.clone()),

@@ -48,8 +48,8 @@ impl<'a> PublishedTables<'a> {
         Ok(Some(Figures::of(&frame.collect().await?)))
     }
 
-    /// The rows of one SELECT, written by this program, over the run's tables. Refused when a table has other columns or types than the
-    /// SELECT asks for, since a pipeline's tables are its own; a failure is one of reading.
+    /// The rows of one SELECT, written by this program, over the run's tables. Refused when a table has other columns
+    /// or types than the SELECT asks for, since a pipeline's tables are its own; a failure is one of reading.
     pub async fn select(&self, sql: &str) -> Result<Vec<Figures>, EngineError> {
         let frame = self.session.sql(sql).await.map_err(|error| EngineError::refused(error.strip_backtrace(), ""))?;
         Ok(Figures::of(&frame.collect().await?))

@@ -167,7 +167,7 @@ const RUN_COUNTS: [RunCount; 13] = [
     ("test_warnings", "Of these, failures of severity warning", |run| {
         number_of_tests(run, |test| !test.passed && test.severity != "error")
     }),
-    ("triggers_fired", "Triggers that fired anew", |run| run.triggers.iter().map(|trigger| trigger.fired).sum()),
+    ("triggers_fired", "New firings of triggers", |run| run.triggers.iter().map(|trigger| trigger.fired).sum()),
     ("bytes_read", "Bytes that scans read from storage", |run| sum_of_steps(run, |step| step.usage.bytes_read)),
     ("bytes_spilled", "Bytes that operators spilled", |run| sum_of_steps(run, |step| step.usage.bytes_spilled)),
 ];

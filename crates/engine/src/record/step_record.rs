@@ -100,7 +100,7 @@ pub struct StepRecord {
 }
 
 impl StepRecord {
-    /// A record in which nothing is said yet but how the step ended.
+    /// A record that contains only how the step ended.
     pub(crate) fn new(step: &str, kind: &str, fingerprint: &str, status: StepStatus) -> Self {
         Self {
             step: step.to_owned(),
@@ -128,7 +128,7 @@ impl StepRecord {
         }
     }
 
-    /// Says that the step failed, and why; a step that was interrupted counts as not run.
+    /// Marks the step as failed, with the reason; a step that was interrupted counts as not run.
     pub(crate) fn fail(&mut self, error: &EngineError) {
         let kind = error.kind();
         self.status = if kind == FailureKind::Interrupted { StepStatus::NotRun } else { StepStatus::Failed };

@@ -1,4 +1,4 @@
-//! What a run reads without making it: the last complete run.
+//! What a run reads and does not make: tables of the last complete run.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -3,11 +3,12 @@
 //! 1. **Select** the steps that the selected models need.
 //! 2. **Refuse** what cannot be done, before anything is written.
 //! 3. **Take the lease** of the pipeline, so that no other run writes its tables.
-//! 4. **Decide**, now that nothing changes any more, what is reused ([`super::resume`]) and what incremental models rebuild
-//!    ([`crate::incremental`]).
-//! 5. **Work off** the steps as the schedule says ([`super::schedule`], [`super::work_off`]), each published only when its
-//!    tests passed; then fire triggers.
-//! 6. **Record** what became of each step. Only a record that says `done` makes the run's tables the ones that are read.
+//! 4. **Decide**, now that nothing changes any more, what is reused ([`super::resume`]) and what incremental models
+//!    rebuild ([`crate::incremental`]).
+//! 5. **Work off** the steps as the schedule says ([`super::schedule`], [`super::work_off`]), each published only when
+//!    its tests passed; then fire triggers.
+//! 6. **Record** what became of each step. Only a record that says `done` makes the run's tables the ones that are
+//!    read.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -237,8 +238,8 @@ async fn work_off_and_record(
     lost.map_or(Ok(record), Err)
 }
 
-/// Confirms that the run still holds its pipeline. Returns the error when another run has taken over. Without an answer,
-/// the record is not written, as when the store does not take it: the run then looks killed.
+/// Confirms that the run still holds its pipeline. Returns the error when another run has taken over. Without an
+/// answer, the record is not written, as when the store does not take it: the run then looks killed.
 async fn still_held(context: &StepContext) -> Result<Option<EngineError>, EngineError> {
     match context.commits.confirm().await {
         Ok(()) => Ok(None),
@@ -296,8 +297,8 @@ fn tables_of(step: &str) -> [String; 3] {
     [step.to_owned(), rejected_table(step), digests_table(step)]
 }
 
-/// Removes the progress of this run, whose record is there; and that of killed ones, when there is nothing left to reuse
-/// of them or to clear away after them. What cannot be removed is tried again by the next run.
+/// Removes the progress of this run, whose record is there; and that of killed ones, when there is nothing left to
+/// reuse of them or to clear away after them. What cannot be removed is tried again by the next run.
 async fn clear_away(record: &RunRecord, attempts: &Attempts, warehouse: &Warehouse) {
     let _ = warehouse.remove_progress(&record.run_id).await;
     if record.status == RunStatus::Done {

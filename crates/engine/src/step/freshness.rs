@@ -14,8 +14,8 @@ use crate::record::events::Event;
 use crate::record::step_record::{StepRecord, TestRecord};
 use crate::session::instants::rfc3339;
 
-/// Compares the newest kept row's time with `as_of`: too old is a warning or an error, as the source says. Each limit is
-/// a test in the record.
+/// Compares the newest kept row's time with `as_of`: too old is a warning or an error, as the source says. Each limit
+/// is a test in the record.
 pub(crate) async fn check_freshness(
     relations: &Relations,
     source: &str,

@@ -1,8 +1,8 @@
 //! Triggers: after a run's tables are published, what newly fires is added to the log.
 //!
 //! A firing is a trigger and the values of its key. The log is a table that only grows; a firing that is in it is never
-//! written again, however often a run is repeated. New firings are found against one version of the log and added as the
-//! next one, in one atomic commit: when another run was faster, they are found again against the newer version.
+//! written again, however often a run is repeated. New firings are found against one version of the log and added as
+//! the next one, in one atomic commit: when another run was faster, they are found again against the newer version.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -63,8 +63,8 @@ const COMMENTS: [(&str, &str); 10] = [
     ("condition", "The trigger's condition at that time"),
 ];
 
-/// Evaluates the triggers on the tables that this run published, and adds what is new to the log. `None` when no trigger
-/// reads one of them.
+/// Evaluates the triggers on the tables that this run published, and adds what is new to the log. `None` when no
+/// trigger reads one of them.
 pub(crate) async fn fire_triggers(
     context: &StepContext,
     steps: &[StepRecord],

@@ -1,8 +1,8 @@
 //! Runs unit tests.
 //!
 //! Types come from what the workspace declares: columns of sources, and through them those of models. Where a source
-//! leaves them to its files, the given values decide their types. Given rows are what the model reads: contracts and the
-//! cut at `as_of` come before and are no part of the test.
+//! leaves them to its files, the given values decide their types. Given rows are what the model reads: contracts and
+//! the cut at `as_of` come before and are no part of the test.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -159,7 +159,7 @@ async fn hostile_bytes_harm_nothing() {
             rows(&good, "SELECT count(*) FROM instance").await,
             ["6"],
             "after round {round}: {}",
-            endpoint.told()
+            endpoint.log()
         );
         if round == 2 {
             resident = endpoint.resident_mib();

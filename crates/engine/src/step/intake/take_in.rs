@@ -1,8 +1,8 @@
 //! The intake of a relation: one verdict for each row.
 //!
 //! One pass counts the verdicts and hashes the keys; only where hashes are equal does another one compare the keys
-//! themselves. Intake itself holds only the shared keys and their rows in memory, and their number is bounded. Rows that
-//! a run keeps in memory for their readers are kept with their verdicts, so that each is judged once.
+//! themselves. Intake itself holds only the shared keys and their rows in memory, and their number is bounded. Rows
+//! that a run keeps in memory for their readers are kept with their verdicts, so that each is judged once.
 
 use std::sync::Arc;
 
@@ -243,8 +243,8 @@ impl Verdicts {
         counts
     }
 
-    /// The condition that is true of the rows that pass. Files are read again for each reader of a relation, so a condition
-    /// that is true of all rows is left out.
+    /// The condition that is true of the rows that pass. Files are read again for each reader of a relation, so a
+    /// condition that is true of all rows is left out.
     fn passing(&self, counts: &IntakeCounts) -> Option<Expr> {
         match self.later() {
             _ if counts.rejected_rows() > 0 => Some(self.number.clone().eq(lit(0_i32))),
