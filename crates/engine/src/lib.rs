@@ -72,10 +72,10 @@ pub use record::run_record::{RunRecord, RunStatus};
 pub use record::step_record::{
     ConservationRow, IncrementRecord, IntakeCounts, StepRecord, StepStatus, TestRecord, TriggerRecord,
 };
-pub use record::usage::{StepUsage, peak_memory_bytes};
 pub use run::stages::{RunOptions, run};
 pub use session::instants::rfc3339;
 pub use session::sessions::{SessionOptions, new_session};
+pub use session::usage::{StepUsage, peak_memory_bytes};
 pub use snapshot::{
     JourneyFigures, JourneyMove, Landmarks, SnapshotDiff, SnapshotOptions, SnapshotOutcome, TableDiff, create_snapshot,
     diff_snapshots, landmarks,

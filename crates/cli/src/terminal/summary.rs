@@ -22,9 +22,6 @@ pub(crate) fn print_summary(record: &RunRecord, prepared: &Prepared) {
     if !conservation.is_empty() {
         say(&format!("\n{}", on_terminal(&conservation_title(&conservation))));
         say(&fitted(conservation_table(&conservation)));
-        for row in conservation.iter().filter(|row| !row.holds()) {
-            say(&format!("warning: the touchpoints of `{}` do not add up; please report this", row.journey));
-        }
     }
     say("");
     for line in last_lines(record, prepared) {

@@ -10,6 +10,7 @@ use super::customers::Customers;
 use super::digests::CustomerDigests;
 use super::ledger::KeptDigests;
 use super::rebuild::{Rebuild, Rebuilds};
+use crate::failure::EngineError;
 
 /// Before the instant since which the next run matches, digests of so much time are kept for rows that come late.
 const KEPT_FOR_LATE_ROWS: Timestamp = 7 * DAY;
@@ -134,7 +135,7 @@ impl ChangedCustomers {
     }
 
     /// The ledger of a model once this run has published it.
-    pub(crate) fn ledger(&self, rebuild: &Rebuild) -> String {
+    pub(crate) fn ledger(&self, rebuild: &Rebuild) -> Result<String, EngineError> {
         let view = rebuild.touchpoints.as_ref();
         rebuild.ledger_with(view.and_then(|view| Some(self.of_views().get(view)?.kept)))
     }

@@ -9,6 +9,7 @@ use throughline_plan::ReplacedRows;
 use super::calendar::in_days;
 use super::ledger::{KeptDigests, Ledger};
 use super::reach::Reach;
+use crate::failure::EngineError;
 use crate::session::instants::rfc3339;
 
 /// What a person asks to be rebuilt, whatever the ledgers say.
@@ -144,7 +145,7 @@ impl Rebuild {
     }
 
     /// The model's ledger, with the digests that this run has kept.
-    pub(super) fn ledger_with(&self, digests: Option<KeptDigests>) -> String {
+    pub(super) fn ledger_with(&self, digests: Option<KeptDigests>) -> Result<String, EngineError> {
         Ledger { digests, ..self.ledger.clone() }.text()
     }
 }

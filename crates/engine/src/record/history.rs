@@ -29,6 +29,9 @@ const MOST_RUNS: usize = 1_000;
 const READ_AT_ONCE: usize = 16;
 
 /// Registers the history of a pipeline's runs. Nothing is read before a query does.
+///
+/// # Errors
+/// A table of one of these names is registered already.
 pub fn register_run_tables(warehouse: &Warehouse, pipeline: &str, session: &SessionContext) -> Result<()> {
     for (name, kind) in RUN_TABLES.into_iter().zip([Kind::Runs, Kind::Steps, Kind::Tests]) {
         let table = RunTable {

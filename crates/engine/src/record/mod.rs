@@ -7,6 +7,5 @@ pub(crate) mod events;
 pub(crate) mod progress;
 pub(crate) mod run_record;
 pub(crate) mod step_record;
-pub(crate) mod usage;
 pub(crate) mod stored;
 pub(crate) mod history;

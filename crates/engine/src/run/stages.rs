@@ -37,9 +37,9 @@ use crate::record::progress::RunProgress;
 use crate::record::run_record::{RunRecord, RunStatus};
 use crate::record::step_record::{StepRecord, StepStatus};
 use crate::record::stored::store_record;
-use crate::record::usage::peak_memory_bytes;
 use crate::session::instants::rfc3339;
 use crate::session::relation_cache::RelationCache;
+use crate::session::usage::peak_memory_bytes;
 use crate::step::commit::Commits;
 use crate::step::context::StepContext;
 use crate::step::execute::execute;
@@ -86,8 +86,7 @@ pub async fn run(
     let began = Began { instant: Instant::now(), at: Utc::now() };
     let run_id = began.run_id();
     let steps = selected_steps(&prepared.plan, &options.selection)?;
-    // Refuses what cannot run before anything is written; the inputs are opened again once the lease is held.
-    Inputs::open(prepared, &steps, options.interval.full_refresh).await?;
+    Inputs::check(prepared, &steps, options.interval.full_refresh).await?;
     let warehouse = prepared.warehouse.of_run(&run_id);
     let pipeline = prepared.plan.pipeline.name.value.as_str();
     let lease = take_lease(&warehouse, pipeline, &run_id, options.lease.unwrap_or(LEASE)).await?;
@@ -109,7 +108,7 @@ pub async fn run(
         },
         rebuilds: decisions.rebuilds.clone(),
         changed: ChangedCustomers::default(),
-        open: FoundOpenInstances::default(),
+        open_instances: FoundOpenInstances::default(),
         published: inputs.tables(),
         run_id,
         warehouse,
@@ -159,7 +158,7 @@ struct Decisions {
 }
 
 impl Decisions {
-    /// Opens the inputs once more, because another run may have ended since they were first opened, and decides.
+    /// Opens the inputs, which are final now that the lease is held, and decides.
     async fn make(
         prepared: &Prepared,
         options: &RunOptions,

@@ -22,7 +22,7 @@ use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
 use crate::failure::EngineError;
-use crate::record::usage::StepUsage;
+use crate::session::usage::StepUsage;
 
 /// Bytes that all relations of a run take at most.
 const MOST_BYTES: usize = 1024 * 1024 * 1024;

@@ -20,8 +20,8 @@ use super::stage::{Staging, stage};
 use crate::failure::EngineError;
 use crate::incremental::{Comparison, CustomerDigests, active_sources_since, digests_table};
 use crate::record::step_record::StepRecord;
-use crate::record::usage::StepUsage;
 use crate::session::instants::at;
+use crate::session::usage::StepUsage;
 
 /// Compares the digests of a view's `touchpoints` with those that the tables matched from it were made with, and keeps
 /// them for the next run.

@@ -38,6 +38,8 @@ pub(crate) async fn check_freshness(
         let Some(Duration(longest)) = limit else { continue };
         record.tests.push(TestRecord {
             test: format!("newest `{name}` at most {} days before as_of", *longest as f64 / 86_400e6),
+            kind: Some("freshness".to_owned()),
+            column: Some(name.to_owned()),
             severity: severity.to_owned(),
             passed: !is_over(limit),
             count: i64::from(is_over(limit)),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use arrow::array::{Array, AsArray};
-use arrow::datatypes::{DataType, Int64Type, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Int64Type, SchemaRef};
 use datafusion::dataframe::DataFrame;
 use datafusion::functions::expr_fn::{coalesce, concat_ws};
 use datafusion::logical_expr::{Expr, cast, lit};
@@ -23,8 +23,9 @@ use super::firing_key::key_values;
 use crate::failure::EngineError;
 use crate::record::events::Event;
 use crate::record::step_record::{StepRecord, StepStatus, TriggerRecord};
-use crate::record::usage::StepUsage;
+use crate::session::columns::with_comments;
 use crate::session::instants::at;
+use crate::session::usage::StepUsage;
 
 /// How often the log is read again because another run was faster.
 const ATTEMPTS: u32 = 5;
@@ -186,7 +187,7 @@ async fn stage_new_firings(context: &StepContext, record: &mut StepRecord) -> Re
     let physical = context.relations.session.state().create_physical_plan(&rows).await?;
     let spec = TableSpec {
         name: TRIGGER_LOG.to_owned(),
-        schema: commented(&physical.schema()),
+        schema: with_comments(&physical.schema(), comment),
         description: Some("One row a firing of a trigger; a log that only grows".to_owned()),
         order: Vec::new(),
     };
@@ -221,13 +222,8 @@ fn text(value: Expr) -> Expr {
     cast(value, DataType::Utf8)
 }
 
-fn commented(schema: &SchemaRef) -> SchemaRef {
-    let fields = schema.fields().iter().map(|field| {
-        let comment = COMMENTS.iter().find(|(name, _)| name == field.name()).map(|(_, comment)| *comment);
-        let metadata = comment.map(|comment| HashMap::from([("comment".to_owned(), comment.to_owned())]));
-        field.as_ref().clone().with_metadata(metadata.unwrap_or_default())
-    });
-    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+fn comment(column: &str) -> Option<&'static str> {
+    COMMENTS.iter().find(|(name, _)| *name == column).map(|(_, comment)| *comment)
 }
 
 /// The numbers of a query for names and numbers.

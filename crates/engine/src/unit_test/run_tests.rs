@@ -39,7 +39,7 @@ pub struct UnitTestRecord {
     pub place: String,
     /// Whether the rows are as expected.
     pub passed: bool,
-    /// Wall time.
+    /// Wall time in seconds.
     pub seconds: f64,
     /// Why the model could not be computed.
     #[serde(skip_serializing_if = "Option::is_none")]
