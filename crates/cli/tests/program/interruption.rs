@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use throughline_engine::{EngineError, Event, Observer, PrepareOptions, RunOptions, SessionOptions, prepare, run};
 
+use crate::dice::Dice;
 use crate::workspace::Workspace;
 
 const KILLS: u32 = 12;
@@ -22,20 +23,6 @@ fn company() -> Workspace {
     let workspace = Workspace::of_the_repository();
     workspace.run("sample --customers 300 --out data/lake").ends_with(0);
     workspace
-}
-
-/// Numbers that look random and are the same in every run of the test (splitmix64, Steele, Lea and Flood 2014).
-struct Dice(u64);
-
-impl Dice {
-    /// From 0 to 1.
-    fn throw(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) as f64 / u64::MAX as f64
-    }
 }
 
 #[test]
@@ -67,7 +54,7 @@ fn killed_runs_show_the_last_complete_one_and_the_next_run_finishes() {
     };
     // Before anything is published.
     for _ in 0..KILLS / 4 {
-        kill(FIRST, dice.throw() * 0.8);
+        kill(FIRST, dice.fraction() * 0.8);
         let answer = workspace.query("SELECT count(*) AS n FROM fct_journey");
         if answer.code != Some(0) {
             assert!(answer.code == Some(2) && answer.stderr.contains("nothing is published yet"), "{answer}");
@@ -77,7 +64,7 @@ fn killed_runs_show_the_last_complete_one_and_the_next_run_finishes() {
     assert_eq!(tables("data/warehouse"), first);
     // While a newer run replaces what is published.
     for _ in KILLS / 4..KILLS {
-        kill(SECOND, dice.throw());
+        kill(SECOND, dice.fraction());
         let now = tables("data/warehouse");
         assert!(now == first || now == second, "a mixture of two runs is shown");
     }
