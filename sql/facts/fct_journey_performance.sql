@@ -1,5 +1,5 @@
 -- One row: how a journey performed in a segment ('all' for the total) and a period (SEMANTICS 4).
--- From: journey_period (sums over instances), experience_goals (seed).
+-- From: journey_period (what its instances add up to), experience_goals (seed).
 -- Key: journey, segment, period_kind, period_start.
 -- Counts by status are of all instances, everything else of the measured ones: all of them in a mature period, else
 -- those that started so early that they are over by now (journey_period).
@@ -13,7 +13,6 @@ WITH estimated AS (
         journey_period.*,
         CAST(measured_completed AS DOUBLE) / measured_instances AS completion_rate,
         wilson(measured_completed, measured_instances, $confidence) AS completion_interval,
-        CAST(coalesce(array_length(durations), 0) AS BIGINT) AS durations_known,
         CAST(repeat_contacts AS DOUBLE) / nullif(contacts, 0) AS repeat_contact_rate,
         cost / nullif(costed_instances, 0) AS cost_per_instance,
         touchpoint_scores / nullif(touchpoint_responses, 0) AS touchpoint_satisfaction,
@@ -28,9 +27,6 @@ WITH estimated AS (
 spread AS (
     SELECT
         estimated.*,
-        -- Order statistics between which the median lies with the confidence asked for; below 1 there are too few.
-        CAST(floor((durations_known - normal_quantile((1 + $confidence) / 2) * sqrt(durations_known)) / 2) AS BIGINT)
-            AS median_lower_place,
         -- Sample variances of what an instance adds to a mean, as welch_difference takes them.
         greatest(
             repeat_contact_squares - 2 * repeat_contact_rate * repeat_contact_products
@@ -61,18 +57,6 @@ spread AS (
 measured AS (
     SELECT
         spread.*,
-        -- Exact percentiles with linear interpolation at (n − 1)·p; percentile_cont rounds the weight to 1e-6.
-        durations[CAST(floor((durations_known - 1) * 0.5) AS BIGINT) + 1]
-            + (durations[CAST(ceil((durations_known - 1) * 0.5) AS BIGINT) + 1]
-                - durations[CAST(floor((durations_known - 1) * 0.5) AS BIGINT) + 1])
-            * ((durations_known - 1) * 0.5 - floor((durations_known - 1) * 0.5)) AS duration_p50_s,
-        durations[CAST(floor((durations_known - 1) * 0.9) AS BIGINT) + 1]
-            + (durations[CAST(ceil((durations_known - 1) * 0.9) AS BIGINT) + 1]
-                - durations[CAST(floor((durations_known - 1) * 0.9) AS BIGINT) + 1])
-            * ((durations_known - 1) * 0.9 - floor((durations_known - 1) * 0.9)) AS duration_p90_s,
-        CASE WHEN median_lower_place >= 1 THEN durations[median_lower_place] END AS duration_p50_s_lower,
-        CASE WHEN median_lower_place >= 1 THEN durations[durations_known + 1 - median_lower_place] END
-            AS duration_p50_s_upper,
         welch_difference(satisfaction_gap, gap_variance, gap_instances, 0, 0, gap_instances, $confidence)
             AS gap_interval
     FROM spread

@@ -212,10 +212,36 @@ total AS (
         CAST(sum(multi_channel_journey_scores) FILTER (WHERE is_measured) AS DOUBLE) AS multi_channel_journey_scores
     FROM chosen
     GROUP BY journey, segment, period_kind, period_start, period_end, is_mature
+),
+
+counted AS (
+    SELECT total.*, CAST(coalesce(array_length(durations), 0) AS BIGINT) AS durations_known
+    FROM total
+),
+
+-- The median lies between two order statistics with the confidence asked for, whatever the distribution.
+ordered AS (
+    SELECT
+        counted.*,
+        CAST(floor(
+            (durations_known - normal_quantile((1 + $confidence) / 2) * sqrt(durations_known)) / 2
+        ) AS BIGINT) AS lower_place
+    FROM counted
 )
 
 SELECT
-    total.* EXCLUDE (within_us, is_mature),
+    ordered.* EXCLUDE (within_us, is_mature, durations, durations_known, lower_place),
+    -- Exact percentiles with linear interpolation at (n − 1)·p; percentile_cont rounds the weight to 1e-6.
+    durations[CAST(floor((durations_known - 1) * 0.5) AS BIGINT) + 1]
+        + (durations[CAST(ceil((durations_known - 1) * 0.5) AS BIGINT) + 1]
+            - durations[CAST(floor((durations_known - 1) * 0.5) AS BIGINT) + 1])
+        * ((durations_known - 1) * 0.5 - floor((durations_known - 1) * 0.5)) AS duration_p50_s,
+    CASE WHEN lower_place >= 1 THEN durations[lower_place] END AS duration_p50_s_lower,
+    CASE WHEN lower_place >= 1 THEN durations[durations_known + 1 - lower_place] END AS duration_p50_s_upper,
+    durations[CAST(floor((durations_known - 1) * 0.9) AS BIGINT) + 1]
+        + (durations[CAST(ceil((durations_known - 1) * 0.9) AS BIGINT) + 1]
+            - durations[CAST(floor((durations_known - 1) * 0.9) AS BIGINT) + 1])
+        * ((durations_known - 1) * 0.9 - floor((durations_known - 1) * 0.9)) AS duration_p90_s,
     customer_count.customers,
     CASE WHEN is_mature THEN 'mature' ELSE 'maturing' END AS maturity,
     CASE
@@ -236,10 +262,10 @@ SELECT
             ELSE ', and none started so long ago that its time is up'
         END
     END AS maturity_reason
-FROM total
+FROM ordered
 LEFT JOIN customer_count
-    ON customer_count.journey = total.journey
-    AND customer_count.segment = total.segment
-    AND customer_count.period_kind = total.period_kind
-    AND customer_count.period_start = total.period_start
-ORDER BY total.journey, total.segment, total.period_kind, total.period_start
+    ON customer_count.journey = ordered.journey
+    AND customer_count.segment = ordered.segment
+    AND customer_count.period_kind = ordered.period_kind
+    AND customer_count.period_start = ordered.period_start
+ORDER BY ordered.journey, ordered.segment, ordered.period_kind, ordered.period_start
