@@ -1,6 +1,6 @@
 -- One row: a journey at a landmark in a segment ('all' for the total): its volume and its link to churn, with
 -- uncertainty, guards and rank (SEMANTICS 5). From: landmark, dim_journey, fct_key_journeys_stratum,
--- key_journey_volume, journey_responder, key_journey_survival. Key: landmark, journey, segment. 'all' is stratified by
+-- key_journey_volume_at_landmark, journey_responder, key_journey_survival. Key: landmark, journey, segment. 'all' is stratified by
 -- segment × tenure band, a segment by tenure band. Cells: a, b = exposed churned, stayed; c, d = unexposed churned,
 -- stayed. The aggregates of strata do not depend on the order of their rows.
 WITH stratum AS (
@@ -49,7 +49,7 @@ pooled AS (
 segment_scope AS (
     SELECT landmark, journey, segment FROM pooled
     UNION
-    SELECT landmark, journey, segment FROM key_journey_volume
+    SELECT landmark, journey, segment FROM key_journey_volume_at_landmark
 ),
 
 scope AS (
@@ -113,7 +113,7 @@ figure AS (
     FROM scope
     LEFT JOIN pooled
         ON pooled.landmark = scope.landmark AND pooled.journey = scope.journey AND pooled.segment = scope.segment
-    LEFT JOIN key_journey_volume AS volume
+    LEFT JOIN key_journey_volume_at_landmark AS volume
         ON volume.landmark = scope.landmark AND volume.journey = scope.journey AND volume.segment = scope.segment
     LEFT JOIN satisfaction_link AS link
         ON link.landmark = scope.landmark AND link.journey = scope.journey AND link.segment = scope.segment
