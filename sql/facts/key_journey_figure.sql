@@ -117,9 +117,9 @@ judged AS (
             WHEN excess['reason'] IS NOT NULL THEN excess['reason']
             WHEN a < $minimum_churners
                 THEN 'fewer than ' || CAST($minimum_churners AS VARCHAR) || ' of the exposed left'
-            WHEN excess['effective_leavers'] < $minimum_compared
-                THEN 'the leavers it is compared with weigh as much as fewer than '
-                    || CAST($minimum_compared AS VARCHAR)
+            -- Rounded, since a whole number of leavers comes out of quotients here.
+            WHEN round(excess['effective_leavers'], 6) < $minimum_compared
+                THEN 'fewer than ' || CAST($minimum_compared AS VARCHAR) || ' effective leavers to compare with'
         END AS reason,
         rate_ratio(a, n1, c, n0, $confidence) AS crude,
         poisson_rate(a, n1 / 90.0, $confidence) AS exposed_rate,
