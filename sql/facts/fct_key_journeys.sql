@@ -1,8 +1,8 @@
--- One row: a journey in a month or quarter and a segment ('all' for the total): how many were on it, how many more of
--- them left than of like customers who were not, how sure that is, and where it ranks (SEMANTICS 5).
--- From: key_journey_figure, key_journey_goes_with, key_journey_change. Key: period_kind, period_start, journey, segment.
--- 'all' is stratified by segment × tenure band × month, a segment by tenure band × month. Excess churners of several
--- journeys overlap and are never added; fct_key_journeys_together says what they make jointly.
+-- One row: a journey in a month or quarter and a segment ('all' for the total): how many were on it, how many more
+-- of them left than of like customers who were not, how sure that is, and where it ranks (SEMANTICS 5).
+-- From: key_journey_figure, key_journey_goes_with, key_journey_change. Key: period_kind, period_start, journey,
+-- segment. 'all' is stratified by segment × tenure band × month, a segment by tenure band × month. Excess churners
+-- of several journeys overlap and are never added; fct_key_journeys_together says what they make jointly.
 --
 -- Each comparison can be made again from fct_journey_risk, for any journeys, segments and months; for one quarter:
 --

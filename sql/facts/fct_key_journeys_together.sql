@@ -1,6 +1,7 @@
--- One row: a period, and how many customers fewer would have left had nobody been on any of its harmful journeys, by the
--- joint model of all journeys; if the journeys are the cause (SEMANTICS 5). Less than the sum of their excesses, because
--- customers are on several at once. From: key_journey_period, fct_key_journeys, journey_joint_risk.
+-- One row: a period, and how many customers fewer would have left had nobody been on any of its harmful journeys,
+-- by the joint model of all journeys; if the journeys are the cause (SEMANTICS 5). Less than the sum of their
+-- excesses, because customers are on several at once. From: key_journey_period, fct_key_journeys,
+-- journey_joint_risk.
 -- Key: period_kind, period_start.
 WITH harmful AS (
     SELECT

@@ -1,13 +1,13 @@
--- One row: why the excess churners of a journey in a period and segment differ from those of the period before (month
--- against month, quarter against quarter), where all days of both are counted (SEMANTICS 5). Strata are the same in both
--- by segment, tenure band and place of the month in the period. From: key_journey_stratum, key_journey_period.
+-- One row: why the excess churners of a journey in a period and segment differ from those of the period before
+-- (month against month, quarter against quarter), where all days of both are counted (SEMANTICS 5). Strata are the
+-- same in both by segment, tenure band and place of the month in the period. From: key_journey_stratum,
+-- key_journey_period.
 -- Key: period_kind, period_start, journey, segment.
 WITH whole_period AS (
     SELECT
         period_kind,
         period_start,
-        CASE WHEN period_kind = 'month' THEN period_start + INTERVAL '1 month' ELSE period_start + INTERVAL '3 months' END
-            AS next_start
+        period_start + CASE WHEN period_kind = 'month' THEN INTERVAL '1 month' ELSE INTERVAL '3 months' END AS next_start
     FROM key_journey_period
     WHERE NOT is_running AND days_counted = days
 ),

@@ -1,8 +1,10 @@
--- One row: a journey in a period and segment ('all' for the total): how many were on it, how many of them left, and how
--- that compares with like customers who were not, with status and flags (SEMANTICS 5); tiers and ranks are made from it
--- in fct_key_journeys. From: key_journey_period, dim_journey, key_journey_stratum, key_journey_mutual,
--- key_journey_volume, journey_exposed_customers. Key: period_kind, period_start, journey, segment.
--- Letters: a, n1 = leavers and person-days exposed, c, n0 = unexposed. The aggregates do not depend on the order of rows.
+-- One row: a journey in a period and segment ('all' for the total): how many were on it, how many of them left,
+-- and how that compares with like customers who were not, with status and flags (SEMANTICS 5); tiers and ranks are
+-- made from it in fct_key_journeys. From: key_journey_period, dim_journey, key_journey_stratum,
+-- key_journey_mutual, key_journey_volume, journey_exposed_customers. Key: period_kind, period_start, journey,
+-- segment.
+-- Letters: a, n1 = leavers and person-days exposed, c, n0 = unexposed. The aggregates do not depend on the order
+-- of rows.
 WITH pooled AS (
     SELECT
         period_kind,
@@ -10,7 +12,8 @@ WITH pooled AS (
         journey,
         segment,
         excess_leavers(exposed_leavers, exposed_days, unexposed_leavers, unexposed_days, $confidence) AS excess,
-        mantel_haenszel_rates(exposed_leavers, exposed_days, unexposed_leavers, unexposed_days, $confidence) AS adjusted,
+        mantel_haenszel_rates(exposed_leavers, exposed_days, unexposed_leavers, unexposed_days, $confidence)
+            AS adjusted,
         -- Nothing is known of money where no bill stands against any exposed day.
         CASE WHEN count(billed) > 0 THEN excess_revenue(
             exposed_leavers, exposed_days, unexposed_leavers, unexposed_days, coalesce(billed, 0), $confidence)

@@ -1,11 +1,11 @@
--- One row: a journey more of whose exposed leave in a period and segment than chance explains, but whose rate ratio does
--- not stay above 1 once the exposures to other journeys are held fixed, and the journeys that take its effect away
--- (SEMANTICS 5). From: key_journey_figure, key_journey_mutual, journey_joint_risk.
+-- One row: a journey more of whose exposed leave in a period and segment than chance explains, but whose rate
+-- ratio does not stay above 1 once the exposures to other journeys are held fixed, and the journeys that take its
+-- effect away (SEMANTICS 5). From: key_journey_figure, key_journey_mutual, journey_joint_risk.
 -- Key: period_kind, period_start, segment, journey.
--- The rule: another journey takes the effect away when in a model of the two alone (with segment, tenure band and month)
--- the journey's interval no longer lies above 1, and the other's does not hold 1. Where no single one does so, those are
--- named that take away a tenth of the effect or more (on the log scale) and whose intervals in the model of all journeys
--- do not hold 1; null where there is none.
+-- The rule: another journey takes the effect away when in a model of the two alone (with segment, tenure band and
+-- month) the journey's interval no longer lies above 1, and the other's does not hold 1. Where no single one does
+-- so, those are named that take away a tenth of the effect or more (on the log scale) and whose intervals in the
+-- model of all journeys do not hold 1; null where there is none.
 WITH candidate AS (
     SELECT period_kind, period_start, segment, journey, adjusted_rate_ratio
     FROM key_journey_figure
@@ -30,16 +30,14 @@ pair AS (
     WHERE other.mutual_rate_ratio IS NOT NULL
 ),
 
--- Journeys' names between commas, so that none is found within another.
+-- Each cell in its month and in its quarter, journeys' names between commas, so that none is found within another.
 cell AS (
-    SELECT
-        segment,
-        tenure_band,
-        month,
-        ',' || exposed || ',' AS exposed,
-        ',' || not_eligible || ',' AS not_eligible,
-        person_days,
-        churned
+    SELECT 'month' AS period_kind, month AS period_start, segment, tenure_band, month, person_days, churned,
+        ',' || exposed || ',' AS exposed, ',' || not_eligible || ',' AS not_eligible
+    FROM journey_joint_risk
+    UNION ALL
+    SELECT 'quarter' AS period_kind, date_trunc('quarter', month) AS period_start, segment, tenure_band, month,
+        person_days, churned, ',' || exposed || ',' AS exposed, ',' || not_eligible || ',' AS not_eligible
     FROM journey_joint_risk
 ),
 
@@ -64,8 +62,8 @@ pair_cell AS (
         sum(cell.churned) AS churned
     FROM pair
     INNER JOIN cell
-        ON CASE WHEN pair.period_kind = 'month' THEN cell.month ELSE date_trunc('quarter', cell.month) END
-            = pair.period_start
+        ON cell.period_kind = pair.period_kind
+        AND cell.period_start = pair.period_start
         AND pair.segment IN ('all', cell.segment)
     GROUP BY pair.period_kind, pair.period_start, pair.segment, pair.journey, pair.adjusted_rate_ratio,
         pair.other_journey, pair.other_tells, cell.segment, cell.tenure_band, cell.month,

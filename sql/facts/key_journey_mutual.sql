@@ -1,9 +1,12 @@
--- One row: a journey's rate ratio in a period and segment ('all' for the total) with the exposures to all other journeys
--- held fixed: one Poisson regression of leavers on segment, tenure band, month and every journey's state for each period
--- and segment (SEMANTICS 5). From: journey_joint_risk. Key: period_kind, period_start, segment, journey.
+-- One row: a journey's rate ratio in a period and segment ('all' for the total) with the exposures to all other
+-- journeys held fixed: one Poisson regression of leavers on segment, tenure band, month and every journey's state
+-- for each period and segment (SEMANTICS 5). From: journey_joint_risk. Key: period_kind, period_start, segment,
+-- journey.
 WITH place AS (
     SELECT period_kind, is_total
-    FROM (VALUES ('month', TRUE), ('month', FALSE), ('quarter', TRUE), ('quarter', FALSE)) AS place (period_kind, is_total)
+    FROM (
+        VALUES ('month', TRUE), ('month', FALSE), ('quarter', TRUE), ('quarter', FALSE)
+    ) AS place (period_kind, is_total)
 ),
 
 model AS (

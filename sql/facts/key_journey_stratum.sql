@@ -1,8 +1,8 @@
--- One row: a stratum (segment × tenure band × calendar month) of a journey in a period that holds the month, once among
--- the strata of its own segment and once among those of 'all' (SEMANTICS 5).
+-- One row: a stratum (segment × tenure band × calendar month) of a journey in a period that holds the month, once
+-- among the strata of its own segment and once among those of 'all' (SEMANTICS 5).
 -- From: fct_journey_risk, journey_exposed_revenue.
--- Key: period_kind, period_start, journey, segment, stratum_segment, tenure_band, month. Whole numbers and decimals
--- only, so no order of rows shows in what is computed from it.
+-- Key: period_kind, period_start, journey, segment, stratum_segment, tenure_band, month. Whole numbers and
+-- decimals only, so no order of rows shows in what is computed from it.
 WITH cell AS (
     SELECT
         journey,
@@ -38,7 +38,9 @@ billed_cell AS (
 -- Where a stratum counts: in its month and its quarter, for its segment and for all.
 place AS (
     SELECT period_kind, is_total
-    FROM (VALUES ('month', TRUE), ('month', FALSE), ('quarter', TRUE), ('quarter', FALSE)) AS place (period_kind, is_total)
+    FROM (
+        VALUES ('month', TRUE), ('month', FALSE), ('quarter', TRUE), ('quarter', FALSE)
+    ) AS place (period_kind, is_total)
 )
 
 SELECT
