@@ -63,8 +63,8 @@ latest AS (
             ELSE 'under_way'
         END AS run,
         date_trunc('day', least(
-            member.started_at + dim_journey.within_s * INTERVAL '1 second',
-            member.known_at + dim_journey.idle_s * INTERVAL '1 second'
+            member.started_at + arrow_cast(CAST(dim_journey.within_s * 1e6 AS BIGINT), 'Duration(Microsecond)'),
+            member.known_at + arrow_cast(CAST(dim_journey.idle_s * 1e6 AS BIGINT), 'Duration(Microsecond)')
         )) + INTERVAL '1 day' AS expired_day
     FROM trouble
     RIGHT JOIN member ON member.journey_id = trouble.journey_id
