@@ -32,13 +32,18 @@ pair AS (
 
 -- Each cell in its month and in its quarter, journeys' names between commas, so that none is found within another.
 cell AS (
-    SELECT 'month' AS period_kind, month AS period_start, segment, tenure_band, month, person_days, churned,
-        ',' || exposed || ',' AS exposed, ',' || not_eligible || ',' AS not_eligible
+    SELECT
+        kind.period_kind,
+        CASE WHEN kind.period_kind = 'month' THEN month ELSE date_trunc('quarter', month) END AS period_start,
+        segment,
+        tenure_band,
+        month,
+        person_days,
+        churned,
+        ',' || exposed || ',' AS exposed,
+        ',' || not_eligible || ',' AS not_eligible
     FROM journey_joint_risk
-    UNION ALL
-    SELECT 'quarter' AS period_kind, date_trunc('quarter', month) AS period_start, segment, tenure_band, month,
-        person_days, churned, ',' || exposed || ',' AS exposed, ',' || not_eligible || ',' AS not_eligible
-    FROM journey_joint_risk
+    CROSS JOIN (VALUES ('month'), ('quarter')) AS kind (period_kind)
 ),
 
 -- What the cells of a pair have in common: the two journeys' states.
