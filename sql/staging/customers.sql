@@ -5,6 +5,7 @@
 SELECT
     customer_id,
     joined_at,
+    arrow_cast(NULL, 'Timestamp(Microsecond, Some("UTC"))') AS notice_at,
     CASE WHEN churned_at < $as_of THEN churned_at END AS churned_at,
     CASE WHEN lost_at < $as_of THEN lost_at END AS lost_at,
     valid_from,

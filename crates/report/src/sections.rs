@@ -8,10 +8,11 @@ mod drivers;
 mod intervals;
 mod issues;
 mod journeys;
-mod landmarks;
 mod lineage;
 mod map;
 mod performance;
+mod periods;
+mod profile;
 mod ranking;
 mod satisfaction;
 mod short;
@@ -34,7 +35,7 @@ pub(crate) async fn views(context: &Context<'_>) -> Result<Vec<View>, EngineErro
                 short::section(context).await?,
                 map::section(context).await?,
                 ranking::section(context),
-                landmarks::section(context).await?,
+                periods::section(context),
                 accounts::section(context).await?,
             ],
         },
@@ -43,6 +44,7 @@ pub(crate) async fn views(context: &Context<'_>) -> Result<Vec<View>, EngineErro
             title: "Operations",
             question: "How does each journey perform, and who has to act?",
             sections: vec![
+                profile::section(context),
                 satisfaction::section(context).await?,
                 performance::section(context).await?,
                 targets::section(context).await?,

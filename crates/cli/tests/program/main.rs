@@ -7,6 +7,7 @@ mod beginning;
 mod checking;
 mod discovering;
 mod explaining;
+mod hand_made;
 mod hostile;
 mod increments;
 mod instances;
