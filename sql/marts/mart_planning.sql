@@ -47,19 +47,11 @@ matured_period AS (
         fct_journey_performance.*,
         row_number() OVER (PARTITION BY journey ORDER BY period_start DESC) AS recency
     FROM fct_journey_performance
-    WHERE segment = 'all' AND period_kind = 'quarter' AND completion_status = 'ok'
+    WHERE segment = 'all' AND period_kind = 'quarter' AND maturity = 'mature'
 ),
 
 performance AS (
-    SELECT
-        matured_period.*,
-        -- Better or worse only where the interval of this period leaves the rate of the period before outside.
-        CASE
-            WHEN completion_rate_change IS NULL THEN 'no_comparison'
-            WHEN completion_rate_lower > completion_rate - completion_rate_change THEN 'better'
-            WHEN completion_rate_upper < completion_rate - completion_rate_change THEN 'worse'
-            ELSE 'steady'
-        END AS completion_trend
+    SELECT *
     FROM matured_period
     WHERE recency = 1
 ),
@@ -140,6 +132,8 @@ planning AS (
         performance.completion_rate_target,
         performance.completion_rate_attainment,
         performance.completion_rate_change,
+        performance.completion_rate_change_lower,
+        performance.completion_rate_change_upper,
         performance.completion_trend,
         performance.duration_p50_s,
         performance.duration_p50_s_target,
@@ -158,6 +152,11 @@ planning AS (
         performance.journey_satisfaction_target,
         performance.journey_satisfaction_attainment,
         performance.journey_satisfaction_change,
+        performance.journey_satisfaction_change_lower,
+        performance.journey_satisfaction_change_upper,
+        performance.gap_instances,
+        performance.gap_touchpoint_satisfaction,
+        performance.gap_journey_satisfaction,
         performance.satisfaction_gap
     FROM dim_journey
     LEFT JOIN quarter ON quarter.journey = dim_journey.journey AND quarter.recency = 1
@@ -212,8 +211,9 @@ SELECT
             THEN CAST(round(100 * completion_rate) AS BIGINT) || ' % completed in ' || performance_period
                 || coalesce(', target ' || CAST(round(100 * completion_rate_target) AS BIGINT) || ' %', '') END,
         CASE WHEN satisfaction_gap IS NOT NULL
-            THEN 'touchpoints score ' || CAST(round(100 * touchpoint_satisfaction) AS BIGINT) || ', the journey '
-                || CAST(round(100 * journey_satisfaction) AS BIGINT) || ' of 100' END,
+            THEN 'where both were asked, touchpoints score '
+                || CAST(round(100 * gap_touchpoint_satisfaction) AS BIGINT) || ', the journey '
+                || CAST(round(100 * gap_journey_satisfaction) AS BIGINT) || ' of 100' END,
         CASE WHEN importance IS NOT NULL THEN 'experts say ' || importance || ' of 5' END,
         CASE WHEN flags IS NOT NULL THEN 'mind: ' || replace(flags, '_', ' ') END
     ) AS why

@@ -185,7 +185,7 @@ impl Reader<'_> {
         if rows.is_empty() {
             self.missing.insert("performance".to_owned(), "no instance has started yet".to_owned());
         }
-        let over = rows.iter().position(|row| row.text("completion_status").as_deref() == Some("ok"));
+        let over = rows.iter().position(|row| row.text("maturity").as_deref() == Some("mature"));
         if over.is_none() && !rows.is_empty() {
             self.missing.insert("completion".to_owned(), "in no quarter is every instance over".to_owned());
         }

@@ -116,6 +116,29 @@ fn the_page_says_what_the_tables_say() {
         assert!(figure.contains("Figures as a table") && figure.contains("<tbody>"), "a figure without a table");
     }
     assert!(page == self::page(&workspace), "the same tables give the same bytes");
+    tells_performance(&workspace, &page);
+}
+
+/// The gap is of those who were asked both, no quarter that is not mature passes for one, and chance is no change.
+fn tells_performance(workspace: &Workspace, page: &str) {
+    let gap = workspace.query(
+        "SELECT period, gap_instances, gap_touchpoint_satisfaction, gap_journey_satisfaction FROM ( \
+         SELECT *, row_number() OVER (PARTITION BY journey ORDER BY period_start DESC) AS recency \
+         FROM fct_journey_performance WHERE segment = 'all' AND period_kind = 'quarter' AND maturity = 'mature' \
+         AND satisfaction_gap IS NOT NULL) WHERE recency = 1 ORDER BY satisfaction_gap DESC LIMIT 1",
+    );
+    let cells: Vec<&str> = gap.stdout.lines().nth(1).expect("a gap").split(',').collect();
+    let score = |at: usize| 100.0 * cells[at].parse::<f64>().expect("a score");
+    assert!(page.contains(&format!("{:.0} → {:.0}", score(2), score(3))), "{gap}");
+    let told = format!("{}; {} instances in which both were asked", cells[0], thousands(cells[1]));
+    assert!(page.contains(&told), "{told}");
+    assert!(page.contains("no change seen (-"), "a change within chance is called one");
+    let quarters = workspace.query(
+        "SELECT max(period) FROM fct_journey_performance WHERE segment = 'all' AND period_kind = 'quarter' \
+         AND journey = 'onboarding' AND maturity = 'mature'",
+    );
+    let mature = quarters.stdout.lines().nth(1).expect("a quarter");
+    assert!(page.contains(&format!(r#"<th scope="row">New-customer onboarding</th><td>{mature}</td>"#)), "{mature}");
 }
 
 /// The part of a page that a planner reads.

@@ -21,12 +21,16 @@ pub struct Performance {
     pub restarted: Option<i64>,
     /// Not over yet.
     pub open: Option<i64>,
-    /// Completed of all, once all are over.
+    /// Why the quarter is not mature; nothing where it is.
+    pub maturity_reason: Option<String>,
+    /// Instances that the figures below are of: all in a mature quarter, else those that are over however they went.
+    pub measured_instances: Option<i64>,
+    /// Of them completed.
+    pub measured_completed: Option<i64>,
+    /// Completed of the measured.
     pub completion_rate: Option<Estimate>,
     /// What it is to reach.
     pub completion_rate_target: Option<f64>,
-    /// Why there is no rate.
-    pub completion_reason: Option<String>,
     /// Median of the completed, seconds.
     pub duration_p50_s: Option<f64>,
     /// What it is to reach, seconds.
@@ -49,6 +53,14 @@ pub struct Performance {
     pub journey_responses: Option<i64>,
     /// What it is to reach.
     pub journey_satisfaction_target: Option<f64>,
+    /// Touchpoints' less journey's, of the instances that have both.
+    pub satisfaction_gap: Option<Estimate>,
+    /// Their number.
+    pub gap_instances: Option<i64>,
+    /// Mean of their touchpoint scores, 0 to 1.
+    pub gap_touchpoint_satisfaction: Option<f64>,
+    /// Mean of their journey scores, 0 to 1.
+    pub gap_journey_satisfaction: Option<f64>,
     /// Instances satisfied at every touchpoint that was answered about.
     pub all_satisfied_instances: Option<i64>,
     /// Instances with such an answer.
@@ -111,7 +123,9 @@ impl Performance {
             open: row.whole("open"),
             completion_rate: row.estimate("completion_rate"),
             completion_rate_target: row.number("completion_rate_target"),
-            completion_reason: row.text("completion_reason"),
+            maturity_reason: row.text("maturity_reason"),
+            measured_instances: row.whole("measured_instances"),
+            measured_completed: row.whole("measured_completed"),
             duration_p50_s: row.number("duration_p50_s"),
             duration_p50_s_target: row.number("duration_p50_s_target"),
             duration_p90_s: row.number("duration_p90_s"),
@@ -123,6 +137,10 @@ impl Performance {
             journey_satisfaction: row.number("journey_satisfaction"),
             journey_responses: row.whole("journey_responses"),
             journey_satisfaction_target: row.number("journey_satisfaction_target"),
+            satisfaction_gap: row.estimate("satisfaction_gap"),
+            gap_instances: row.whole("gap_instances"),
+            gap_touchpoint_satisfaction: row.number("gap_touchpoint_satisfaction"),
+            gap_journey_satisfaction: row.number("gap_journey_satisfaction"),
             all_satisfied_instances: row.whole("all_satisfied_instances"),
             touchpoint_answered_instances: row.whole("touchpoint_answered_instances"),
             journey_satisfied_instances: row.whole("journey_satisfied_instances"),
