@@ -24,7 +24,7 @@ use throughline_plan::Lineage;
 pub use explain::{
     Drivers, Explanation, InPeriod, Performance, Ranked, Settings, SinceTouchpoint, Together, explain, explain_from,
 };
-pub use numbers::{count, fixed, level, more_or_fewer, of_hundred, signed};
+pub use numbers::{count, decimals_of, fixed, level, more_or_fewer, of_hundred, signed};
 pub use ranking::{Ranking, ranking};
 pub use tier::Tier;
 

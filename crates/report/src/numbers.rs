@@ -53,6 +53,9 @@ pub(crate) fn scaled_by(estimate: Estimate, factor: f64) -> Estimate {
 /// A share as customers of 100, `8.1`; with one more decimal where it is small.
 pub fn of_hundred(share: f64) -> String {
     let of_hundred = share * 100.0;
+    if of_hundred == 0.0 {
+        return "0".to_owned();
+    }
     fixed(of_hundred, if of_hundred.abs() < 0.95 { 2 } else { 1 })
 }
 
@@ -67,8 +70,8 @@ fn customers(number: f64, decimals: usize) -> String {
     if decimals == 0 { rounded(number) } else { fixed(number, decimals) }
 }
 
-/// How many decimals the largest of a few numbers of customers asks for.
-fn decimals_of(estimate: Estimate) -> usize {
+/// How many decimals a number of customers and its limits are written with: none but where all are small.
+pub fn decimals_of(estimate: Estimate) -> usize {
     let numbers = [Some(estimate.value), estimate.lower, estimate.upper];
     usize::from(numbers.into_iter().flatten().all(|number| number.abs() < 9.95))
 }
@@ -105,6 +108,11 @@ pub fn more_or_fewer(excess: Estimate, when: &str) -> String {
         _ => "(no interval)".to_owned(),
     };
     format!("{value}{when} {limits}")
+}
+
+/// `23 (12 to 37)`, `1.3 (-1.2 to 6.4)`.
+pub(crate) fn people(excess: Estimate) -> String {
+    interval(excess, decimals_of(excess))
 }
 
 /// `+12 (-30 to +54)`.
@@ -178,7 +186,10 @@ mod tests {
         assert_eq!((fixed(6.5, 0), rounded(6.5)), ("7".into(), "7".into()));
         assert_eq!(small(0.0004), "below 0.001");
         assert_eq!(interval(Estimate { value: 1.4, lower: Some(1.0), upper: Some(2.0) }, 1), "1.4 (1.0 to 2.0)");
-        assert_eq!((of_hundred(0.0812), of_hundred(0.0042)), ("8.1".into(), "0.42".into()));
+        assert_eq!(
+            (of_hundred(0.0812), of_hundred(0.0042), of_hundred(0.0)),
+            ("8.1".into(), "0.42".into(), "0".into())
+        );
         assert_eq!((level(0.95), level(0.999), level(0.9)), ("95 %".into(), "99.9 %".into(), "90 %".into()));
         assert_eq!(days(7_200.0), "2 hours");
         assert_eq!(days(864_000.0), "10 days");

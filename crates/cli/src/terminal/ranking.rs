@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use throughline_config::Pipeline;
 use throughline_engine::{EngineError, Estimate, KEY_JOURNEYS, PeriodState, Published};
-use throughline_report::{InPeriod, Ranking, Tier, fixed, level, of_hundred, ranking, words};
+use throughline_report::{InPeriod, Ranking, Tier, decimals_of, fixed, level, of_hundred, ranking, words};
 
 use crate::terminal::summary::right_align;
 use crate::terminal::{count, fitted, framed, say, wrapped};
@@ -90,7 +90,7 @@ fn cells(at: &InPeriod) -> Vec<String> {
         rate(at.like_churn_rate),
         at.adjusted_rate_ratio.map_or_else(dot, |ratio| bracketed(ratio, 2)),
         bar(at.adjusted_rate_ratio),
-        at.excess_churners.map_or_else(dot, |excess| format!("{}{smallest}", bracketed(excess, 0))),
+        at.excess_churners.map_or_else(dot, |excess| format!("{}{smallest}", bracketed(excess, decimals_of(excess)))),
     ]
 }
 

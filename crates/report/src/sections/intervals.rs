@@ -6,7 +6,7 @@ use crate::block::{Block, Figure, Picture, Section};
 use crate::chart::{Chart, IntervalMark, IntervalRow, Scale, Series, Unit};
 use crate::context::Context;
 use crate::explain::InPeriod;
-use crate::numbers::{fixed, interval, level, percent_interval, small, whole};
+use crate::numbers::{fixed, interval, level, people, percent_interval, small, whole};
 use crate::table::Table;
 
 const HEAD: [&str; 17] = [
@@ -84,7 +84,7 @@ fn cells(label: &str, at: &InPeriod) -> Vec<String> {
             (None, Some(reason)) => reason.clone(),
             (mutual, _) => ratio(mutual),
         },
-        at.excess_churners.map_or_else(dash, |excess| interval(excess, 1)),
+        at.excess_churners.map_or_else(dash, people),
         match (at.e_value, at.e_value_limit) {
             (Some(value), Some(limit)) => format!("{} ({})", fixed(value, 2), fixed(limit, 2)),
             (Some(value), None) => fixed(value, 2),

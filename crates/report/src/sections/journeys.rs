@@ -6,7 +6,7 @@ use throughline_engine::{EngineError, Estimate, Figures};
 use crate::block::{Block, Chapter, Section};
 use crate::context::{Context, Found};
 use crate::explain::{Explanation, InPeriod};
-use crate::numbers::{interval, percent_interval, small, whole};
+use crate::numbers::{interval, people, percent_interval, small, whole};
 use crate::table::Table;
 use crate::words;
 
@@ -115,7 +115,7 @@ fn segment_cells(context: &Context<'_>, at: &InPeriod) -> Vec<String> {
         share(at.exposed_churn_rate),
         share(at.like_churn_rate),
         at.adjusted_rate_ratio.map_or_else(dash, |ratio| interval(ratio, 2)),
-        at.excess_churners.map_or_else(dash, |excess| interval(excess, 1)),
+        at.excess_churners.map_or_else(dash, people),
         at.q_value.map_or_else(dash, small),
         if at.status == "ok" { String::new() } else { words::why_not(&context.settings, at) },
     ]

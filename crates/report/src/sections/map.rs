@@ -6,7 +6,7 @@ use crate::block::{Block, Figure, Picture, Section};
 use crate::chart::{Chart, MapGroup, MapPoint};
 use crate::context::Context;
 use crate::explain::{InPeriod, is_of};
-use crate::numbers::{interval, level, money, more_or_fewer, of_hundred, rounded, whole};
+use crate::numbers::{interval, level, money, more_or_fewer, of_hundred, people, rounded, whole};
 use crate::table::Table;
 use crate::tier::Tier;
 use crate::words::why_not;
@@ -206,7 +206,7 @@ fn table(context: &Context<'_>, rows: &[InPeriod], period: &str) -> Table {
             rate(at.exposed_churn_rate),
             rate(at.like_churn_rate),
             at.adjusted_rate_ratio.map_or_else(dash, |ratio| interval(ratio, 2)),
-            at.excess_churners.map_or_else(dash, |excess| interval(excess, 0)),
+            at.excess_churners.map_or_else(dash, people),
             at.smallest_detectable_excess.map_or_else(dash, rounded),
             at.excess_revenue.map_or_else(dash, |revenue| money(revenue, currency)),
             if at.status == "ok" { String::new() } else { why_not(&context.settings, at) },

@@ -6,7 +6,7 @@ use crate::block::{Block, Figure, Picture, Section};
 use crate::chart::{Chart, IntervalMark, IntervalRow, LinePoint, Scale, Series, Unit};
 use crate::context::Context;
 use crate::explain::{InPeriod, KeyJourneys};
-use crate::numbers::{interval, signed, whole};
+use crate::numbers::{interval, people, signed, whole};
 use crate::table::Table;
 use crate::words::why_not;
 
@@ -136,7 +136,7 @@ fn cells(context: &Context<'_>, label: &str, at: &InPeriod) -> Vec<String> {
         at.rank.map_or_else(dash, whole),
         at.exposed_customers.map_or_else(dash, whole),
         at.adjusted_rate_ratio.map_or_else(dash, |ratio| interval(ratio, 2)),
-        at.excess_churners.map_or_else(dash, |excess| interval(excess, 0)),
+        at.excess_churners.map_or_else(dash, people),
         if at.status == "ok" { String::new() } else { why_not(&context.settings, at) },
     ]
 }
@@ -215,7 +215,7 @@ fn over_time(context: &Context<'_>, histories: &[History], places: &BTreeMap<&st
                 at.period.clone(),
                 at.tier.word().to_owned(),
                 at.exposed_customers.map_or_else(dash, whole),
-                at.excess_churners.map_or_else(dash, |excess| interval(excess, 0)),
+                at.excess_churners.map_or_else(dash, people),
                 at.adjusted_rate_ratio.map_or_else(dash, |ratio| interval(ratio, 2)),
             ]);
             if let Some(ratio) = at.adjusted_rate_ratio.filter(|ratio| ratio.value > 0.0 && at.status == "ok") {

@@ -65,12 +65,12 @@ fn churn(context: &Context<'_>) -> Vec<Tile> {
     let ranked = all.len() - count(Tier::Unranked);
     let mut tiles = vec![Tile {
         value: format!("{} of {ranked}", count(Tier::Harmful)),
-        label: "journeys are harmful: more of their customers leave, beyond chance".to_owned(),
+        label: "journeys found harmful: more of their customers leave, beyond chance".to_owned(),
         note: format!(
-            "{} of the {ranked} that are ranked in {} are unclear, which is not to say that they do nothing; {} have too few \
-             customers to be ranked",
-            count(Tier::Unclear),
+            "of {ranked} ranked in {}; unclear, which is not to say that they do nothing: {}; with too few customers to be \
+             ranked: {}",
             period.name,
+            count(Tier::Unclear),
             count(Tier::Unranked)
         ),
     }];

@@ -23,9 +23,23 @@ pub(super) fn tier(explanation: &Explanation, at: &InPeriod) -> String {
              like customers, beyond chance."
         ),
         Tier::Unclear if at.q_value.is_some_and(|q| q < explanation.settings.false_discovery_rate) => goes_with(at),
-        Tier::Unclear => format!("Unclear in {period}: what is seen may be chance. {}", unseen(at)),
+        Tier::Unclear => {
+            let among = explanation.ranking.len();
+            let by_itself = if leaves_out_none(at) {
+                format!(" (among {among} journeys looked at, an interval without 0 comes up by chance now and then)")
+            } else {
+                String::new()
+            };
+            format!("Unclear in {period}: what is seen may be chance{by_itself}. {}", unseen(at))
+        }
         Tier::Unranked => format!("Not ranked in {period}: {}.", why_not(&explanation.settings, at)),
     }
+}
+
+/// Whether the interval of the excess leaves out 0.
+fn leaves_out_none(at: &InPeriod) -> bool {
+    let limits = at.excess_churners.and_then(|excess| Some((excess.lower?, excess.upper?)));
+    limits.is_some_and(|(lower, upper)| lower > 0.0 || upper < 0.0)
 }
 
 /// Beyond chance by itself, but not once the other journeys are accounted for.

@@ -1,7 +1,7 @@
 //! `throughline snapshot diff 2026-Q2 2026-Q3`.
 
 use throughline_engine::{JourneyFigures, JourneyMove, SnapshotDiff, TableDiff, diff_snapshots};
-use throughline_report::{fixed, of_hundred, signed, words};
+use throughline_report::{decimals_of, fixed, of_hundred, signed, words};
 
 use crate::arguments::{ReportFormat, SnapshotDiffArguments, WorkspaceArguments};
 use crate::command::options;
@@ -135,7 +135,7 @@ fn journeys(journeys: &[JourneyMove]) -> comfy_table::Table {
             cell(&|figures| figures.exposed_churn_rate.map(of_hundred)),
             cell(&|figures| figures.like_churn_rate.map(of_hundred)),
             cell(&|figures| figures.adjusted_rate_ratio.map(|ratio| format!("{ratio:.2}"))),
-            cell(&|figures| figures.excess_churners.map(|excess| fixed(excess.value, 0))),
+            cell(&|figures| figures.excess_churners.map(|excess| fixed(excess.value, decimals_of(excess)))),
         ]);
     }
     right_align(&mut table, 3..8);
