@@ -27,28 +27,32 @@ WITH estimated AS (
 spread AS (
     SELECT
         estimated.*,
-        -- Sample variances of what an instance adds to a mean, as welch_difference takes them.
+        -- Sample variances of what an instance adds to a mean, as welch_difference takes them. Means of floats are rounded:
+        -- a trillionth of the mean is added, so that equal values in both periods are no change.
         greatest(
             repeat_contact_squares - 2 * repeat_contact_rate * repeat_contact_products
                 + repeat_contact_rate * repeat_contact_rate * contact_squares,
             0
         ) / nullif(CAST(contacts AS DOUBLE) * contacts, 0)
             * contact_instances * contact_instances / nullif(contact_instances - 1, 0) AS repeat_contact_variance,
-        greatest(cost_squares - cost * cost_per_instance, 0) / nullif(costed_instances - 1, 0) AS cost_variance,
+        greatest(cost_squares - cost * cost_per_instance, 0) / nullif(costed_instances - 1, 0)
+            + power(1e-12 * cost_per_instance, 2) AS cost_variance,
         greatest(
             touchpoint_score_squares - 2 * touchpoint_satisfaction * touchpoint_score_products
                 + touchpoint_satisfaction * touchpoint_satisfaction * touchpoint_response_squares,
             0
         ) / nullif(CAST(touchpoint_responses AS DOUBLE) * touchpoint_responses, 0)
             * touchpoint_answered_instances * touchpoint_answered_instances
-            / nullif(touchpoint_answered_instances - 1, 0) AS touchpoint_variance,
+            / nullif(touchpoint_answered_instances - 1, 0)
+            + power(1e-12 * touchpoint_satisfaction, 2) AS touchpoint_variance,
         greatest(
             journey_score_squares - 2 * journey_satisfaction * journey_score_products
                 + journey_satisfaction * journey_satisfaction * journey_response_squares,
             0
         ) / nullif(CAST(journey_responses AS DOUBLE) * journey_responses, 0)
             * journey_answered_instances * journey_answered_instances
-            / nullif(journey_answered_instances - 1, 0) AS journey_variance,
+            / nullif(journey_answered_instances - 1, 0)
+            + power(1e-12 * journey_satisfaction, 2) AS journey_variance,
         greatest(gap_squares - satisfaction_gap * satisfaction_gap * gap_instances, 0)
             / nullif(gap_instances - 1, 0) AS gap_variance
     FROM estimated

@@ -467,15 +467,15 @@ fn plan_says_from_where_on_and_why() {
 }
 
 #[test]
-fn rows_later_than_the_lookback_are_told_until_a_run_takes_them_in() {
+fn rows_later_than_the_lookback_are_reported_until_a_run_takes_them_in() {
     let (workspace, _) = in_time(12);
     workspace.put(
         "data/contacts/too_late.json",
         r#"{"contact_id":"late","customer":"k1","order_id":"o1","at":"2024-01-05T06:00:00Z","channel":"web","event":"a","score":null}"#,
     );
-    let told = run(&workspace, "grown", 31.0, &[]).ends_with(0);
-    assert!(told.stderr.contains("1 row of `contacts` came later than the lookback"), "{told}");
-    assert!(told.stderr.contains("throughline run --start 2024-01-05T06:00:00Z"), "{told}");
+    let printed = run(&workspace, "grown", 31.0, &[]).ends_with(0);
+    assert!(printed.stderr.contains("1 row of `contacts` came later than the lookback"), "{printed}");
+    assert!(printed.stderr.contains("throughline run --start 2024-01-05T06:00:00Z"), "{printed}");
     run(&workspace, "grown", 31.0, &["--start", "2024-01-05T06:00:00Z"]).ends_with(0);
     run(&workspace, "whole", 31.0, &[]).ends_with(0);
     assert_equal(&workspace, "grown", "whole", "repaired");
@@ -495,8 +495,8 @@ fn each_model_has_its_own_lookback() {
         "data/contacts/late.json",
         r#"{"contact_id":"late","customer":"k1","order_id":"o1","at":"2024-01-26T06:00:00Z","channel":"web","event":"a","score":null}"#,
     );
-    let told = run(&workspace, "grown", 31.0, &[]).ends_with(0);
-    assert!(told.stderr.contains("1 row of `contacts` came later than the lookback"), "{told}");
+    let printed = run(&workspace, "grown", 31.0, &[]).ends_with(0);
+    assert!(printed.stderr.contains("1 row of `contacts` came later than the lookback"), "{printed}");
     let counted = |sql: &str| workspace.run_with(&["query", sql, "--format", "csv"], &[("WAREHOUSE", "grown")]).stdout;
     let late = counted("SELECT count(*) FROM member WHERE touchpoint_id = 'late'");
     assert_ne!(late.lines().nth(1), Some("0"), "within the lookback of the members");

@@ -32,7 +32,7 @@ fn asks_for_nothing(page: &str) {
     let addresses = page.matches("http:").count() + page.matches("https:").count() + page.matches("\"//").count();
     // The library's licence names another one.
     let named = page.matches("http://www.w3.org/").count() + page.matches("http://www.apache.org/licenses/").count();
-    assert_eq!(addresses, named, "an address stands in the page");
+    assert_eq!(addresses, named, "the page contains an address");
     let script = page.find("<script nonce").expect("the page has scripts");
     for loading in [" src=", "url(", "@import", "<link", "<iframe", "<object", "<embed", "<base"] {
         assert!(!page[..script].contains(loading), "{loading}");
@@ -40,7 +40,7 @@ fn asks_for_nothing(page: &str) {
     for loading in ["fetch(", "XMLHttpRequest", "sendBeacon", "importScripts", "import("] {
         assert!(!page[script..].contains(loading), "{loading}");
     }
-    assert!(page.contains("default-src 'none'"), "the browser is told to load nothing");
+    assert!(page.contains("default-src 'none'"), "the page allows the browser to load something");
     assert!(page.len() < MOST_BYTES, "{} bytes", page.len());
 }
 
@@ -82,7 +82,7 @@ fn the_page_says_what_the_tables_say() {
         for (name, at) in [("y", 4), ("lower", 5), ("upper", 6)] {
             assert_eq!(point[name].as_f64(), Some(float(at)), "{name} of {}", cells[0]);
         }
-        let told = format!(
+        let heading = format!(
             r#"<th scope="row">{}</th><td>all</td><td>{}</td><td class="n">{}</td><td class="n">{}</td><td class="n">{:.1}</td><td class="n">{:.1}</td><td class="n">{:.2} ({:.2} to {:.2})</td>"#,
             cells[0],
             cells[3],
@@ -94,7 +94,7 @@ fn the_page_says_what_the_tables_say() {
             float(5),
             float(6)
         );
-        assert!(page.contains(&told), "{told}");
+        assert!(page.contains(&heading), "{heading}");
         ranked += 1;
     }
     assert!(ranked > 2, "{rows}");
@@ -241,7 +241,7 @@ fn no_text_of_others_runs() {
 }
 
 #[test]
-fn what_a_pipeline_lacks_is_told() {
+fn what_a_pipeline_lacks_is_reported() {
     let workspace = Workspace::tiny();
     assert_snapshot!(workspace.run("report"), @"
     exit 2
