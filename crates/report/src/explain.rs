@@ -3,10 +3,10 @@
 //! Everything is read from the tables of the last complete run; nothing is computed anew. What a pipeline does not
 //! publish, [`Explanation::missing`] names.
 
-mod beside;
 mod facts;
-mod key_journeys;
+mod beside;
 mod settings;
+mod key_journeys;
 
 use std::collections::BTreeMap;
 

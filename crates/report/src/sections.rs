@@ -1,23 +1,23 @@
 //! The sections of the page, one file each, and who reads them.
 
-mod accounts;
-mod channels;
-mod columns;
-mod data;
-mod drivers;
-mod intervals;
-mod issues;
-mod journeys;
-mod lineage;
-mod map;
-mod performance;
-mod periods;
-mod profile;
-mod ranking;
-mod satisfaction;
 mod short;
+mod map;
+mod ranking;
+mod periods;
+mod accounts;
+mod profile;
+mod satisfaction;
+mod performance;
 mod targets;
+mod channels;
+mod issues;
 mod triggers;
+mod intervals;
+mod drivers;
+mod journeys;
+mod data;
+mod lineage;
+mod columns;
 
 use throughline_engine::EngineError;
 

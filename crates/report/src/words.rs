@@ -2,13 +2,13 @@
 //!
 //! What needs a statistician's word stands in one chapter of its own, [`ANALYST`].
 
-mod analyst;
-mod compared;
-mod drivers;
-mod flags;
 mod leaving;
-mod performance;
 mod rank;
+mod compared;
+mod flags;
+mod performance;
+mod drivers;
+mod analyst;
 
 use crate::explain::{Explanation, InPeriod, Together};
 use crate::numbers::day;
