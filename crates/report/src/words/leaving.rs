@@ -47,8 +47,8 @@ fn goes_with(at: &InPeriod) -> String {
     let others = at.goes_with.as_ref().map(|others| format!("it goes with {others}: ")).unwrap_or_default();
     let left = match (at.mutual_rate_ratio, &at.mutual_reason) {
         (Some(ratio), _) => format!("they leave {} times as often", interval(ratio, 2)),
-        (None, Some(reason)) => format!("how often they leave cannot be told, {reason}"),
-        (None, None) => "how often they leave cannot be told".to_owned(),
+        (None, Some(reason)) if reason.starts_with("cannot be told apart") => format!("it {reason}"),
+        (None, _) => "how often they leave cannot be told".to_owned(),
     };
     format!(
         "Unclear in {}: more of its customers leave than of like ones, but {others}among customers equally on all other \
@@ -205,6 +205,33 @@ mod tests {
         assert!(told.contains("both being on it and leaving 1.9-fold (E-value; 1.5-fold for the limit"), "{told}");
         at.tier = Tier::Unclear;
         assert_eq!(unseen_cause(&at), None);
+    }
+
+    #[test]
+    fn what_goes_with_others_is_unclear_and_no_chance() {
+        let mut at = InPeriod {
+            period: "2026-Q3".to_owned(),
+            tier: Tier::Unclear,
+            q_value: Some(0.01),
+            goes_with: Some("moving".to_owned()),
+            mutual_reason: Some("cannot be told apart from moving".to_owned()),
+            excess_churners: estimate(20.0, 3.0, 38.0),
+            ..InPeriod::default()
+        };
+        let explanation = Explanation::default();
+        let told = tier(&explanation, &at);
+        assert!(told.contains("but it goes with moving: "), "{told}");
+        assert!(told.ends_with("may be chance (it cannot be told apart from moving)."), "{told}");
+        // What is not beyond chance by itself goes with nothing.
+        at.q_value = Some(0.06);
+        let told = tier(&explanation, &at);
+        assert!(
+            told.contains("what is seen may be chance (among 0 journeys looked at, an interval without 0"),
+            "{told}"
+        );
+        at.excess_churners = estimate(20.0, -3.0, 38.0);
+        let told = tier(&explanation, &at);
+        assert!(told.starts_with("Unclear in 2026-Q3: what is seen may be chance. Not seen is not none"), "{told}");
     }
 
     #[test]
