@@ -9,6 +9,7 @@
 
 mod condition;
 mod data_test;
+mod eligible;
 mod error_place;
 mod graph;
 mod lineage;

@@ -12,6 +12,7 @@ mod increments;
 mod instances;
 mod interruption;
 mod object_stores;
+mod person_days;
 mod publishing;
 mod readme;
 mod refusals;

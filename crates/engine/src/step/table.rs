@@ -1,6 +1,7 @@
 //! Tables: staged, tested, committed; discarded when a test of severity error fails.
 
 use datafusion::physical_plan::ExecutionPlan;
+use throughline_config::{MatchRows, Model, ModelKind};
 use throughline_journeys::match_counts;
 use throughline_lake::CommitDetails;
 use throughline_plan::Step;
@@ -38,7 +39,9 @@ pub(crate) async fn make_table(context: &StepContext, step: &Step, record: &mut 
     // Rows that were kept in memory were matched when they were read into it.
     let rebuilt = replacement.as_ref().and_then(|replacement| replacement.rebuilt.as_ref());
     let matched: &dyn ExecutionPlan = rebuilt.map_or(executed.as_ref(), |rebuilt| rebuilt.plan.as_ref());
-    record.conservation = match_counts(matched).iter().map(conservation).collect();
+    if is_account(model) {
+        record.conservation = match_counts(matched).iter().map(conservation).collect();
+    }
     record.rows = Some(staged.table_rows());
     record.bytes = Some(staged.bytes());
     record.files = Some(staged.files() as u64);
@@ -61,6 +64,12 @@ pub(crate) async fn make_table(context: &StepContext, step: &Step, record: &mut 
     let committed = context.publish(&staged, &details).await?;
     record.version = Some(committed.version);
     Ok(())
+}
+
+/// Whether a match is the account of what became of the touchpoints: as they happened. As they became known they are
+/// counted a second time.
+fn is_account(model: &Model) -> bool {
+    !matches!(model.kind, ModelKind::Match { rows: MatchRows::KnownMembers | MatchRows::States, .. })
 }
 
 /// Plans the rows of an incremental table.
