@@ -25,6 +25,6 @@ SELECT
 FROM eligible
 FULL JOIN counted ON counted.journey = eligible.journey
 WHERE
-    eligible.person_days IS DISTINCT FROM counted.person_days
-    OR eligible.churned IS DISTINCT FROM counted.churned
-    OR eligible.lost IS DISTINCT FROM counted.lost
+    (eligible.person_days IS DISTINCT FROM counted.person_days)
+    OR (eligible.churned IS DISTINCT FROM counted.churned)
+    OR (eligible.lost IS DISTINCT FROM counted.lost)

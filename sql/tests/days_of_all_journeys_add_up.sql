@@ -53,5 +53,5 @@ SELECT 'exposed to ' || coalesce(exposed.journey, jointly_exposed.journey), join
 FROM exposed
 FULL JOIN jointly_exposed ON jointly_exposed.journey = exposed.journey
 WHERE
-    exposed.person_days IS DISTINCT FROM jointly_exposed.person_days
-    OR exposed.churned IS DISTINCT FROM jointly_exposed.churned
+    (exposed.person_days IS DISTINCT FROM jointly_exposed.person_days)
+    OR (exposed.churned IS DISTINCT FROM jointly_exposed.churned)
