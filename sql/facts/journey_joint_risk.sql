@@ -100,7 +100,23 @@ stretch AS (
         AND cut.from_day < membership.until_day
 ),
 
-named AS (
+-- Which journeys is kept as bits of two numbers, which cost little to sum over all memberships.
+numbered AS (
+    SELECT
+        journey,
+        CASE WHEN place <= 62 THEN CAST(1 AS BIGINT) << (place - 1) ELSE 0 END AS low,
+        CASE
+            WHEN place <= 62 THEN 0
+            WHEN place <= 124 THEN CAST(1 AS BIGINT) << (place - 63)
+            ELSE CAST('journey_joint_risk takes 124 journeys, and this is one more: ' || journey AS BIGINT)
+        END AS high
+    FROM (
+        SELECT journey, CAST(row_number() OVER (ORDER BY journey) AS BIGINT) AS place
+        FROM dim_journey
+    ) AS placed
+),
+
+bits AS (
     SELECT
         stretch.customer_id,
         stretch.joined_at,
@@ -108,14 +124,17 @@ named AS (
         stretch.tenure_band,
         stretch.from_day,
         stretch.until_day,
-        string_agg(state.journey, ',' ORDER BY state.journey) FILTER (WHERE state.is_exposed) AS exposed,
-        string_agg(state.journey, ',' ORDER BY state.journey) FILTER (WHERE NOT state.is_exposed) AS not_eligible
+        coalesce(sum(numbered.low) FILTER (WHERE state.is_exposed), 0) AS exposed_low,
+        coalesce(sum(numbered.high) FILTER (WHERE state.is_exposed), 0) AS exposed_high,
+        coalesce(sum(numbered.low) FILTER (WHERE NOT state.is_exposed), 0) AS not_eligible_low,
+        coalesce(sum(numbered.high) FILTER (WHERE NOT state.is_exposed), 0) AS not_eligible_high
     FROM stretch
     LEFT JOIN state
         ON state.customer_id = stretch.customer_id
         AND state.joined_at = stretch.joined_at
         AND state.from_day <= stretch.from_day
         AND state.until_day > stretch.from_day
+    LEFT JOIN numbered ON numbered.journey = state.journey
     GROUP BY
         stretch.customer_id,
         stretch.joined_at,
@@ -135,37 +154,67 @@ leaving AS (
     GROUP BY customer_id, joined_at
 ),
 
-known AS (
+cell AS (
     SELECT
-        named.segment,
-        named.tenure_band,
-        coalesce(named.exposed, '') AS exposed,
-        coalesce(named.not_eligible, '') AS not_eligible,
-        named.from_day,
-        named.until_day,
-        leaving.customer_id IS NOT NULL AS leaves
-    FROM leaving
-    RIGHT JOIN named
-        ON named.customer_id = leaving.customer_id
-        AND named.joined_at = leaving.joined_at
-        AND named.until_day = leaving.left_until
+        bits.segment,
+        bits.tenure_band,
+        month.month,
+        bits.exposed_low,
+        bits.exposed_high,
+        bits.not_eligible_low,
+        bits.not_eligible_high,
+        sum(
+            CAST(least(bits.until_day, month.next_month) AS BIGINT)
+                - CAST(greatest(bits.from_day, month.month) AS BIGINT)
+        ) / 86400000000 AS person_days,
+        count(leaving.customer_id) FILTER (WHERE bits.until_day <= month.next_month) AS churned
+    FROM (
+        SELECT month, next_month
+        FROM counted_month
+        WHERE month >= $interval_start
+    ) AS month
+    INNER JOIN (
+        leaving
+        RIGHT JOIN bits
+            ON bits.customer_id = leaving.customer_id
+            AND bits.joined_at = leaving.joined_at
+            AND bits.until_day = leaving.left_until
+    ) ON bits.from_day < month.next_month AND bits.until_day > month.month
+    GROUP BY
+        bits.segment,
+        bits.tenure_band,
+        month.month,
+        bits.exposed_low,
+        bits.exposed_high,
+        bits.not_eligible_low,
+        bits.not_eligible_high
 )
 
 SELECT
-    known.segment,
-    known.tenure_band,
-    month.month,
-    known.exposed,
-    known.not_eligible,
-    sum(
-        CAST(least(known.until_day, month.next_month) AS BIGINT)
-            - CAST(greatest(known.from_day, month.month) AS BIGINT)
-    ) / 86400000000 AS person_days,
-    count(*) FILTER (WHERE known.leaves AND known.until_day <= month.next_month) AS churned
-FROM (
-    SELECT month, next_month
-    FROM counted_month
-    WHERE month >= $interval_start
-) AS month
-INNER JOIN known ON known.from_day < month.next_month AND known.until_day > month.month
-GROUP BY known.segment, known.tenure_band, month.month, known.exposed, known.not_eligible
+    cell.segment,
+    cell.tenure_band,
+    cell.month,
+    coalesce(
+        string_agg(numbered.journey, ',' ORDER BY numbered.journey)
+            FILTER (WHERE cell.exposed_low & numbered.low <> 0 OR cell.exposed_high & numbered.high <> 0),
+        ''
+    ) AS exposed,
+    coalesce(
+        string_agg(numbered.journey, ',' ORDER BY numbered.journey)
+            FILTER (WHERE cell.not_eligible_low & numbered.low <> 0 OR cell.not_eligible_high & numbered.high <> 0),
+        ''
+    ) AS not_eligible,
+    cell.person_days,
+    cell.churned
+FROM numbered
+CROSS JOIN cell
+GROUP BY
+    cell.segment,
+    cell.tenure_band,
+    cell.month,
+    cell.exposed_low,
+    cell.exposed_high,
+    cell.not_eligible_low,
+    cell.not_eligible_high,
+    cell.person_days,
+    cell.churned
