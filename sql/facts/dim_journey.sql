@@ -13,6 +13,8 @@ SELECT
     definition.idle_s,
     definition.on_restart,
     definition.eligible,
+    definition.eligible_from,
+    definition.eligible_until,
     coalesce(definition.importance, judgement.importance) AS importance,
     CASE WHEN definition.importance IS NOT NULL THEN definition.rationale ELSE judgement.rationale END AS rationale
 FROM journey_definitions AS definition

@@ -1,12 +1,12 @@
 -- One row: what eligible_stretch holds, with who leaves on the stretch's last day. From: eligible_stretch,
--- customer_version.
--- Key: journey, customer_id, joined_at, from_day. left_by is null where the spell goes on, or goes on in another
--- stretch. A spell leaves on the day in which left_at lies, and this is the last on which it is at risk (SEMANTICS 5).
+-- customer_version. Key: journey, customer_id, joined_at, from_day.
+-- A spell leaves on the day in which left_at lies, the last on which it is at risk (SEMANTICS 5). left_by is null where
+-- the spell goes on, in another stretch or beyond the days that count.
 WITH leaving AS (
     SELECT
         customer_id,
         joined_at,
-        max(date_trunc('day', left_at)) + INTERVAL '1 day' AS left_until,
+        date_trunc('day', max(left_at)) + INTERVAL '1 day' AS left_until,
         max(left_by) AS left_by
     FROM customer_version
     WHERE left_at IS NOT NULL

@@ -31,23 +31,23 @@ followed AS (
         first_month,
         last_month,
         max(last_month) OVER (
-            PARTITION BY journey, segment, customer_id ORDER BY from_day
+            PARTITION BY customer_id, journey, segment ORDER BY from_day
             ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
         ) AS earlier_month
     FROM numbered
 ),
 
+-- In numbers of the calendar: months since year 0, quarters since year 0.
 new AS (
     SELECT
         kind.period_kind,
         kind.length,
         followed.journey,
         followed.segment,
-        greatest(followed.first_month / kind.length, coalesce(followed.earlier_month / kind.length + 1, 0))
-            AS first_period,
+        greatest(followed.first_month / kind.length, followed.earlier_month / kind.length + 1) AS first_period,
         followed.last_month / kind.length AS last_period
-    FROM followed
-    CROSS JOIN (VALUES ('month', 1), ('quarter', 3)) AS kind (period_kind, length)
+    FROM (VALUES ('month', 1), ('quarter', 3)) AS kind (period_kind, length)
+    CROSS JOIN followed
 ),
 
 counted AS (

@@ -1,45 +1,28 @@
--- One row: a month or a quarter of which days count (SEMANTICS 5). From: counted_days. Key: period_kind, period_start.
--- A period is published from the first day that counts; is_running says that its last day does not count yet, and
+-- One row: a month or a quarter of which days count (SEMANTICS 5). From: counted_month, counted_days. Key: period_kind,
+-- period_start.
+-- A period is published from the first of its days that counts. is_running says that its last day does not count yet,
 -- days_counted < days that it is counted in part.
-WITH month AS (
+WITH period AS (
     SELECT
-        unnest(generate_series(
-            CAST(date_part('year', first_day) * 12 + date_part('month', first_day) - 1 AS BIGINT),
-            CAST(date_part('year', until_day) * 12 + date_part('month', until_day) - 1 AS BIGINT)
-        )) AS months,
-        first_day,
-        until_day
-    FROM counted_days
-    WHERE first_day < until_day
-),
-
-kind AS (
-    SELECT * FROM (VALUES ('month', 1), ('quarter', 3)) AS kinds (period_kind, length)
-),
-
-period AS (
-    SELECT DISTINCT
         kind.period_kind,
+        counted_month.months - counted_month.months % kind.length AS first_month,
+        kind.length
+    FROM counted_month
+    CROSS JOIN (VALUES ('month', 1), ('quarter', 3)) AS kind (period_kind, length)
+    GROUP BY kind.period_kind, counted_month.months - counted_month.months % kind.length, kind.length
+),
+
+bounded AS (
+    SELECT
+        period_kind,
         arrow_cast(
-            make_date(
-                (month.months - month.months % kind.length) / 12,
-                (month.months - month.months % kind.length) % 12 + 1,
-                1
-            ),
-            'Timestamp(Microsecond, Some("UTC"))'
+            make_date(first_month / 12, first_month % 12 + 1, 1), 'Timestamp(Microsecond, Some("UTC"))'
         ) AS period_start,
         arrow_cast(
-            make_date(
-                (month.months - month.months % kind.length + kind.length) / 12,
-                (month.months - month.months % kind.length + kind.length) % 12 + 1,
-                1
-            ),
+            make_date((first_month + length) / 12, (first_month + length) % 12 + 1, 1),
             'Timestamp(Microsecond, Some("UTC"))'
-        ) AS period_end,
-        month.first_day AS first_counted,
-        month.until_day AS until_counted
-    FROM month
-    CROSS JOIN kind
+        ) AS period_end
+    FROM period
 )
 
 SELECT
@@ -50,13 +33,14 @@ SELECT
     END AS period,
     period_start,
     period_end,
-    period_end > until_counted AS is_running,
-    greatest(period_start, first_counted) AS first_day,
-    least(period_end, until_counted) - INTERVAL '1 day' AS last_day,
+    period_end > counted_days.until_day AS is_running,
+    greatest(period_start, counted_days.first_day) AS first_day,
+    least(period_end, counted_days.until_day) - INTERVAL '1 day' AS last_day,
     (CAST(period_end AS BIGINT) - CAST(period_start AS BIGINT)) / 86400000000 AS days,
     (
-        CAST(least(period_end, until_counted) AS BIGINT) - CAST(greatest(period_start, first_counted) AS BIGINT)
+        CAST(least(period_end, counted_days.until_day) AS BIGINT)
+            - CAST(greatest(period_start, counted_days.first_day) AS BIGINT)
     ) / 86400000000 AS days_counted
-FROM period
-WHERE period_start < until_counted AND period_end > first_counted
+FROM bounded
+CROSS JOIN counted_days
 ORDER BY period_kind, period_start

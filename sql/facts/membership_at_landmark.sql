@@ -4,6 +4,8 @@
 -- happens after the landmark may be a column here; churn is in outcome_at_landmark.
 SELECT
     landmark.landmark,
+    landmark.landmark AS from_day,
+    landmark.landmark + INTERVAL '1 day' AS until_day,
     customer.* EXCLUDE (notice_at, churned_at, lost_at, left_at, left_by, valid_until),
     (CAST(landmark.landmark AS BIGINT) - CAST(customer.joined_at AS BIGINT)) / 86400e6 AS tenure_days,
     CASE

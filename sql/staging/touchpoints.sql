@@ -117,7 +117,8 @@ WITH touchpoint AS (
         ticket.category,
         ticket.department,
         CAST(NULL AS DOUBLE),
-        ticket.reopened_at IS NULL OR ticket.reopened_at >= $as_of,
+        -- As of its closing; a ticket that is opened again is a touchpoint of its own.
+        TRUE,
         (CAST(ticket.closed_at AS BIGINT) - CAST(ticket.opened_at AS BIGINT)) / 1e6,
         4.0,
         'tickets'

@@ -29,8 +29,12 @@ pub struct JourneyDefinition {
     pub on_restart: OnRestart,
     /// Always contains `customer_id`; `[customer_id]` by default.
     pub key: Vec<Located<String>>,
-    /// Who could have been on it: over the customer's columns and `landmark`.
+    /// Who could have been on it: a condition over the customer's columns.
     pub eligible: Option<Located<String>>,
+    /// From which instant on: over the customer's columns; a null is never.
+    pub eligible_from: Option<Located<String>>,
+    /// Until which instant: over the customer's columns; a null has no end.
+    pub eligible_until: Option<Located<String>>,
     /// Expert judgement, 1 to 5.
     pub importance: Option<u8>,
     /// Why that importance.

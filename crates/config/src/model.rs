@@ -44,9 +44,9 @@ pub enum ModelKind {
         /// What one row is.
         rows: MatchRows,
     },
-    /// For every journey, the rows of a relation for which the journey's `eligible` holds.
+    /// For every journey, the days on which customers could have been on it.
     Eligible {
-        /// A relation with the customer's columns and `landmark`.
+        /// A relation with the customer's columns in stretches of days from `from_day` to before `until_day`.
         input: Located<String>,
     },
 }
@@ -56,8 +56,12 @@ pub enum ModelKind {
 pub enum MatchRows {
     /// A member of an instance, with every column of the touchpoints.
     Members,
+    /// The same of instances as they were known at the time (`ordered_by: known_at`, SEMANTICS 5).
+    KnownMembers,
     /// An instance with its measures.
     Instances,
+    /// A stretch of days on which a customer is in one state of exposure to a journey (SEMANTICS 5).
+    States,
 }
 
 /// Whether a model is stored.

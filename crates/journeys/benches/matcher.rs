@@ -119,6 +119,8 @@ fn journey(number: usize) -> JourneyDefinition {
         on_restart: if number.is_multiple_of(2) { OnRestart::Absorb } else { OnRestart::Split },
         key: vec![located("customer_id".to_owned())],
         eligible: None,
+        eligible_from: None,
+        eligible_until: None,
         importance: None,
         rationale: None,
     }

@@ -26,15 +26,32 @@ use crate::customers::{Amounts, Customers, Ids};
 /// Buckets that are let go together: fewer would make the parts of a block too small.
 pub(crate) const BUCKETS_OF_A_GROUP: usize = 64;
 
-/// The columns of a block, in this order; further key columns follow.
+/// The columns of a block, in this order; then the values that only some outputs need, then further key columns.
 pub(crate) mod column {
     pub(crate) const CUSTOMER: usize = 0;
     pub(crate) const TIME: usize = 1;
     pub(crate) const TOUCHPOINT: usize = 2;
     pub(crate) const CLASS: usize = 3;
-    pub(crate) const SATISFACTION: usize = 4;
-    pub(crate) const COST: usize = 5;
-    pub(crate) const KEYS: usize = 6;
+    pub(crate) const VALUES: usize = 4;
+}
+
+/// The values that blocks hold and only some outputs need.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum HeldValues {
+    /// Two columns: satisfaction and cost.
+    Amounts,
+    /// One column: when the touchpoint happened.
+    Occurred,
+}
+
+impl HeldValues {
+    /// Their number.
+    fn columns(self) -> usize {
+        match self {
+            Self::Amounts => 2,
+            Self::Occurred => 1,
+        }
+    }
 }
 
 /// Rows in the order of their buckets.
@@ -156,6 +173,7 @@ impl Store {
 /// All touchpoints, each customer's in one bucket.
 pub(crate) struct Buckets {
     pub(crate) schema: SchemaRef,
+    pub(crate) values: HeldValues,
     pub(crate) stores: Vec<Mutex<Store>>,
     pub(crate) tables: Arc<CustomerTables>,
     /// What the tables take, held as long as they are.
@@ -175,7 +193,7 @@ impl Buckets {
             return Ok(None);
         }
         let ids = self.tables.ids(bucket);
-        ordered(rows, &ids).map(Some)
+        ordered(rows, &ids, self.values).map(Some)
     }
 
     /// Makes room for a bucket that does not fit beside what is held.
@@ -208,10 +226,17 @@ pub(crate) fn dealt_out(group_of: impl Iterator<Item = usize> + Clone, number: u
 
 /// Orders a bucket: rows are dealt out to their customers, then each customer's are sorted, which they mostly are
 /// already because touchpoints arrive about in the order of time.
-fn ordered(rows: RecordBatch, ids: &ArrayRef) -> Result<Customers> {
+fn ordered(rows: RecordBatch, ids: &ArrayRef, values: HeldValues) -> Result<Customers> {
     let codes = rows.column(column::CUSTOMER).as_primitive::<UInt32Type>().values().clone();
     let times = rows.column(column::TIME).as_primitive::<TimestampMicrosecondType>().values().clone();
     let touchpoints = Ids::new(rows.column(column::TOUCHPOINT))?;
+    let value = |place: usize| rows.column(column::VALUES + place);
+    let occurred = match values {
+        HeldValues::Amounts => None,
+        HeldValues::Occurred => Some(value(0).as_primitive::<TimestampMicrosecondType>().values().clone()),
+    };
+    // What became known at one time stands in the order in which it happened.
+    let happened = |row: u32| occurred.as_ref().map_or(0, |occurred| occurred[row as usize]);
 
     // Customers by id, so that the output does not depend on who came first.
     let by_id = arrow::compute::sort_to_indices(ids, None, None)?;
@@ -232,12 +257,20 @@ fn ordered(rows: RecordBatch, ids: &ArrayRef) -> Result<Customers> {
         }
         keyed.clear();
         keyed.extend(rows.iter().map(|&row| (times[row as usize], row)));
-        keyed.sort_by(|left, right| left.0.cmp(&right.0).then_with(|| touchpoints.compare(left.1, right.1)));
+        keyed.sort_by(|left, right| {
+            let by_time = left.0.cmp(&right.0).then_with(|| happened(left.1).cmp(&happened(right.1)));
+            by_time.then_with(|| touchpoints.compare(left.1, right.1))
+        });
         rows.iter_mut().zip(&keyed).for_each(|(row, &(_, sorted))| *row = sorted);
     }
 
-    let amount = |index: usize| rows.column(index).as_primitive().clone();
-    let keys: Vec<usize> = (column::KEYS..rows.num_columns()).collect();
+    let amounts = match values {
+        HeldValues::Amounts => {
+            Some(Amounts { satisfaction: value(0).as_primitive().clone(), cost: value(1).as_primitive().clone() })
+        }
+        HeldValues::Occurred => None,
+    };
+    let keys: Vec<usize> = (column::VALUES + values.columns()..rows.num_columns()).collect();
     Ok(Customers {
         ids: arrow::compute::take(ids, &by_id, None)?,
         ends,
@@ -245,7 +278,7 @@ fn ordered(rows: RecordBatch, ids: &ArrayRef) -> Result<Customers> {
         times,
         classes: rows.column(column::CLASS).as_primitive::<UInt32Type>().values().clone(),
         touchpoints,
-        amounts: Some(Amounts { satisfaction: amount(column::SATISFACTION), cost: amount(column::COST) }),
+        amounts,
         columns: rows.project(&keys)?,
     })
 }

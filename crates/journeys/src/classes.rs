@@ -133,7 +133,8 @@ impl SharedClasses {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TraitColumns {
     pub(crate) channel: usize,
-    pub(crate) function: usize,
+    /// Not read for states.
+    pub(crate) function: Option<usize>,
     pub(crate) topic: usize,
     pub(crate) resolved: usize,
 }
@@ -172,10 +173,11 @@ impl ClassCoder {
         let mut coded: Vec<CodedColumn> = Vec::new();
         if let Some(columns) = traits {
             let texts = [
-                (columns.channel, &shared.channels),
+                (Some(columns.channel), &shared.channels),
                 (columns.function, &shared.functions),
-                (columns.topic, &shared.topics),
+                (Some(columns.topic), &shared.topics),
             ];
+            let texts = texts.into_iter().filter_map(|(column, texts)| Some((column?, texts)));
             coded.extend(texts.map(|(column, texts)| CodedColumn {
                 column,
                 coder: ValueCoder::new(Arc::clone(texts)),
@@ -272,7 +274,7 @@ impl ClassCoder {
             let traits = self.traits.map_or_else(
                 || Ok(Traits::default()),
                 |columns| {
-                    let code = |column| {
+                    let code = |column: usize| {
                         let place = self.coded.iter().position(|coded| coded.column == column);
                         place.map_or(NULL, |place| inputs[place][row as usize])
                     };
@@ -280,7 +282,7 @@ impl ClassCoder {
                     let resolved = batch.column(columns.resolved).as_boolean();
                     Ok::<_, datafusion::common::DataFusionError>(Traits {
                         channel: code(columns.channel),
-                        function: code(columns.function),
+                        function: columns.function.map_or(NULL, code),
                         topic: code(columns.topic),
                         is_contact: channel.is_some_and(|channel| ASSISTED_CHANNELS.contains(&channel.as_str())),
                         is_unresolved: resolved.is_valid(row as usize) && !resolved.value(row as usize),

@@ -67,7 +67,7 @@ pub(crate) struct Customers {
     pub(crate) ids: ArrayRef,
     /// For each customer the position in `order` after its last row.
     pub(crate) ends: Vec<u32>,
-    /// Rows by customer, then by `(occurred_at, touchpoint_id)`.
+    /// Rows by customer, then by time and `touchpoint_id`.
     pub(crate) order: Vec<u32>,
     /// Microseconds since 1970 UTC, by row.
     pub(crate) times: ScalarBuffer<i64>,

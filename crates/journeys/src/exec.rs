@@ -37,14 +37,16 @@ use crate::parameters::{
     TOUCHPOINT_ID, column_index, further_keys, output_fields,
 };
 use crate::prepare::{InputColumns, Preparation};
-use crate::shuffle::{BlockColumns, BucketCustomers, Collecting, Collection};
-use crate::stream::{Matching, Source};
+use crate::shuffle::{BlockColumns, BlockValues, BucketCustomers, Collecting, Collection};
+use crate::states::StateOutput;
+use crate::stream::{Matching, Output, Source};
 
 /// How touchpoints come to stand by customer and time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Arrangement {
-    /// They arrive partitioned by customer and ordered by `(customer_id, occurred_at, touchpoint_id)`; DataFusion
-    /// plans an exchange and a sort where the input has neither.
+    /// They arrive partitioned by customer and ordered by `(customer_id, occurred_at, touchpoint_id)`, known members by
+    /// `(customer_id, known_at, occurred_at, touchpoint_id)`; DataFusion plans an exchange and a sort where the input has
+    /// neither.
     Ordered,
     /// They arrive in any order; the operator spreads them over buckets by customer and orders those.
     Shuffled {
@@ -55,8 +57,9 @@ pub enum Arrangement {
 
 /// Matches every definition in one pass over the touchpoints of each customer.
 ///
-/// Output: one row for each member of each instance, or one for each instance with its measures. From an ordered input
-/// it comes ordered within a partition by `(customer_id, journey, journey_id, step)`.
+/// Output: one row for each member of each instance, for each instance with its measures, or for each stretch of days in
+/// one state of exposure. From an ordered input it comes ordered within a partition by `(customer_id, journey,
+/// journey_id, step)`.
 #[derive(Debug)]
 pub struct MatchJourneysExec {
     input: Arc<dyn ExecutionPlan>,
@@ -73,6 +76,8 @@ pub struct MatchJourneysExec {
 #[derive(Debug, Clone)]
 struct Columns {
     input: InputColumns,
+    /// In which order the input is read.
+    order: Vec<Column>,
     traits: Option<TraitColumns>,
     amounts: Option<AmountColumns>,
     /// The distinct further key columns, for the output of instances.
@@ -106,8 +111,14 @@ impl MatchJourneysExec {
                 return plan_err!("the journey condition {condition} is not boolean");
             }
         }
-        if let (Arrangement::Shuffled { .. }, OutputRows::Members) = (arrangement, parameters.rows) {
-            return plan_err!("members are matched in the order of their customers");
+        match (arrangement, parameters.rows) {
+            (Arrangement::Shuffled { .. }, OutputRows::Members | OutputRows::KnownMembers) => {
+                return plan_err!("members are matched in the order of their customers");
+            }
+            (Arrangement::Ordered, OutputRows::States { .. }) => {
+                return plan_err!("states are made of touchpoints that the operator orders itself");
+            }
+            _ => {}
         }
         let columns = Columns::new(&schema, &parameters)?;
         let properties = Arc::new(plan_properties(&input, &parameters, arrangement)?);
@@ -131,10 +142,11 @@ impl MatchJourneysExec {
         partitions: usize,
     ) -> Result<Arrangement> {
         Ok(match rows {
-            OutputRows::Instances { .. } if !stands_by_customer(input)? => {
+            OutputRows::Instances { .. } if stands_by_customer(input)? => Arrangement::Ordered,
+            OutputRows::Instances { .. } | OutputRows::States { .. } => {
                 Arrangement::Shuffled { partitions: partitions.max(1) }
             }
-            _ => Arrangement::Ordered,
+            OutputRows::Members | OutputRows::KnownMembers => Arrangement::Ordered,
         })
     }
 
@@ -201,11 +213,15 @@ impl MatchJourneysExec {
         partitions: usize,
         context: &Arc<TaskContext>,
     ) -> Result<(Source, Arc<SharedClasses>)> {
-        let Some(amounts) = self.columns.amounts else { return plan_err!("only instances are shuffled") };
+        let values = match (self.columns.amounts, self.parameters.rows) {
+            (Some(amounts), _) => BlockValues::Amounts(amounts),
+            (None, OutputRows::States { .. }) => BlockValues::Occurred(self.columns.input.occurred),
+            (None, _) => return plan_err!("members are not shuffled"),
+        };
         let (collected, shared) = self.collection.join(partitions, || {
             let shared = Arc::new(SharedClasses::new(self.parameters.definitions.len()));
             let inputs = self.input.output_partitioning().partition_count();
-            let columns = BlockColumns { input: self.columns.input.clone(), amounts, keys: self.columns.keys.clone() };
+            let columns = BlockColumns { input: self.columns.input.clone(), values, keys: self.columns.keys.clone() };
             let preparations = (0..partitions.min(inputs)).map(|task| {
                 let preparation = self.preparation(&shared, task);
                 let baseline = BaselineMetrics::new(&self.metrics, task);
@@ -235,8 +251,15 @@ impl MatchJourneysExec {
         Ok(Matcher::new(&self.parameters.definitions, self.parameters.as_of, sets, set_of))
     }
 
-    fn instance_output(&self, shared: &SharedClasses) -> Option<InstanceOutput> {
-        let OutputRows::Instances { satisfied } = self.parameters.rows else { return None };
+    /// What becomes of the instances that are found.
+    fn output(&self, shared: &SharedClasses) -> Output {
+        let satisfied = match self.parameters.rows {
+            OutputRows::Members | OutputRows::KnownMembers => return Output::Members,
+            OutputRows::States { horizon, .. } => {
+                return Output::States(StateOutput::new(&self.parameters.definitions, horizon));
+            }
+            OutputRows::Instances { satisfied } => satisfied,
+        };
         let keys = further_keys(&self.parameters).into_iter().zip(&self.columns.keys).enumerate();
         let keys = keys.map(|(place, (name, &column))| {
             let definitions = self.parameters.definitions.iter();
@@ -244,7 +267,7 @@ impl MatchJourneysExec {
             let column = if self.arrangement == Arrangement::Ordered { column } else { place };
             (column, of.collect())
         });
-        Some(InstanceOutput {
+        Output::Instances(InstanceOutput {
             measuring: Measuring::new(satisfied.0),
             channels: Arc::clone(&shared.channels),
             keys: keys.collect(),
@@ -271,22 +294,26 @@ impl Columns {
         let input = InputColumns {
             customer: column(CUSTOMER_ID)?,
             touchpoint: column(TOUCHPOINT_ID)?,
-            time: column(OCCURRED_AT)?,
+            time: column(parameters.rows.time())?,
+            occurred: column(OCCURRED_AT)?,
             key_sets,
             set_of,
         };
-        let OutputRows::Instances { .. } = parameters.rows else {
-            return Ok(Self { input, traits: None, amounts: None, keys: Vec::new() });
+        let order = [CUSTOMER_ID].iter().chain(parameters.rows.order());
+        let order = order.map(|name| Ok(Column::new(name, column(name)?))).collect::<Result<_>>()?;
+        if parameters.rows.are_members() {
+            return Ok(Self { input, order, traits: None, amounts: None, keys: Vec::new() });
+        }
+        let are_instances = matches!(parameters.rows, OutputRows::Instances { .. });
+        let function = if are_instances { Some(column(FUNCTION)?) } else { None };
+        let traits =
+            TraitColumns { channel: column(CHANNEL)?, function, topic: column(TOPIC)?, resolved: column(RESOLVED)? };
+        let amounts = match are_instances {
+            true => Some(AmountColumns { satisfaction: column(SATISFACTION)?, cost: column(COST)? }),
+            false => None,
         };
-        let traits = TraitColumns {
-            channel: column(CHANNEL)?,
-            function: column(FUNCTION)?,
-            topic: column(TOPIC)?,
-            resolved: column(RESOLVED)?,
-        };
-        let amounts = AmountColumns { satisfaction: column(SATISFACTION)?, cost: column(COST)? };
         let keys = further_keys(parameters).into_iter().map(column).collect::<Result<_>>()?;
-        Ok(Self { input, traits: Some(traits), amounts: Some(amounts), keys })
+        Ok(Self { input, order, traits: Some(traits), amounts, keys })
     }
 }
 
@@ -323,21 +350,25 @@ fn plan_properties(
         return Ok(PlanProperties::new(equivalences, partitioning, EmissionType::Final, input.boundedness()));
     }
     let equivalences = match parameters.rows {
-        OutputRows::Members => {
+        OutputRows::Members | OutputRows::KnownMembers => {
             let by_step = ordering(&schema, &[CUSTOMER_ID, "journey", "journey_id", "step"])?;
             // Steps follow time, so that windows ordered by time need no sort either.
-            let by_time = ordering(&schema, &[CUSTOMER_ID, "journey", "journey_id", OCCURRED_AT, TOUCHPOINT_ID])?;
+            let of_instance = [CUSTOMER_ID, "journey", "journey_id"];
+            let by_time: Vec<&str> = of_instance.iter().chain(parameters.rows.order()).copied().collect();
+            let by_time = ordering(&schema, &by_time)?;
             EquivalenceProperties::new_with_orderings(Arc::clone(&schema), [by_step, by_time])
         }
-        OutputRows::Instances { .. } => {
+        OutputRows::Instances { .. } | OutputRows::States { .. } => {
             let by_id = ordering(&schema, &[CUSTOMER_ID, "journey", "journey_id"])?;
             EquivalenceProperties::new_with_orderings(Arc::clone(&schema), [by_id])
         }
     };
     // Of the input's columns, those that are in the output as they were.
     let kept = match parameters.rows {
-        OutputRows::Members => input_schema.fields().iter().map(|field| field.name().as_str()).collect(),
-        OutputRows::Instances { .. } => vec![CUSTOMER_ID],
+        OutputRows::Members | OutputRows::KnownMembers => {
+            input_schema.fields().iter().map(|field| field.name().as_str()).collect()
+        }
+        OutputRows::Instances { .. } | OutputRows::States { .. } => vec![CUSTOMER_ID],
     };
     let mapping = kept
         .into_iter()
@@ -420,10 +451,8 @@ impl ExecutionPlan for MatchJourneysExec {
         if let Arrangement::Shuffled { .. } = self.arrangement {
             return vec![None];
         }
-        let columns = &self.columns.input;
-        let order = [(CUSTOMER_ID, columns.customer), (OCCURRED_AT, columns.time), (TOUCHPOINT_ID, columns.touchpoint)];
-        let order = order
-            .map(|(name, index)| PhysicalSortExpr::new_default(Arc::new(Column::new(name, index))).asc().nulls_last());
+        let order = self.columns.order.iter();
+        let order = order.map(|column| PhysicalSortExpr::new_default(Arc::new(column.clone())).asc().nulls_last());
         vec![LexOrdering::new(order).map(OrderingRequirements::from)]
     }
 
@@ -481,7 +510,7 @@ impl ExecutionPlan for MatchJourneysExec {
             source,
             matcher: self.matcher()?,
             classes: Classes::new(definitions),
-            instances: self.instance_output(&shared),
+            output: self.output(&shared),
             shared,
             form: OutputForm::new(self.schema(), StringArray::from_iter_values(names)),
             counters: self.counters(partition),

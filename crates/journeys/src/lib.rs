@@ -1,8 +1,8 @@
 //! Matches journey definitions against touchpoints inside DataFusion (SEMANTICS 2).
 //!
 //! In: a relation of touchpoints and [`throughline_config::JourneyDefinition`]s. Out: a logical plan with one row for
-//! each member of each instance, or for each instance, made by [`match_journeys`]; a session plans it with
-//! [`MatchPlanner`]. After a run [`match_counts`] tells what became of every touchpoint.
+//! each member of each instance, for each instance, or for each stretch of days in one state of exposure, made by
+//! [`match_journeys`]; a session plans it with [`MatchPlanner`]. After a run [`match_counts`] tells what became of every touchpoint.
 //!
 //! `examples/match_journeys.rs` does all of this in a plain DataFusion session, with definitions read from a text by
 //! [`throughline_config::journey_definitions`]; the rules are in `crates/SEMANTICS.md`.
@@ -13,7 +13,7 @@
 //! 2. customers are put together: by `ordered`, from an input in the order of customers, or by `shuffle`, which
 //!    spreads any input over `buckets`, in memory or spilled, and orders one bucket at a time;
 //! 3. `matcher` walks through each of the `customers` once for all definitions, `rules` says what a touchpoint does;
-//! 4. `grouped` orders what was found, `members` or `instances` (with `measures`) makes the rows of the output.
+//! 4. `grouped` orders what was found, `members`, `instances` (with `measures`) or `states` makes the rows of the output.
 //!
 //! This crate opens no storage but the spill files of DataFusion and knows no file format.
 
@@ -38,6 +38,7 @@ mod grouped;
 mod members;
 mod instances;
 mod measures;
+mod states;
 mod counters;
 mod counts;
 mod codec;
@@ -47,7 +48,7 @@ pub mod discovery;
 pub use codec::MatchJourneysCodec;
 pub use counts::{DefinitionCounts, Instances, MatchCounts, SetAside, match_counts};
 pub use exec::{Arrangement, MatchJourneysExec, arrangement};
-pub use lineage::made_of;
+pub use lineage::{known_made_of, made_of, state_made_of};
 pub use node::{MatchJourneys, match_journeys};
 pub use parameters::{Definition, MatchParameters, OutputRows, Score};
 pub use planner::{MatchPlanner, MatchQueryPlanner};

@@ -9,7 +9,7 @@ use crate::customers::{Amounts, Customers};
 use crate::texts::NULL;
 
 /// A contact repeats one on its topic at most this long before it: 7 days in microseconds.
-const REPEATED_WITHIN: i64 = 7 * 86_400_000_000;
+pub(crate) const REPEATED_WITHIN: i64 = 7 * 86_400_000_000;
 
 /// One instance's measures.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -129,7 +129,7 @@ impl Measuring {
 
 /// A map for few keys, as most instances have, that does not become slow with many.
 #[derive(Debug, Default)]
-struct FewKeys {
+pub(crate) struct FewKeys {
     few: Vec<(u32, i64)>,
     many: HashMap<u32, i64>,
 }
@@ -137,7 +137,7 @@ struct FewKeys {
 const FEW: usize = 16;
 
 impl FewKeys {
-    fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.few.clear();
         self.many.clear();
     }
@@ -147,7 +147,7 @@ impl FewKeys {
     }
 
     /// Sets the value of a key and returns the one before.
-    fn insert(&mut self, key: u32, value: i64) -> Option<i64> {
+    pub(crate) fn insert(&mut self, key: u32, value: i64) -> Option<i64> {
         if let Some((_, known)) = self.few.iter_mut().find(|(known, _)| *known == key) {
             return Some(std::mem::replace(known, value));
         }

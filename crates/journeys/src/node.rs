@@ -5,21 +5,22 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
-use datafusion::common::{DFSchema, DFSchemaRef, ParamValues, Result, plan_err};
+use datafusion::common::{Column, DFSchema, DFSchemaRef, ParamValues, Result, plan_err};
 use datafusion::execution::SessionState;
-use datafusion::logical_expr::{Expr, Extension, LogicalPlan, UserDefinedLogicalNodeCore};
+use datafusion::functions::expr_fn::greatest;
+use datafusion::logical_expr::{Expr, Extension, LogicalPlan, LogicalPlanBuilder, UserDefinedLogicalNodeCore};
 use throughline_config::{JourneyDefinition, OnRestart, Timestamp};
 
 use crate::conditions::{ConditionPlanner, unknown_column};
 use crate::exec::instant;
 use crate::parameters::{
-    ADDED_COLUMNS, COST, CUSTOMER_ID, Definition, MEASURED_COLUMNS, MatchParameters, OCCURRED_AT, OutputRows, RESOLVED,
+    ADDED_COLUMNS, COST, CUSTOMER_ID, Definition, KNOWN_AT, MatchParameters, OCCURRED_AT, OutputRows, RESOLVED,
     SATISFACTION, TOUCHPOINT_ID, is_id_type, is_measured_type, is_time_type, output_fields,
 };
 use crate::refusal::{Field, MatchError, MatchErrorKind, Refusal};
 
-/// Matches journey definitions against a relation of touchpoints: one row for each member of each instance, or one for
-/// each instance with its measures.
+/// Matches journey definitions against a relation of touchpoints: one row for each member of each instance, for each
+/// instance with its measures, or for each stretch of days in one state of exposure.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct MatchJourneys {
     /// The touchpoints, in any order.
@@ -34,8 +35,9 @@ pub struct MatchJourneys {
 /// The plan that matches `definitions` against `input` as of an instant.
 ///
 /// `input` has `customer_id` and `touchpoint_id` (text or int64), `occurred_at` (microseconds, UTC), every column
-/// the conditions and keys name, and no column the matcher adds; for instances also what their measures are made of
-/// (`channel`, `function`, `topic`: text; `resolved`: boolean; `satisfaction`, `cost`: numbers). `$name` in a condition
+/// the conditions and keys name, and no column the matcher adds; for known members also `known_at` (like `occurred_at`),
+/// for instances what their measures are made of (`channel`, `function`, `topic`: text; `resolved`: boolean;
+/// `satisfaction`, `cost`: numbers), for states `channel`, `topic` and `resolved`. `$name` in a condition
 /// stands for one of `variables`. Planning the result needs a [`crate::MatchPlanner`] in the session.
 ///
 /// # Errors
@@ -60,10 +62,31 @@ pub fn match_journeys<'a>(
         return Err(errors);
     }
     let parameters = MatchParameters { as_of, definitions: planned, rows };
-    match MatchJourneys::try_new(input, conditions, parameters) {
+    let input = if rows.is_by_known() { known_when(input) } else { Ok(input) };
+    match input.and_then(|input| MatchJourneys::try_new(input, conditions, parameters)) {
         Ok(node) => Ok(LogicalPlan::Extension(Extension { node: Arc::new(node) })),
         Err(error) => Err(vec![input_error(MatchErrorKind::Invalid, error.message().into_owned())]),
     }
+}
+
+/// The input with every touchpoint known at some time: at once where nothing is said, and never before it happened.
+fn known_when(input: LogicalPlan) -> Result<LogicalPlan> {
+    let columns: Vec<Expr> = input
+        .schema()
+        .columns()
+        .into_iter()
+        .map(|column| {
+            let relation = column.relation.clone();
+            match column.name == KNOWN_AT {
+                true => {
+                    let happened = Expr::Column(Column::new(relation.clone(), OCCURRED_AT));
+                    greatest(vec![Expr::Column(column), happened]).alias_qualified(relation, KNOWN_AT)
+                }
+                false => Expr::Column(column),
+            }
+        })
+        .collect();
+    LogicalPlanBuilder::from(input).project(columns)?.build()
 }
 
 fn plan_definition(
@@ -113,15 +136,12 @@ fn input_error(kind: MatchErrorKind, message: impl Into<String>) -> MatchError {
 }
 
 fn input_errors(schema: &DFSchema, rows: OutputRows) -> Vec<MatchError> {
-    let mut errors = match rows {
-        OutputRows::Members => clashes(schema),
-        OutputRows::Instances { .. } => measured_errors(schema),
-    };
-    for (name, is_right, wanted) in [
-        (CUSTOMER_ID, is_id_type as fn(&_) -> bool, "text or a 64-bit integer"),
-        (TOUCHPOINT_ID, is_id_type, "text or a 64-bit integer"),
-        (OCCURRED_AT, is_time_type, "a timestamp in microseconds, UTC"),
-    ] {
+    let mut errors = if rows.are_members() { clashes(schema) } else { measured_errors(schema, rows) };
+    for &name in [CUSTOMER_ID].iter().chain(rows.order()) {
+        let (is_right, wanted): (fn(&_) -> bool, _) = match name {
+            CUSTOMER_ID | TOUCHPOINT_ID => (is_id_type, "text or a 64-bit integer"),
+            _ => (is_time_type, "a timestamp in microseconds, UTC"),
+        };
         match schema.fields().iter().find(|field| field.name() == name) {
             None => {
                 let kind = MatchErrorKind::MissingColumn { name: name.to_owned() };
@@ -152,9 +172,9 @@ fn clashes(schema: &DFSchema) -> Vec<MatchError> {
     errors
 }
 
-fn measured_errors(schema: &DFSchema) -> Vec<MatchError> {
+fn measured_errors(schema: &DFSchema, rows: OutputRows) -> Vec<MatchError> {
     let mut errors = Vec::new();
-    for name in MEASURED_COLUMNS {
+    for &name in rows.measured() {
         match schema.fields().iter().find(|field| field.name() == name) {
             None => {
                 let kind = MatchErrorKind::MissingMeasured { name: name.to_owned() };
@@ -195,12 +215,9 @@ impl MatchJourneys {
     /// The input's columns that are read whatever the output is used for, besides those of the conditions.
     fn required_columns(&self) -> impl Iterator<Item = &str> {
         let keys = self.parameters.definitions.iter().flat_map(|definition| &definition.further_key);
-        let measured = match self.parameters.rows {
-            OutputRows::Members => &[][..],
-            OutputRows::Instances { .. } => &MEASURED_COLUMNS,
-        };
-        let required = [CUSTOMER_ID, TOUCHPOINT_ID, OCCURRED_AT];
-        required.into_iter().chain(measured.iter().copied()).chain(keys.map(String::as_str))
+        let measured = self.parameters.rows.measured();
+        let required = [CUSTOMER_ID].into_iter().chain(self.parameters.rows.order().iter().copied());
+        required.chain(measured.iter().copied()).chain(keys.map(String::as_str))
     }
 }
 
@@ -245,7 +262,9 @@ impl UserDefinedLogicalNodeCore for MatchJourneys {
             self.parameters.definitions.iter().map(|definition| definition.name.as_str()).collect();
         let rows = match self.parameters.rows {
             OutputRows::Members => "members",
+            OutputRows::KnownMembers => "known members",
             OutputRows::Instances { .. } => "instances",
+            OutputRows::States { .. } => "states",
         };
         write!(
             f,
@@ -262,14 +281,11 @@ impl UserDefinedLogicalNodeCore for MatchJourneys {
         }
     }
 
-    /// Besides what the conditions read, which the optimizer adds by itself. An instance's columns are no input's,
-    /// whatever their names.
+    /// Besides what the conditions read, which the optimizer adds by itself. Columns of instances and states are no
+    /// input's, whatever their names.
     fn necessary_children_exprs(&self, output_columns: &[usize]) -> Option<Vec<Vec<usize>>> {
         let input = self.input.schema();
-        let output_columns = match self.parameters.rows {
-            OutputRows::Members => output_columns,
-            OutputRows::Instances { .. } => &[],
-        };
+        let output_columns = if self.parameters.rows.are_members() { output_columns } else { &[] };
         let used = output_columns.iter().map(|&index| self.schema.field(index).name().as_str());
         let names: HashSet<&str> = used.chain(self.required_columns()).collect();
         let fields = input.fields().iter().enumerate();

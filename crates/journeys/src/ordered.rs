@@ -156,8 +156,9 @@ impl OrderedCustomers {
                 );
             }
             if times[from..end].windows(2).any(|pair| pair[0] > pair[1]) {
+                let order = rows.schema_ref().field(self.preparation.columns.time).name();
                 return exec_err!(
-                    "the touchpoints of a customer are not in the order of occurred_at although their source declares so"
+                    "the touchpoints of a customer are not in the order of {order} although their source declares so"
                 );
             }
             from = end;

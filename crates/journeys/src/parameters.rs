@@ -11,6 +11,8 @@ pub(crate) const CUSTOMER_ID: &str = "customer_id";
 pub(crate) const TOUCHPOINT_ID: &str = "touchpoint_id";
 /// The input's column of times.
 pub(crate) const OCCURRED_AT: &str = "occurred_at";
+/// The input's column of the times at which it became known whose touchpoint each is.
+pub(crate) const KNOWN_AT: &str = "known_at";
 /// What the operator adds to the input's columns, in the order of the output; `customer_id` stands third.
 pub(crate) const ADDED_COLUMNS: [&str; 7] =
     ["journey_id", "journey", "step", "started_at", "last_at", "ended_at", "status"];
@@ -39,11 +41,57 @@ pub struct MatchParameters {
 pub enum OutputRows {
     /// A member of an instance, with every column of the input.
     Members,
+    /// The same where touchpoints are matched as they became known: `known_at` takes the place of `occurred_at` in their
+    /// order, in limits and in `as_of` (SEMANTICS 5).
+    KnownMembers,
+    /// A stretch of days on which a customer is in one state of exposure to a journey, by touchpoints matched as they
+    /// became known (SEMANTICS 5).
+    States {
+        /// How long after a touchpoint a customer is exposed: microseconds.
+        horizon: i64,
+        /// Whether the touchpoints say when they became known; without it, they were known when they happened.
+        by_known: bool,
+    },
     /// An instance with its measures (SEMANTICS 3).
     Instances {
         /// A score from here on counts as satisfied.
         satisfied: Score,
     },
+}
+
+impl OutputRows {
+    /// The columns by which a customer's touchpoints are ordered. Limits and `as_of` are held against the first.
+    pub(crate) fn order(self) -> &'static [&'static str] {
+        if self.is_by_known() { &[KNOWN_AT, OCCURRED_AT, TOUCHPOINT_ID] } else { &[OCCURRED_AT, TOUCHPOINT_ID] }
+    }
+
+    /// The column of the time that counts.
+    pub(crate) fn time(self) -> &'static str {
+        if self.is_by_known() { KNOWN_AT } else { OCCURRED_AT }
+    }
+
+    /// Whether touchpoints are matched as they became known.
+    pub(crate) fn is_by_known(self) -> bool {
+        match self {
+            Self::Members | Self::Instances { .. } => false,
+            Self::KnownMembers => true,
+            Self::States { by_known, .. } => by_known,
+        }
+    }
+
+    /// Whether a row is a member, with the columns of its touchpoint.
+    pub(crate) fn are_members(self) -> bool {
+        matches!(self, Self::Members | Self::KnownMembers)
+    }
+
+    /// The input's columns that are read beside keys, times and what the conditions read.
+    pub(crate) fn measured(self) -> &'static [&'static str] {
+        match self {
+            Self::Members | Self::KnownMembers => &[],
+            Self::Instances { .. } => &MEASURED_COLUMNS,
+            Self::States { .. } => &[CHANNEL, TOPIC, RESOLVED],
+        }
+    }
 }
 
 /// A score on 0..1 that can be compared and hashed.
@@ -108,6 +156,11 @@ impl MatchParameters {
                 return plan_err!("journey `{}` has a limit that is not above zero", definition.name);
             }
         }
+        if let OutputRows::States { horizon, .. } = self.rows
+            && horizon <= 0
+        {
+            return plan_err!("the exposure horizon is not above zero");
+        }
         Ok(())
     }
 }
@@ -140,12 +193,13 @@ pub(crate) fn is_measured_type(name: &str, data_type: &DataType) -> bool {
 /// # Errors
 /// A required column is missing, or an input column has the name of an added one.
 pub(crate) fn output_fields(input: &[FieldRef], parameters: &MatchParameters) -> Result<Vec<FieldRef>> {
-    for name in [CUSTOMER_ID, TOUCHPOINT_ID, OCCURRED_AT] {
+    for name in [CUSTOMER_ID].iter().chain(parameters.rows.order()) {
         field(input, name)?;
     }
     match parameters.rows {
-        OutputRows::Members => member_fields(input),
+        OutputRows::Members | OutputRows::KnownMembers => member_fields(input, parameters.rows.order()),
         OutputRows::Instances { .. } => instance_fields(input, parameters),
+        OutputRows::States { .. } => state_fields(input, parameters.rows),
     }
 }
 
@@ -168,7 +222,7 @@ fn time() -> DataType {
 }
 
 /// The added columns around `customer_id`, then every remaining column of the input as it is.
-fn member_fields(input: &[FieldRef]) -> Result<Vec<FieldRef>> {
+fn member_fields(input: &[FieldRef], order: &[&str]) -> Result<Vec<FieldRef>> {
     if let Some(field) = input.iter().find(|field| ADDED_COLUMNS.contains(&field.name().as_str())) {
         return plan_err!("the matcher's input already has a column `{}`", field.name());
     }
@@ -183,21 +237,37 @@ fn member_fields(input: &[FieldRef]) -> Result<Vec<FieldRef>> {
         added("status", &DataType::Utf8, false),
     ];
     let rest = input.iter().filter(|field| field.name() != CUSTOMER_ID);
-    fields.extend(rest.map(|field| match field.name().as_str() {
-        TOUCHPOINT_ID | OCCURRED_AT => required(field),
-        _ => Arc::clone(field),
-    }));
+    let is_ordered_by = |field: &FieldRef| order.contains(&field.name().as_str());
+    fields.extend(rest.map(|field| if is_ordered_by(field) { required(field) } else { Arc::clone(field) }));
     Ok(fields)
 }
 
-/// The instance with its key, then the measures.
-fn instance_fields(input: &[FieldRef], parameters: &MatchParameters) -> Result<Vec<FieldRef>> {
-    for name in MEASURED_COLUMNS {
+fn check_measured(input: &[FieldRef], rows: OutputRows) -> Result<()> {
+    for name in rows.measured() {
         let data_type = field(input, name)?.data_type();
         if !is_measured_type(name, data_type) {
             return plan_err!("measures cannot be made of `{name}` of type {data_type}");
         }
     }
+    Ok(())
+}
+
+/// The customer and the journey, then the days and the state.
+fn state_fields(input: &[FieldRef], rows: OutputRows) -> Result<Vec<FieldRef>> {
+    check_measured(input, rows)?;
+    Ok(vec![
+        required(field(input, CUSTOMER_ID)?),
+        added("journey", &DataType::Utf8, false),
+        added("from_day", &time(), false),
+        added("until_day", &time(), false),
+        added("since_touchpoint", &DataType::Utf8, false),
+        added("run", &DataType::Utf8, false),
+    ])
+}
+
+/// The instance with its key, then the measures.
+fn instance_fields(input: &[FieldRef], parameters: &MatchParameters) -> Result<Vec<FieldRef>> {
+    check_measured(input, parameters.rows)?;
     let mut fields = vec![
         added("journey_id", &DataType::Utf8, false),
         added("journey", &DataType::Utf8, false),

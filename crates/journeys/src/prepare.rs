@@ -13,7 +13,10 @@ use crate::counters::{Counters, Sorted};
 pub(crate) struct InputColumns {
     pub(crate) customer: usize,
     pub(crate) touchpoint: usize,
+    /// The time that limits and `as_of` are held against.
     pub(crate) time: usize,
+    /// When it happened: the same unless touchpoints are matched as they became known.
+    pub(crate) occurred: usize,
     /// The distinct sets of further key columns.
     pub(crate) key_sets: Vec<Vec<usize>>,
     /// For each definition its set; `None` when its key is the customer alone.
@@ -43,7 +46,10 @@ impl Preparation {
         let times = batch.column(self.columns.time).as_primitive::<TimestampMicrosecondType>();
         let values = times.values();
         let before_as_of = BooleanBuffer::collect_bool(values.len(), |row| values[row] < self.as_of);
-        let time = valid(times);
+        let time = match self.columns.occurred == self.columns.time {
+            true => valid(times),
+            false => &valid(times) & &valid(batch.column(self.columns.occurred)),
+        };
         let id = valid(batch.column(self.columns.touchpoint));
         let customer = valid(batch.column(self.columns.customer));
 

@@ -305,6 +305,42 @@ pub(crate) fn match_journey(journey: &Journey, touchpoints: &[Touchpoint], as_of
     (rows, counts)
 }
 
+/// The same where touchpoints are matched as they became known; `known` has the time of each. One without was known when
+/// it happened, and none before.
+///
+/// Which comes first is plain to see once each has its time of becoming known as its time and its place as its id.
+pub(crate) fn match_known(
+    journey: &Journey,
+    touchpoints: &[Touchpoint],
+    known: &[Option<i64>],
+    as_of: i64,
+) -> (Vec<Row>, MatchCounts) {
+    let known: Vec<Option<i64>> = touchpoints.iter().zip(known).map(|(one, known)| one.at.max(*known)).collect();
+    let mut places: Vec<usize> = (0..touchpoints.len()).collect();
+    places.sort_by(|&a, &b| {
+        let order = |row: usize| (known[row], touchpoints[row].at, &touchpoints[row].id);
+        order(a).cmp(&order(b))
+    });
+    let placed: Vec<Touchpoint> = places
+        .iter()
+        .zip(0..)
+        .map(|(&row, place)| Touchpoint {
+            id: touchpoints[row].id.as_ref().map(|_| Id::Number(place)),
+            at: touchpoints[row].at.and(known[row]),
+            ..touchpoints[row].clone()
+        })
+        .collect();
+    let (mut rows, counts) = match_journey(journey, &placed, as_of);
+    let of_place = |place: &str| &touchpoints[places[place.parse::<usize>().expect("a place")]];
+    for row in &mut rows {
+        let first = row.journey_id.rsplit('/').next().unwrap_or_default();
+        row.journey_id = format!("{}/{}", journey.name, id(of_place(first)));
+        row.occurred_at = at(of_place(&row.touchpoint));
+        row.touchpoint = id(of_place(&row.touchpoint));
+    }
+    (rows, counts)
+}
+
 fn id(touchpoint: &Touchpoint) -> String {
     touchpoint.id.as_ref().expect("touchpoints without an id were set aside").to_string()
 }

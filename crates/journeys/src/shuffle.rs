@@ -24,7 +24,7 @@ use futures::future::{BoxFuture, Shared};
 use futures::stream::select_all;
 use futures::{FutureExt, StreamExt};
 
-use crate::buckets::{Block, Buckets, Store, column, dealt_out, lock};
+use crate::buckets::{Block, Buckets, HeldValues, Store, column, dealt_out, lock};
 use crate::classes::SharedClasses;
 use crate::customer_tables::{BUCKETS, CustomerTables, block_id_type, bucket_of, is_number};
 use crate::customers::Customers;
@@ -77,11 +77,30 @@ impl Collection {
     }
 }
 
+/// Where the values of a touchpoint come from that only some outputs need.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum BlockValues {
+    /// What measures are made of.
+    Amounts(AmountColumns),
+    /// When it happened, which orders what became known at one time.
+    Occurred(usize),
+}
+
+impl BlockValues {
+    /// Which they are.
+    fn held(self) -> HeldValues {
+        match self {
+            Self::Amounts(_) => HeldValues::Amounts,
+            Self::Occurred(_) => HeldValues::Occurred,
+        }
+    }
+}
+
 /// Where the columns of a block come from.
 #[derive(Clone)]
 pub(crate) struct BlockColumns {
     pub(crate) input: InputColumns,
-    pub(crate) amounts: AmountColumns,
+    pub(crate) values: BlockValues,
     /// The distinct further key columns.
     pub(crate) keys: Vec<usize>,
 }
@@ -100,9 +119,13 @@ impl BlockColumns {
             kept(self.input.time),
             id(self.input.touchpoint),
             Field::new("class", DataType::UInt32, false),
-            Field::new("satisfaction", DataType::Float64, true),
-            Field::new("cost", DataType::Float64, true),
         ];
+        match self.values {
+            BlockValues::Amounts(_) => {
+                fields.extend(["satisfaction", "cost"].map(|name| Field::new(name, DataType::Float64, true)));
+            }
+            BlockValues::Occurred(occurred) => fields.push(kept(occurred)),
+        }
         fields.extend(self.keys.iter().enumerate().map(|(index, &column)| {
             let data_type = kept(column).data_type().clone();
             Field::new(format!("key {index}"), data_type, true)
@@ -113,16 +136,19 @@ impl BlockColumns {
     /// The columns of a batch as they wait for their block: the customer by its id, everything else as it will be.
     fn of(&self, batch: &RecordBatch, classes: Vec<u32>) -> Result<Vec<ArrayRef>> {
         let InputColumns { customer, time, touchpoint, .. } = self.input;
-        let AmountColumns { satisfaction, cost } = self.amounts;
-        let number = |column| cast(batch.column(column), &DataType::Float64);
+        let number = |column: usize| cast(batch.column(column), &DataType::Float64);
         let mut columns = vec![
             plain_id(batch.column(customer))?,
             Arc::clone(batch.column(time)),
             plain_id(batch.column(touchpoint))?,
             Arc::new(UInt32Array::from(classes)),
-            number(satisfaction)?,
-            number(cost)?,
         ];
+        match self.values {
+            BlockValues::Amounts(AmountColumns { satisfaction, cost }) => {
+                columns.extend([number(satisfaction)?, number(cost)?]);
+            }
+            BlockValues::Occurred(occurred) => columns.push(Arc::clone(batch.column(occurred))),
+        }
         columns.extend(self.keys.iter().map(|&key| Arc::clone(batch.column(key))));
         Ok(columns)
     }
@@ -194,7 +220,7 @@ impl Collecting {
             stores.push(done.map_err(|error| DataFusionError::ExecutionJoin(Box::new(error)))??);
         }
         let stores = stores.into_iter().map(Mutex::new).collect();
-        Ok(Buckets { schema, stores, tables, _table_memory: table_memory })
+        Ok(Buckets { schema, values: columns.values.held(), stores, tables, _table_memory: table_memory })
     }
 }
 

@@ -17,11 +17,19 @@ use crate::matcher::Matcher;
 use crate::members::member_rows;
 use crate::ordered::OrderedCustomers;
 use crate::shuffle::BucketCustomers;
+use crate::states::StateOutput;
 
 /// Where complete customers come from.
 pub(crate) enum Source {
     Ordered(Box<OrderedCustomers>),
     Buckets(BucketCustomers),
+}
+
+/// What becomes of the instances that are found.
+pub(crate) enum Output {
+    Members,
+    Instances(InstanceOutput),
+    States(StateOutput),
 }
 
 /// Matches complete customers and hands on what was found.
@@ -31,8 +39,7 @@ pub(crate) struct Matching {
     pub(crate) shared: Arc<SharedClasses>,
     /// What this partition knows of `shared`.
     pub(crate) classes: Classes,
-    /// Measures, unless members are asked for.
-    pub(crate) instances: Option<InstanceOutput>,
+    pub(crate) output: Output,
     pub(crate) form: OutputForm,
     pub(crate) counters: Vec<Counters>,
     pub(crate) baseline: BaselineMetrics,
@@ -82,7 +89,12 @@ impl Matching {
             counters.add_matched(customers.rows() - null_keys, members);
         }
         let grouped = Grouped::new(found, &customers.touchpoints);
-        self.reservation.shrink(self.reservation.size().saturating_sub(customers.size() + grouped.size()));
+        let mut held = customers.size() + grouped.size();
+        if let Output::States(states) = &mut self.output {
+            states.find(&grouped, &customers, &self.classes);
+            held += states.size();
+        }
+        self.reserve(held, buckets)?;
         self.current = Some(Current { customers, grouped, next: 0 });
         Ok(())
     }
@@ -105,16 +117,21 @@ impl Matching {
         let elapsed = self.baseline.elapsed_compute().clone();
         let _timer = elapsed.timer();
         let from = current.next;
-        let all = if self.instances.is_some() { current.grouped.instances.len() } else { current.grouped.rows.len() };
+        let all = match &self.output {
+            Output::Members => current.grouped.rows.len(),
+            Output::Instances(_) => current.grouped.instances.len(),
+            Output::States(states) => states.len(),
+        };
         if from == all {
             return Ok(None);
         }
         let to = all.min(from + self.batch_size);
         current.next = to;
         let Current { customers, grouped, .. } = current;
-        match &mut self.instances {
-            Some(output) => output.rows(grouped, from, to, customers, &self.classes, &self.form),
-            None => member_rows(grouped, from, to, customers, &self.form),
+        match &mut self.output {
+            Output::Members => member_rows(grouped, from, to, customers, &self.form),
+            Output::Instances(instances) => instances.rows(grouped, from, to, customers, &self.classes, &self.form),
+            Output::States(states) => states.rows(from, to, customers, &self.form),
         }
         .map(Some)
     }

@@ -22,7 +22,7 @@ pub struct BrokenRule {
 }
 
 /// An expression written in YAML, planned over `schema`, parameters bound. Any type.
-fn expression(
+pub(crate) fn expression(
     text: &Located<String>,
     schema: &DFSchema,
     parameters: &Parameters,

@@ -12,6 +12,7 @@ mod graph;
 mod parameters;
 mod planning;
 mod condition;
+mod eligible;
 mod relation;
 mod replaced_rows;
 mod data_test;

@@ -103,13 +103,14 @@ fn matched(
     let columns = step.schema.fields().iter().map(|field| {
         let name = field.name().as_str();
         let carried = match rows {
-            MatchRows::Members => has(name),
+            MatchRows::Members | MatchRows::KnownMembers => has(name),
             MatchRows::Instances => keys.contains(name),
+            MatchRows::States => name == "customer_id",
         };
         let influences: Influences = if carried {
             Influences::from([(column(name), BTreeSet::from([Influence::Identity]))])
         } else {
-            let made_of = matching.made_of(name).iter().filter(|name| has(name));
+            let made_of = matching.made_of(name, rows).iter().filter(|name| has(name));
             made_of.map(|name| (column(name), BTreeSet::from([Influence::Aggregation]))).collect()
         };
         (field.name().clone(), influences)
@@ -120,7 +121,10 @@ fn matched(
         deciding.entry(column(name)).or_default().insert(influence);
     };
     keys.iter().for_each(|key| decides(key, Influence::GroupBy));
-    ["occurred_at", "touchpoint_id"].iter().for_each(|name| decides(name, Influence::Sort));
+    let is_known = matches!(rows, MatchRows::KnownMembers | MatchRows::States) && has("known_at");
+    let by_known = if is_known { Some("known_at") } else { None };
+    let order = by_known.into_iter().chain(["occurred_at", "touchpoint_id"]);
+    order.for_each(|name| decides(name, Influence::Sort));
     let schema = schema_of(&model.name, &touchpoints.schema)?;
     for text in conditions(&plan.pipeline) {
         let condition = condition(text, &schema, &plan.parameters, &session.state())?;

@@ -12,8 +12,8 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
 use indexmap::IndexMap;
 use throughline_config::{
-    Diagnostic, Diagnostics, JourneyDefinition, Located, Materialization, Model, ModelKind, Pipeline, Source,
-    SourceKind,
+    Diagnostic, Diagnostics, JourneyDefinition, Located, MatchRows, Materialization, Model, ModelKind, Pipeline,
+    Source, SourceKind,
 };
 
 use crate::condition::{column_named, row_rule, schema_of};
@@ -235,7 +235,13 @@ impl Checker {
         let mut text = String::new();
         match (&model.kind, &node.sql) {
             (ModelKind::Sql(_), Some(sql)) => text.push_str(&sql.statement.to_string()),
-            _ => {
+            (kind, _) => {
+                if let ModelKind::Match { rows: MatchRows::KnownMembers, .. } = kind {
+                    text.push_str("ordered by known_at\n");
+                }
+                if let ModelKind::Match { rows: MatchRows::States, .. } = kind {
+                    text.push_str("states\n");
+                }
                 for journey in self.pipeline.journeys.values() {
                     write_journey(&mut text, journey);
                 }
@@ -277,7 +283,7 @@ fn write_journey(text: &mut String, journey: &JourneyDefinition) {
     let value = |located: &Option<Located<String>>| located.as_ref().map(|located| located.value.clone());
     let _ = writeln!(
         text,
-        "{} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+        "{} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
         journey.name.value,
         journey.starts.value,
         value(&journey.ends),
@@ -288,6 +294,8 @@ fn write_journey(text: &mut String, journey: &JourneyDefinition) {
         journey.on_restart,
         texts(&journey.key),
         value(&journey.eligible),
+        value(&journey.eligible_from),
+        value(&journey.eligible_until),
     );
 }
 
@@ -314,7 +322,12 @@ fn oddities(pipeline: &Pipeline, graph: &Graph, steps: &[Step]) -> Diagnostics {
         }
     }
     let sql = || graph.nodes.values().filter_map(|node| node.sql.as_ref()).map(|sql| sql.file.text.as_str());
-    let conditions = || pipeline.journeys.values().filter_map(|journey| journey.eligible.as_ref());
+    let conditions = || {
+        let limits = |journey: &'_ JourneyDefinition| {
+            [journey.eligible.clone(), journey.eligible_from.clone(), journey.eligible_until.clone()]
+        };
+        pipeline.journeys.values().flat_map(limits).flatten()
+    };
     for (name, value) in &pipeline.variables {
         let placeholder = format!("${name}");
         let used = sql().any(|text| text.contains(&placeholder))

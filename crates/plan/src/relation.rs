@@ -1,14 +1,12 @@
 //! The logical plan of a model's rows, over whatever relations the session has registered for its inputs.
 
-use datafusion::common::DFSchema;
-use datafusion::error::DataFusionError;
 use datafusion::execution::session_state::SessionState;
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
 use indexmap::IndexMap;
 use throughline_config::{Diagnostic, Diagnostics, JourneyDefinition, Located, MatchRows, Model, ModelKind, Pipeline};
 
-use crate::condition::condition;
+use crate::eligible::eligible;
 use crate::error_place::{TextOrigin, diagnose};
 use crate::parameters::Parameters;
 use crate::sql_text::SqlText;
@@ -27,7 +25,7 @@ pub trait JourneyMatching: Send + Sync {
     ) -> Result<LogicalPlan, Diagnostics>;
 
     /// Which columns of the touchpoints a column that the matcher adds is made of, for lineage.
-    fn made_of(&self, _column: &str) -> &'static [&'static str] {
+    fn made_of(&self, _column: &str, _rows: MatchRows) -> &'static [&'static str] {
         &[]
     }
 }
@@ -88,67 +86,7 @@ pub async fn select(
 }
 
 /// The plan of a relation that the session has under the name written in YAML.
-async fn registered(name: &Located<String>, session: &SessionContext) -> Result<LogicalPlan, Diagnostics> {
+pub(crate) async fn registered(name: &Located<String>, session: &SessionContext) -> Result<LogicalPlan, Diagnostics> {
     let frame = session.table(name.value.as_str()).await;
     frame.map(|frame| frame.into_unoptimized_plan()).map_err(|error| diagnose(&error, &TextOrigin::Value(name.clone())))
-}
-
-/// One branch a journey: the rows for which it is eligible, `journey` in front, all branches side by side.
-async fn eligible(
-    input: &Located<String>,
-    pipeline: &Pipeline,
-    parameters: &Parameters,
-    session: &SessionContext,
-) -> Result<LogicalPlan, Diagnostics> {
-    let rows = registered(input, session).await?;
-    let schema: DFSchema = rows.schema().as_ref().clone();
-    let state = session.state();
-    let mut findings = Diagnostics::default();
-    let mut branches: Vec<LogicalPlan> = Vec::new();
-    for (name, journey) in &pipeline.journeys {
-        let filter = match &journey.eligible {
-            None => None,
-            Some(text) => match condition(text, &schema, parameters, &state) {
-                Ok(expr) => Some(expr),
-                Err(found) => {
-                    findings.0.extend(found.0);
-                    continue;
-                }
-            },
-        };
-        let branch = branch(rows.clone(), name, filter, &schema)
-            .map_err(|error| diagnose(&error, &TextOrigin::Value(input.clone())))?;
-        branches.push(branch);
-    }
-    if !findings.0.is_empty() {
-        return Err(findings);
-    }
-    let union = branches.into_iter().map(Ok).reduce(|left, right| {
-        let (left, right): (LogicalPlan, LogicalPlan) = (left?, right?);
-        LogicalPlanBuilder::from(left).union(right)?.build()
-    });
-    match union {
-        Some(plan) => plan.map_err(|error: DataFusionError| diagnose(&error, &TextOrigin::Value(input.clone()))),
-        None => Err(Diagnostic::error("no-journeys", "an `eligible` model needs journey definitions")
-            .at(input.place.clone())
-            .help("name their files under `journeys:`")
-            .into()),
-    }
-}
-
-fn branch(
-    rows: LogicalPlan,
-    journey: &str,
-    filter: Option<Expr>,
-    schema: &DFSchema,
-) -> Result<LogicalPlan, DataFusionError> {
-    let mut builder = LogicalPlanBuilder::from(rows);
-    if let Some(filter) = filter {
-        builder = builder.filter(filter)?;
-    }
-    let columns = schema.columns().into_iter().map(|column| {
-        let name = column.name.clone();
-        Expr::Column(column).alias(name)
-    });
-    builder.project(std::iter::once(lit(journey.to_owned()).alias("journey")).chain(columns))?.build()
 }

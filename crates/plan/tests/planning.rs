@@ -1,5 +1,8 @@
 //! Plans small workspaces: the graph read off the SQL, selection, and findings that point into the files.
 
+#[path = "planning/eligible.rs"]
+mod eligible;
+
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;

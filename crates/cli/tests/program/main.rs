@@ -14,6 +14,7 @@ mod increments;
 mod instances;
 mod interruption;
 mod object_stores;
+mod person_days;
 mod person_time;
 mod publishing;
 mod readme;

@@ -43,7 +43,7 @@ fn unknown_keys() {
     6 |   idel: 4 days
       |   ^^^^ did you mean `idle`?
       |
-      = help: its keys: label, owner, description, starts, ends, abandons, includes, within, idle, on_restart, key, eligible, importance, rationale
+      = help: its keys: label, owner, description, starts, ends, abandons, includes, within, idle, on_restart, key, eligible, eligible_from, eligible_until, importance, rationale
     ");
 }
 

@@ -19,7 +19,7 @@ use super::workspace::Workspace;
 use super::{globs, interpolate, tree};
 use crate::{Diagnostic, Diagnostics, JourneyDefinition, LoadOptions, Located, OnRestart, Place, SourceFile};
 
-pub(crate) const KEYS: [&str; 14] = [
+pub(crate) const KEYS: [&str; 16] = [
     "label",
     "owner",
     "description",
@@ -32,6 +32,8 @@ pub(crate) const KEYS: [&str; 14] = [
     "on_restart",
     "key",
     "eligible",
+    "eligible_from",
+    "eligible_until",
     "importance",
     "rationale",
 ];
@@ -152,6 +154,8 @@ pub(super) fn definition(name: &Located<String>, node: &Node, findings: &mut Dia
         on_restart: on_restart.map_or(OnRestart::Absorb, |found| found.value),
         key: key(&fields, name, findings),
         eligible: fields.text("eligible", findings),
+        eligible_from: fields.text("eligible_from", findings),
+        eligible_until: fields.text("eligible_until", findings),
         importance: importance.and_then(|value| u8::try_from(value).ok()),
         rationale: fields.words("rationale", findings),
         starts: starts?,

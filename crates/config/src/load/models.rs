@@ -17,10 +17,11 @@ use crate::{
 /// Rows that come later than this are reported and left to a person, unless the model says otherwise.
 const LOOKBACK: Duration = Duration(30 * 86_400_000_000);
 
-pub(crate) const KEYS: [&str; 15] = [
+pub(crate) const KEYS: [&str; 16] = [
     "sql",
     "match",
     "rows",
+    "ordered_by",
     "eligible",
     "materialized",
     "time_column",
@@ -55,12 +56,8 @@ fn model(name: &Located<String>, node: &Node, workspace: &Workspace, findings: &
     };
     refuse_increment_keys(&fields, materialized, findings);
     let tests = fields.get("tests").map_or_else(Vec::new, |field| rules::tests(field, workspace, findings));
-    if let (Some(field), Some(ModelKind::Sql(_) | ModelKind::Eligible { .. })) = (fields.get("rows"), &kind) {
-        findings.push(
-            Diagnostic::error("bad-value", "`rows` says what a `match` makes, and this model has none")
-                .at(field.key.place.clone())
-                .help("leave `rows` out, or make the model with `match: <relation of touchpoints>`"),
-        );
+    if let Some(ModelKind::Sql(_) | ModelKind::Eligible { .. }) = kind {
+        refuse_match_keys(&fields, findings);
     }
     Some(Model {
         name: name.clone(),
@@ -107,9 +104,39 @@ fn kind(fields: &Fields<'_>, workspace: &Workspace, findings: &mut Diagnostics) 
 }
 
 fn match_rows(fields: &Fields<'_>, findings: &mut Diagnostics) -> MatchRows {
-    let words = [("members", MatchRows::Members), ("instances", MatchRows::Instances)];
+    let words = [("members", MatchRows::Members), ("instances", MatchRows::Instances), ("states", MatchRows::States)];
     let written = fields.get("rows").and_then(|field| field.one_of(&words, findings));
-    written.map_or(MatchRows::Members, |rows| rows.value)
+    let rows = written.map_or(MatchRows::Members, |rows| rows.value);
+    let words = [("occurred_at", false), ("known_at", true)];
+    let by_known = fields.get("ordered_by").and_then(|field| field.one_of(&words, findings));
+    match (by_known.filter(|by_known| by_known.value), rows) {
+        (None, rows) => rows,
+        (Some(_), MatchRows::Members | MatchRows::KnownMembers) => MatchRows::KnownMembers,
+        (Some(by_known), MatchRows::Instances | MatchRows::States) => {
+            let message = match rows {
+                MatchRows::States => "states are always of what was known, where the touchpoints say when",
+                _ => "instances are measured as they happened, not as they became known",
+            };
+            findings.push(
+                Diagnostic::error("bad-value", message)
+                    .at(by_known.place)
+                    .help("leave `ordered_by` out, or make members: leave `rows` out"),
+            );
+            rows
+        }
+    }
+}
+
+/// Keys that only a `match` has.
+fn refuse_match_keys(fields: &Fields<'_>, findings: &mut Diagnostics) {
+    for (key, says) in [("rows", "what a `match` makes"), ("ordered_by", "in which order a `match` reads")] {
+        let Some(field) = fields.get(key) else { continue };
+        findings.push(
+            Diagnostic::error("bad-value", format!("`{key}` says {says}, and this model has none"))
+                .at(field.key.place.clone())
+                .help(format!("leave `{key}` out, or make the model with `match: <relation of touchpoints>`")),
+        );
+    }
 }
 
 fn sql_file(path: &Located<String>, workspace: &Workspace, findings: &mut Diagnostics) -> Option<Arc<SourceFile>> {
@@ -137,6 +164,8 @@ fn materialized(
             let refusal = match kind {
                 Some(ModelKind::Eligible { .. }) => Some("an `eligible` model"),
                 Some(ModelKind::Match { rows: MatchRows::Instances, .. }) => Some("a match of instances"),
+                Some(ModelKind::Match { rows: MatchRows::KnownMembers, .. }) => Some("a match ordered by `known_at`"),
+                Some(ModelKind::Match { rows: MatchRows::States, .. }) => Some("a match of states"),
                 _ => None,
             };
             if let Some(what) = refusal {

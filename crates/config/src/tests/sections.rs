@@ -3,7 +3,7 @@
 use insta::assert_snapshot;
 
 use super::{SMALLEST, options, refusal, refused, refused_journeys, workspace};
-use crate::load_pipeline;
+use crate::{MatchRows, ModelKind, load_pipeline};
 
 #[test]
 fn sources() {
@@ -431,7 +431,7 @@ fn journey_files() {
     1 | a: { starts: x, start: y }
       |                 ^^^^^ did you mean `starts`?
       |
-      = help: its keys: label, owner, description, starts, ends, abandons, includes, within, idle, on_restart, key, eligible, importance, rationale
+      = help: its keys: label, owner, description, starts, ends, abandons, includes, within, idle, on_restart, key, eligible, eligible_from, eligible_until, importance, rationale
     ");
     assert_snapshot!(refused_journeys("a: { starts: x, within: 0 days }\n"), @"
     error[bad-duration]: `within` must be longer than nothing
@@ -513,4 +513,24 @@ fn one_journey_in_two_files() {
       |
       = help: rename one of the two
     ");
+}
+
+#[test]
+fn a_match_ordered_by_known_at_makes_members() {
+    let model = |text: &str| SMALLEST.replace("{ sql: sql/touchpoints.sql }", &format!("{{ {text} }}"));
+    let rows = |text: &str| {
+        let folder = workspace(&[("pipelines/main.yaml", model(text).as_bytes())]);
+        let (pipeline, _) = load_pipeline(&options(&folder)).unwrap_or_else(|findings| panic!("{findings}"));
+        match pipeline.models["touchpoints"].kind {
+            ModelKind::Match { rows, .. } => rows,
+            _ => panic!("a match"),
+        }
+    };
+    assert_eq!(rows("match: a, ordered_by: known_at"), MatchRows::KnownMembers);
+    assert_eq!(rows("match: a, ordered_by: occurred_at"), MatchRows::Members);
+    let refused = |text: &str| refusal(&model(text));
+    assert_snapshot!(refused("match: a, rows: instances, ordered_by: known_at"), @"");
+    assert_snapshot!(refused("match: a, ordered_by: known_at, materialized: incremental"), @"");
+    assert_snapshot!(refused("match: a, ordered_by: seen_at"), @"");
+    assert_snapshot!(refused("sql: sql/touchpoints.sql, ordered_by: known_at"), @"");
 }

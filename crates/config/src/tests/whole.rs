@@ -2,8 +2,8 @@
 
 use super::{SMALLEST, loaded, options, workspace};
 use crate::{
-    Duration, Format, Materialization, ModelKind, OnRestart, RowRule, Severity, SourceKind, TestKind, Variable,
-    load_pipeline, pipeline_names,
+    Duration, Format, Located, Materialization, ModelKind, OnRestart, RowRule, Severity, SourceKind, TestKind,
+    Variable, load_pipeline, pipeline_names,
 };
 
 const DAY: i64 = 86_400_000_000;
@@ -78,7 +78,9 @@ const JOURNEYS: &str = r#"onboarding:
   idle: 45 days
   on_restart: split
   key: [customer_id, order_id]
-  eligible: joined_at >= landmark - INTERVAL '90 days'
+  eligible: segment <> 'business'
+  eligible_from: joined_at
+  eligible_until: joined_at + INTERVAL '210 days'
   importance: 5
   rationale: The first impression
 billing_dispute: { starts: "topic = 'bill'" }
@@ -228,7 +230,9 @@ fn journey_definitions() {
         onboarding.key.iter().map(|column| column.value.as_str()).collect::<Vec<_>>(),
         ["customer_id", "order_id"]
     );
-    assert_eq!(onboarding.eligible.as_ref().expect("eligible").value, "joined_at >= landmark - INTERVAL '90 days'");
+    let text = |located: &Option<Located<String>>| located.as_ref().map(|text| text.value.clone()).unwrap_or_default();
+    let limits = [&onboarding.eligible, &onboarding.eligible_from, &onboarding.eligible_until].map(text);
+    assert_eq!(limits, ["segment <> 'business'", "joined_at", "joined_at + INTERVAL '210 days'"]);
     assert_eq!((onboarding.importance, onboarding.rationale.as_deref()), (Some(5), Some("The first impression")));
 
     let dispute = &pipeline.journeys["billing_dispute"];
@@ -331,7 +335,7 @@ fn definitions_are_read_from_a_text_as_from_a_file() {
     1 | help: { start: event = 'help_searched' }
       |         ^^^^^ did you mean `starts`?
       |
-      = help: its keys: label, owner, description, starts, ends, abandons, includes, within, idle, on_restart, key, eligible, importance, rationale
+      = help: its keys: label, owner, description, starts, ends, abandons, includes, within, idle, on_restart, key, eligible, eligible_from, eligible_until, importance, rationale
     ");
 }
 

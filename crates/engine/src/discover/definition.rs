@@ -51,6 +51,8 @@ pub(crate) fn journey_definition(name: &str, candidate: &Candidate, key: Option<
         on_restart: if candidate.split { OnRestart::Split } else { OnRestart::Absorb },
         key: std::iter::once("customer_id").chain(key).map(located).collect(),
         eligible: None,
+        eligible_from: None,
+        eligible_until: None,
         importance: None,
         rationale: None,
     }

@@ -1,6 +1,7 @@
 //! Tables: staged, tested, committed; discarded when a test of severity error fails.
 
 use datafusion::physical_plan::ExecutionPlan;
+use throughline_config::{MatchRows, Model, ModelKind};
 use throughline_journeys::match_counts;
 use throughline_lake::CommitDetails;
 use throughline_plan::Step;
@@ -39,13 +40,15 @@ pub(crate) async fn make_table(context: &StepContext, step: &Step, record: &mut 
     // Rows that were kept in memory were matched when they were read into it.
     let rebuilt = replacement.as_ref().and_then(|replacement| replacement.rebuilt.as_ref());
     let matched: &dyn ExecutionPlan = rebuilt.map_or(executed.as_ref(), |rebuilt| rebuilt.plan.as_ref());
-    let counts = match_counts(matched);
-    for definition in counts.iter().filter(|definition| !definition.counts.is_conserved()) {
-        let journey = &definition.journey;
-        let message = format!("the touchpoints of `{journey}` do not add up; please report this");
-        relations.observer.event(&Event::Warning { message: &message });
+    if is_account(model) {
+        let counts = match_counts(matched);
+        for definition in counts.iter().filter(|definition| !definition.counts.is_conserved()) {
+            let journey = &definition.journey;
+            let message = format!("the touchpoints of `{journey}` do not add up; please report this");
+            relations.observer.event(&Event::Warning { message: &message });
+        }
+        record.conservation = counts.iter().map(conservation).collect();
     }
-    record.conservation = counts.iter().map(conservation).collect();
     record.rows = Some(staged.table_rows());
     record.bytes = Some(staged.bytes());
     record.files = Some(staged.files() as u64);
@@ -68,6 +71,12 @@ pub(crate) async fn make_table(context: &StepContext, step: &Step, record: &mut 
     let committed = context.publish(&staged, &details).await?;
     record.version = Some(committed.version);
     Ok(())
+}
+
+/// Whether a match is the account of what became of the touchpoints: as they happened. As they became known they are
+/// counted a second time.
+fn is_account(model: &Model) -> bool {
+    !matches!(model.kind, ModelKind::Match { rows: MatchRows::KnownMembers | MatchRows::States, .. })
 }
 
 /// Plans the rows of an incremental table.

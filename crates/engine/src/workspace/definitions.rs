@@ -54,6 +54,8 @@ fn journey_definitions(pipeline: &Pipeline) -> Result<MemTable, DataFusionError>
         ("idle_s", DataType::Float64, seconds(&|journey| journey.idle)),
         ("on_restart", DataType::Utf8, text(&|journey| Some(on_restart(journey).to_owned()))),
         ("eligible", DataType::Utf8, text(&|journey| condition(&journey.eligible))),
+        ("eligible_from", DataType::Utf8, text(&|journey| condition(&journey.eligible_from))),
+        ("eligible_until", DataType::Utf8, text(&|journey| condition(&journey.eligible_until))),
         ("importance", DataType::Int64, Arc::new(importance)),
         ("rationale", DataType::Utf8, text(&|journey| journey.rationale.clone())),
     ];

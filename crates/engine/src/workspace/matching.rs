@@ -24,9 +24,12 @@ impl JourneyMatching for Matcher {
         state: &SessionState,
     ) -> Result<LogicalPlan, Diagnostics> {
         let variables = parameters.as_param_values();
+        let by_known = input.schema().has_column_with_unqualified_name("known_at");
         let rows = match rows {
             MatchRows::Members => OutputRows::Members,
+            MatchRows::KnownMembers => OutputRows::KnownMembers,
             MatchRows::Instances => OutputRows::Instances { satisfied: satisfied(&variables) },
+            MatchRows::States => OutputRows::States { horizon: horizon(&variables)?, by_known },
         };
         let journeys = definitions.values();
         match_journeys(input, journeys, parameters.as_of(), Some(&variables), rows, state).map_err(|errors| {
@@ -35,8 +38,12 @@ impl JourneyMatching for Matcher {
         })
     }
 
-    fn made_of(&self, column: &str) -> &'static [&'static str] {
-        throughline_journeys::made_of(column)
+    fn made_of(&self, column: &str, rows: MatchRows) -> &'static [&'static str] {
+        match rows {
+            MatchRows::Members | MatchRows::Instances => throughline_journeys::made_of(column),
+            MatchRows::KnownMembers => throughline_journeys::known_made_of(column),
+            MatchRows::States => throughline_journeys::state_made_of(column),
+        }
     }
 }
 
@@ -49,6 +56,25 @@ fn satisfied(variables: &ParamValues) -> Score {
         Some(ScalarValue::Float64(Some(score))) => Score(score),
         _ => Score(FOUR_OF_FIVE),
     }
+}
+
+/// The pipeline's variable `exposure_horizon` in microseconds, or 90 days (SEMANTICS 5).
+fn horizon(variables: &ParamValues) -> Result<i64, Diagnostics> {
+    const DAY: i64 = 86_400_000_000;
+    let value = variables.get_placeholders_with_values("$exposure_horizon").ok();
+    let horizon = match value.map(|value| value.value) {
+        None => return Ok(90 * DAY),
+        Some(ScalarValue::IntervalMonthDayNano(Some(length))) => {
+            i64::from(length.days).saturating_mul(DAY).saturating_add(length.nanoseconds / 1_000)
+        }
+        Some(_) => 0,
+    };
+    if horizon > 0 {
+        return Ok(horizon);
+    }
+    Err(Diagnostic::error("bad-value", "the variable `exposure_horizon` is no length of time above zero")
+        .help("write e.g. `exposure_horizon: 90 days` under `variables:`")
+        .into())
 }
 
 fn finding(error: &MatchError, definitions: &IndexMap<String, JourneyDefinition>) -> Diagnostic {
@@ -83,12 +109,12 @@ fn words(kind: &MatchErrorKind) -> (&'static str, String, String) {
         MatchErrorKind::MissingColumn { .. } | MatchErrorKind::ColumnType { .. } => (
             "matcher-input",
             none(),
-            "the relation under `match:` needs customer_id and touchpoint_id (text or int64) and occurred_at (timestamp in microseconds, UTC)".to_owned(),
+            "the relation under `match:` needs customer_id and touchpoint_id (text or int64) and occurred_at (timestamp in microseconds, UTC), with `ordered_by: known_at` known_at too".to_owned(),
         ),
         MatchErrorKind::MissingMeasured { .. } | MatchErrorKind::MeasuredType { .. } => (
             "matcher-input",
             none(),
-            "instances are measured by channel, function and topic (text), resolved (boolean), satisfaction and cost (numbers); a source that has none of them says so, as in `CAST(NULL AS DOUBLE) AS cost`".to_owned(),
+            "instances are measured by channel, function and topic (text), resolved (boolean), satisfaction and cost (numbers), states by channel, topic and resolved; a source that has none of them says so, as in `CAST(NULL AS DOUBLE) AS cost`".to_owned(),
         ),
         MatchErrorKind::ColumnClash { name } => {
             ("column-clash", none(), format!("name the input's `{name}` otherwise; the matcher adds a column of that name"))

@@ -14,7 +14,7 @@ use crate::{OutputRows, Score};
 const SATISFIED: f64 = 0.75;
 
 /// The touchpoints with what measures are made of, in a mixture of types.
-fn measured_batch(ids: IdType, touchpoints: &[Touchpoint]) -> RecordBatch {
+pub(super) fn measured_batch(ids: IdType, touchpoints: &[Touchpoint]) -> RecordBatch {
     let plain = batch(ids, touchpoints);
     let details = || touchpoints.iter().map(Touchpoint::details);
     let added: Vec<(&str, ArrayRef)> = vec![

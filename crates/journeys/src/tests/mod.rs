@@ -2,10 +2,12 @@
 
 mod edges;
 mod instances;
+mod known;
 mod memory;
 mod planning;
 mod random;
 mod refusals;
+mod states;
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -53,6 +55,8 @@ fn definition(name: &str, starts: &str) -> JourneyDefinition {
         on_restart: OnRestart::Absorb,
         key: vec![located("customer_id")],
         eligible: None,
+        eligible_from: None,
+        eligible_until: None,
         importance: None,
         rationale: None,
     }

@@ -32,7 +32,7 @@ pub(super) fn cases(default: u32) -> Config {
     Config { cases, failure_persistence: None, max_shrink_iters: 20_000, ..Config::default() }
 }
 
-fn maybe<T: Strategy>(often: f64, value: T) -> impl Strategy<Value = Option<T::Value>> {
+pub(super) fn maybe<T: Strategy>(often: f64, value: T) -> impl Strategy<Value = Option<T::Value>> {
     proptest::option::weighted(often, value)
 }
 
