@@ -208,7 +208,7 @@ mod tests {
         assert_eq!(said(-12.0, -29.0, 5.0), "12 fewer in the quarter (between 29 fewer and 5 more)");
         assert_eq!(said(0.3, -20.0, 21.0), "about as many in the quarter (between 20 fewer and 21 more)");
         assert_eq!(said(-0.3, -20.0, -0.1), "about as many in the quarter (between 20 fewer and none)");
-        assert_eq!(said(2.25, 0.31, 5.0), "2.3 more in the quarter (0.3 to 5.0)");
+        assert_eq!(said(2.26, 0.31, 5.0), "2.3 more in the quarter (0.3 to 5.0)");
         assert_eq!(more_or_fewer(Estimate { value: 3.0, lower: None, upper: None }, ""), "3.0 more (no interval)");
     }
 

@@ -85,6 +85,9 @@ pub(crate) struct SnapshotDiffArguments {
     pub(crate) from: String,
     /// The snapshot compared.
     pub(crate) to: String,
+    /// The quarter (2026-Q3) or month (2026-07) of journeys in both; without it, the newest of each that is ranked.
+    #[arg(long, value_name = "PERIOD")]
+    pub(crate) period: Option<String>,
     /// Tables to read, or one JSON object.
     #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
     pub(crate) format: ReportFormat,

@@ -426,7 +426,7 @@ fn why_ranks_moved_is_said_with_its_parts() {
     let printed = workspace.run("snapshot diff 2026-Q2 2026-Q3").ends_with(0).stdout;
     let printed = printed.split_whitespace().collect::<Vec<_>>().join(" ");
     for sentence in [
-        "Journeys in the newest period with figures, all segments: 2026-Q2 → 2026-Q3",
+        "Journeys, all segments: 2026-Q2 → 2026-Q3",
         "harmful 2 → 1 helping 3,900 → 4,216 7.6 → 8.1 6.0 → 6.2 1.27 → 1.31 47 → 59",
         "unclear → insufficient 3 → · moving",
         "Why it moved, in customers who left beyond like ones:",
@@ -436,6 +436,13 @@ fn why_ranks_moved_is_said_with_its_parts() {
     ] {
         assert!(printed.contains(sentence), "`{sentence}` is not in: {printed}");
     }
+    // One period in both: what later data made of it, which is nothing here.
+    let one = workspace.run("snapshot diff 2026-Q2 2026-Q3 --period 2026-Q2").ends_with(0).stdout;
+    let words = one.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("Journeys, all segments: 2026-Q2 tier"), "{one}");
+    assert!(words.contains("harmful 2 helping 3,900 7.6 6.0 1.27 47"), "{one}");
+    let refused = workspace.run("snapshot diff 2026-Q2 2026-Q3 --period 2026-Q1").ends_with(2);
+    assert!(refused.stderr.contains("no period `2026-Q1`") && refused.stderr.contains("2026-Q3; 2026-07"), "{refused}");
     // Against itself nothing moved, and nothing is said of why.
     let same = workspace.run("snapshot diff 2026-Q3 2026-Q3").ends_with(0).stdout;
     assert!(!same.contains("Why it moved"), "{same}");

@@ -222,7 +222,7 @@ impl Attempt<'_> {
         let now = Tables::of_scratch(&self.scratch, &draft, &next.to_string()).await?;
         let session = self.prepared.session()?;
         let changes = tokio::select! {
-            changes = compare(&session, &before, &now) => changes?,
+            changes = compare(&session, &before, &now, None) => changes?,
             () = how.stop.requested() => return Err(EngineError::Interrupted),
         };
         let snapshot = Box::new(newest.clone());

@@ -83,19 +83,29 @@ impl TableDiff {
     }
 }
 
-/// Compares two snapshots of the workspace's pipeline.
+/// Compares two snapshots of the workspace's pipeline; journeys in one period of both, or else in the newest of each.
 ///
 /// # Errors
-/// One of them is not there or damaged.
-pub async fn diff_snapshots(options: &PrepareOptions, from: &str, to: &str) -> Result<SnapshotDiff, EngineError> {
+/// One of them is not there or damaged, or the later one has no such period.
+pub async fn diff_snapshots(
+    options: &PrepareOptions,
+    from: &str,
+    to: &str,
+    period: Option<&str>,
+) -> Result<SnapshotDiff, EngineError> {
     let (pipeline, warehouse, runtime) = locate(options)?;
     let from = find(&warehouse, &pipeline.name.value, from).await?;
     let to = find(&warehouse, &pipeline.name.value, to).await?;
     let session = new_session(&options.session, &runtime)?;
-    compare(&session, &Tables::of_snapshot(&from), &Tables::of_snapshot(&to)).await
+    compare(&session, &Tables::of_snapshot(&from), &Tables::of_snapshot(&to), period).await
 }
 
-pub(super) async fn compare(session: &SessionContext, from: &Tables, to: &Tables) -> Result<SnapshotDiff, EngineError> {
+pub(super) async fn compare(
+    session: &SessionContext,
+    from: &Tables,
+    to: &Tables,
+    period: Option<&str>,
+) -> Result<SnapshotDiff, EngineError> {
     // Both sides of a join may be larger than the memory: sorted ones are merged and spill.
     let mut configuration = session.copied_config();
     configuration.options_mut().optimizer.prefer_hash_join = false;
@@ -121,7 +131,7 @@ pub(super) async fn compare(session: &SessionContext, from: &Tables, to: &Tables
         to_as_of: to.as_of.clone(),
         definitions_changed: from.fingerprint != to.fingerprint,
         tables,
-        journeys: moves(&session, from, to).await?,
+        journeys: moves(&session, from, to, period).await?,
     })
 }
 

@@ -1,5 +1,5 @@
-//! How journeys moved from one snapshot to another: tier, rank and key figures in the newest period of each that is
-//! ranked, and why the excess changed.
+//! How journeys moved from one snapshot to another: tier, rank and key figures in one period of both, or in the newest
+//! of each that is ranked, and why the excess changed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -100,11 +100,15 @@ pub(super) async fn moves(
     session: &SessionContext,
     from: &Tables,
     to: &Tables,
+    period: Option<&str>,
 ) -> Result<Vec<JourneyMove>, EngineError> {
     let before = all_segments(from.rows(session, KEY_JOURNEYS)?).await?;
     let now = all_segments(to.rows(session, KEY_JOURNEYS)?).await?;
     let (periods_before, periods) = (KeyPeriods::of(&before), KeyPeriods::of(&now));
-    let (shown_before, shown) = (periods_before.shown(), periods.shown());
+    let (shown_before, shown) = match period {
+        Some(name) => (periods_before.named(name).ok(), Some(periods.named(name)?)),
+        None => (periods_before.shown(), periods.shown()),
+    };
     let is_successive = shown.and_then(|shown| periods.before(shown)).map(|period| &period.name)
         == shown_before.map(|period| &period.name);
     let (mut before, now) = (in_period(&before, shown_before), in_period(&now, shown));

@@ -47,7 +47,7 @@ fn table(lineage: &Lineage, name: &str, model: &ColumnLineage) -> Block {
         let of = ColumnOf { relation: name.to_owned(), column: column.clone() };
         let sources = by_relation(origins(lineage, &of).iter().map(|from| (from, None)));
         // An estimate and its limits come from the same columns, and those are many.
-        let told = if sources == sources_above && !sources.is_empty() { "as above" } else { &sources };
+        let told = if sources == sources_above && !sources.is_empty() { "as above" } else { sources.as_str() };
         table.push(vec![
             column.clone(),
             by_relation(made),

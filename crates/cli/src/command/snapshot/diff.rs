@@ -13,7 +13,8 @@ const NAMED_COLUMNS: usize = 3;
 
 /// Prints what changed, by table and by journey.
 pub(super) async fn run(workspace: &WorkspaceArguments, arguments: &SnapshotDiffArguments) -> Result<(), Exit> {
-    let diff = diff_snapshots(&options(workspace)?, &arguments.from, &arguments.to).await?;
+    let period = arguments.period.as_deref();
+    let diff = diff_snapshots(&options(workspace)?, &arguments.from, &arguments.to, period).await?;
     if arguments.format == ReportFormat::Json {
         let text = serde_json::to_string_pretty(&diff);
         return put(&format!("{}\n", text.map_err(Exit::not_writable)?));
@@ -117,7 +118,7 @@ fn periods(journeys: &[JourneyMove]) -> String {
     let none = || "none".to_owned();
     let (from, to) = (of(|moved| &moved.from).unwrap_or_else(none), of(|moved| &moved.to).unwrap_or_else(none));
     let periods = if from == to { from } else { format!("{from} → {to}") };
-    format!("Journeys in the newest period with figures, all segments: {periods}")
+    format!("Journeys, all segments: {periods}")
 }
 
 fn journeys(journeys: &[JourneyMove]) -> comfy_table::Table {
