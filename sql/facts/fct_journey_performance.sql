@@ -27,9 +27,9 @@ WITH estimated AS (
 spread AS (
     SELECT
         estimated.*,
-        -- Sample variances of what an instance adds to a mean, as welch_difference takes them. Null, so that no change is
-        -- told, where they cannot be estimated: of rates without any repeat contact, of scores by few. Means of floats are
-        -- rounded: a trillionth of the mean is added, so that equal values in both periods are no change.
+        -- Sample variances of what an instance adds to a mean, as welch_difference takes them. Null, so that no change
+        -- is told, where they cannot be estimated: of rates without any repeat contact, of scores by few. Means of
+        -- floats are rounded: a trillionth is added, so that equal values in both periods are no change.
         greatest(
             repeat_contact_squares - 2 * repeat_contact_rate * repeat_contact_products
                 + repeat_contact_rate * repeat_contact_rate * contact_squares,
