@@ -27,14 +27,16 @@ WITH estimated AS (
 spread AS (
     SELECT
         estimated.*,
-        -- Sample variances of what an instance adds to a mean, as welch_difference takes them. Means of floats are rounded:
-        -- a trillionth of the mean is added, so that equal values in both periods are no change.
+        -- Sample variances of what an instance adds to a mean, as welch_difference takes them. Null, so that no change
+        -- is told, where they cannot be estimated: of rates without any repeat contact, of scores by few. Means of
+        -- floats are rounded: a trillionth is added, so that equal values in both periods are no change.
         greatest(
             repeat_contact_squares - 2 * repeat_contact_rate * repeat_contact_products
                 + repeat_contact_rate * repeat_contact_rate * contact_squares,
             0
         ) / nullif(CAST(contacts AS DOUBLE) * contacts, 0)
-            * contact_instances * contact_instances / nullif(contact_instances - 1, 0) AS repeat_contact_variance,
+            * contact_instances * contact_instances / nullif(contact_instances - 1, 0)
+            * CASE WHEN repeat_contacts > 0 THEN 1 END AS repeat_contact_variance,
         greatest(cost_squares - cost * cost_per_instance, 0) / nullif(costed_instances - 1, 0)
             + power(1e-12 * cost_per_instance, 2) AS cost_variance,
         greatest(
@@ -44,6 +46,7 @@ spread AS (
         ) / nullif(CAST(touchpoint_responses AS DOUBLE) * touchpoint_responses, 0)
             * touchpoint_answered_instances * touchpoint_answered_instances
             / nullif(touchpoint_answered_instances - 1, 0)
+            * CASE WHEN touchpoint_answered_instances >= $minimum_answers THEN 1 END
             + power(1e-12 * touchpoint_satisfaction, 2) AS touchpoint_variance,
         greatest(
             journey_score_squares - 2 * journey_satisfaction * journey_score_products
@@ -52,6 +55,7 @@ spread AS (
         ) / nullif(CAST(journey_responses AS DOUBLE) * journey_responses, 0)
             * journey_answered_instances * journey_answered_instances
             / nullif(journey_answered_instances - 1, 0)
+            * CASE WHEN journey_answered_instances >= $minimum_answers THEN 1 END
             + power(1e-12 * journey_satisfaction, 2) AS journey_variance,
         greatest(gap_squares - satisfaction_gap * satisfaction_gap * gap_instances, 0)
             / nullif(gap_instances - 1, 0) AS gap_variance

@@ -5,7 +5,7 @@ use throughline_engine::{EngineError, Estimate, Figures};
 use crate::block::{Block, Figure, Picture, Section, Tile};
 use crate::chart::{Bar, Chart, Unit};
 use crate::context::Context;
-use crate::numbers::{days, interval, percent_interval, scaled_by, whole};
+use crate::numbers::{days, fixed, interval, percent_interval, scaled_by, whole};
 use crate::table::Table;
 
 /// What is read of `fct_journey_performance`.
@@ -180,11 +180,19 @@ fn change(by: Estimate, unit: &str) -> String {
     let scaled = scaled_by(by, 100.0);
     match (scaled.lower, scaled.upper) {
         (Some(lower), Some(upper)) if lower <= 0.0 && upper >= 0.0 => {
-            format!("no change seen ({lower:+.1} to {upper:+.1} {unit})")
+            format!("no change seen ({} to {} {unit})", signed(lower), signed(upper))
         }
-        (Some(lower), Some(upper)) => format!("{:+.1} {unit} ({lower:+.1} to {upper:+.1})", scaled.value),
+        (Some(lower), Some(upper)) => {
+            format!("{} {unit} ({} to {})", signed(scaled.value), signed(lower), signed(upper))
+        }
         _ => "too few to tell".to_owned(),
     }
+}
+
+/// `+1.2`, `-0.3`; what rounds to nothing has no sign.
+fn signed(number: f64) -> String {
+    let text = fixed(number, 1);
+    if number > 0.0 && text != "0.0" { format!("+{text}") } else { text }
 }
 
 /// The widest gap between touchpoints and journey, each journey in its latest quarter that has one: mature ones first.

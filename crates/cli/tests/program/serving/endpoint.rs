@@ -32,11 +32,11 @@ impl Endpoint {
         let mut command: Command = workspace.command(&[&fixed, arguments].concat());
         command.env_remove("THROUGHLINE_PASSWORD").envs(environment.iter().copied());
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the program starts");
-        let log = BufReader::new(child.stderr.take().expect("standard error is piped"));
+        let written = BufReader::new(child.stderr.take().expect("standard error is piped"));
         let log = Arc::new(Mutex::new(Vec::new()));
         let heard = Arc::clone(&log);
         std::thread::spawn(move || {
-            for line in log.lines().map_while(Result::ok) {
+            for line in written.lines().map_while(Result::ok) {
                 heard.lock().expect("no test fails while it holds the log").push(line);
             }
         });
