@@ -17,8 +17,9 @@ responders AS (
         journey,
         count(*) AS responders,
         count(*) FILTER (WHERE churned) AS churners,
-        -- A score of its own for each 20 of the rarer outcome: ten for it, ten for the indicator of having answered.
-        greatest(1, least(count(*) FILTER (WHERE churned), count(*) FILTER (WHERE NOT churned)) / 20) AS most_scores
+        -- How many scores of touchpoints so many of the rarer outcome can bear.
+        greatest(1, least(count(*) FILTER (WHERE churned), count(*) FILTER (WHERE NOT churned)) / $churners_a_score)
+            AS most_scores
     FROM responder
     GROUP BY landmark, journey
 ),
@@ -54,13 +55,13 @@ event AS (
     GROUP BY landmark, journey, event
 ),
 
--- The events answered about most are scores of their own, at least 30 customers each; all others are one score.
+-- The events answered about most are scores of their own; the touchpoints of all others are one score together.
 named_event AS (
     SELECT event.landmark, event.journey, event.event
     FROM event
     INNER JOIN responders ON responders.landmark = event.landmark AND responders.journey = event.journey
-    WHERE event.customers >= 30
-        AND event.place <= CASE WHEN event.events <= responders.most_scores AND event.fewest_customers >= 30
+    WHERE event.customers >= $minimum_answers
+        AND event.place <= CASE WHEN event.events <= responders.most_scores AND event.fewest_customers >= $minimum_answers
             THEN event.events ELSE responders.most_scores - 1 END
 ),
 
@@ -255,9 +256,9 @@ SELECT
     tested.touchpoint_beyond_journey_q_value,
     CASE
         WHEN tested.status <> 'ok' THEN NULL
-        WHEN tested.journey_beyond_touchpoint_q_value < 1 - $confidence AND tested.auc_difference_lower > 0
+        WHEN tested.journey_beyond_touchpoint_q_value < $false_discovery_rate AND tested.auc_difference_lower > 0
             THEN 'journey'
-        WHEN tested.touchpoint_beyond_journey_q_value < 1 - $confidence AND tested.auc_difference_upper < 0
+        WHEN tested.touchpoint_beyond_journey_q_value < $false_discovery_rate AND tested.auc_difference_upper < 0
             THEN 'touchpoints'
         ELSE 'undecided'
     END AS verdict,
