@@ -66,7 +66,7 @@ class Penalized:
             return [full[place] for place in free]
 
         found = mp.findroot(score, start, tol=mp.mpf(10) ** -80, maxsteps=40, verify=False)
-        values = [found] if len(free) == 1 else [found[i] for i in range(len(free))]
+        values = [found[i] for i in range(len(free))]
         assert max(abs(v) for v in score(*values)) < mp.mpf(10) ** -35
         beta = [mp.mpf(0)] * self.width
         for place, value in zip(free, values):
