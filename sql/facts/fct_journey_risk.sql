@@ -5,7 +5,7 @@
 -- since_touchpoint and run are null for the unexposed. Who was not exposed on an eligible day was unexposed, so the
 -- unexposed are all less the exposed.
 WITH stretch AS (
-    SELECT journey, segment, tenure_band, NULL AS since_touchpoint, NULL AS run, from_day, until_day, left_by
+    SELECT journey, segment, tenure_band, CAST(NULL AS VARCHAR) AS since_touchpoint, CAST(NULL AS VARCHAR) AS run, from_day, until_day, left_by
     FROM eligible_spell_stretch
 
     UNION ALL

@@ -62,9 +62,12 @@ latest AS (
             WHEN member.closed_as = 'completed' THEN 'good'
             ELSE 'under_way'
         END AS run,
-        date_trunc('day', least(
-            member.started_at + dim_journey.within_s * INTERVAL '1 second',
-            member.known_at + dim_journey.idle_s * INTERVAL '1 second'
+        date_trunc('day', arrow_cast(
+            least(
+                CAST(member.started_at AS BIGINT) + CAST(dim_journey.within_s * 1e6 AS BIGINT),
+                CAST(member.known_at AS BIGINT) + CAST(dim_journey.idle_s * 1e6 AS BIGINT)
+            ),
+            'Timestamp(Microsecond, Some("UTC"))'
         )) + INTERVAL '1 day' AS expired_day
     FROM trouble
     RIGHT JOIN member ON member.journey_id = trouble.journey_id
