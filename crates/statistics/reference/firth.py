@@ -142,7 +142,7 @@ def firth():
     add("a group without churn", np.where(steps < 12, 0, steps % 3 == 0), np.c_[steps * 7 % 11, steps < 12], [1, 2])
     add("separated but for a tie", [0, 0, 0, 1, 1, 1], [1, 2, 3, 3, 4, 5], [1])
     add("one churner in a group", [1] + [0] * 59, np.c_[np.arange(60) < 20, np.arange(60) % 7], [1, 2])
-    add("one dummy, an empty cell", [1] * 12 + [0] * 9 + [0] * 28, [1] * 21 + [0] * 28, [1])
+    add("one dummy with an empty cell", [1] * 12 + [0] * 9 + [0] * 28, [1] * 21 + [0] * 28, [1])
     kinds = [(kind[:7], int(kind[8:])) for kind in SEX2.split()]
     women = np.array([[int(digit) for digit in kind] for kind, count in kinds for _ in range(count)])
     coefficients, tests = add("sex2 of logistf", women[:, 0], women[:, 1:], [1, 6])

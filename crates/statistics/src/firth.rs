@@ -168,7 +168,7 @@ fn step(patterns: &Patterns, coefficients: &[f64], free: &[usize]) -> Option<Vec
     let width = patterns.width;
     let (information, curvature, gradient) = derivatives(patterns, coefficients)?;
     let of_free = |matrix: &[f64]| -> Vec<f64> {
-        free.iter().flat_map(|row| free.iter().map(|column| matrix[row * width + column])).collect()
+        free.iter().flat_map(|row| free.iter().map(move |column| matrix[row * width + column])).collect()
     };
     let right: Vec<f64> = free.iter().map(|column| gradient[*column]).collect();
     let cholesky = Cholesky::new(of_free(&curvature), free.len(), OWN_SHARE)
