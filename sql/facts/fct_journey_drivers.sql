@@ -90,7 +90,11 @@ name AS (
 ),
 
 names AS (
-    SELECT landmark, journey, string_agg(name, '; ' ORDER BY name) AS names
+    SELECT
+        landmark,
+        journey,
+        CASE WHEN max(name) = 'other touchpoints' AND count(*) = 1 THEN 'all touchpoints'
+            ELSE string_agg(name, '; ' ORDER BY name) END AS names
     FROM name
     GROUP BY landmark, journey
 ),
