@@ -128,6 +128,9 @@ judged AS (
         poisson_rate(a, n1 / 90.0, $confidence) AS exposed_rate,
         poisson_rate(c, n0 / 90.0, $confidence) AS unexposed_rate,
         churn_correlation(a, n1, c, n0, 90, $confidence) AS correlation,
+        -- What status asks of a comparison is asked of this one too.
+        round(avoidable['effective_leavers'], 6) >= $minimum_compared
+            AND avoidable['exposed_leavers'] >= $minimum_churners AS tells_avoidable,
         -- The rows of one journey and period are its segments and 'all', which is none of them.
         cochran_q(
             CASE WHEN segment <> 'all' THEN ln(adjusted['estimate']) END,
@@ -229,9 +232,9 @@ SELECT
     revenue['estimate'] AS excess_revenue,
     revenue['lower'] AS excess_revenue_lower,
     revenue['upper'] AS excess_revenue_upper,
-    avoidable['estimate'] AS avoidable_churners,
-    avoidable['lower'] AS avoidable_churners_lower,
-    avoidable['upper'] AS avoidable_churners_upper,
+    CASE WHEN tells_avoidable THEN avoidable['estimate'] END AS avoidable_churners,
+    CASE WHEN tells_avoidable THEN avoidable['lower'] END AS avoidable_churners_lower,
+    CASE WHEN tells_avoidable THEN avoidable['upper'] END AS avoidable_churners_upper,
     first_week_rate,
     later_rate,
     unexposed_share,

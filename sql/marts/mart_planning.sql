@@ -47,19 +47,11 @@ matured_period AS (
         fct_journey_performance.*,
         row_number() OVER (PARTITION BY journey ORDER BY period_start DESC) AS recency
     FROM fct_journey_performance
-    WHERE segment = 'all' AND period_kind = 'quarter' AND completion_status = 'ok'
+    WHERE segment = 'all' AND period_kind = 'quarter' AND maturity = 'mature'
 ),
 
 performance AS (
-    SELECT
-        matured_period.*,
-        -- Better or worse only where the interval of this period leaves the rate of the period before outside.
-        CASE
-            WHEN completion_rate_change IS NULL THEN 'no_comparison'
-            WHEN completion_rate_lower > completion_rate - completion_rate_change THEN 'better'
-            WHEN completion_rate_upper < completion_rate - completion_rate_change THEN 'worse'
-            ELSE 'steady'
-        END AS completion_trend
+    SELECT *
     FROM matured_period
     WHERE recency = 1
 ),
@@ -140,6 +132,8 @@ planning AS (
         performance.completion_rate_target,
         performance.completion_rate_attainment,
         performance.completion_rate_change,
+        performance.completion_rate_change_lower,
+        performance.completion_rate_change_upper,
         performance.completion_trend,
         performance.duration_p50_s,
         performance.duration_p50_s_target,
@@ -158,6 +152,11 @@ planning AS (
         performance.journey_satisfaction_target,
         performance.journey_satisfaction_attainment,
         performance.journey_satisfaction_change,
+        performance.journey_satisfaction_change_lower,
+        performance.journey_satisfaction_change_upper,
+        performance.gap_instances,
+        performance.gap_touchpoint_satisfaction,
+        performance.gap_journey_satisfaction,
         performance.satisfaction_gap
     FROM dim_journey
     LEFT JOIN quarter ON quarter.journey = dim_journey.journey AND quarter.recency = 1
@@ -175,38 +174,48 @@ worded AS (
         CAST(CAST(round(abs(excess_churners_upper)) AS BIGINT) AS VARCHAR)
             || CASE WHEN excess_churners_upper < 0 THEN ' fewer' ELSE ' more' END AS excess_upper_words
     FROM planning
+),
+
+effect AS (
+    SELECT
+        worded.* EXCLUDE (excess_words, excess_lower_words, excess_upper_words),
+        concat_ws('; ',
+            CASE
+                WHEN status <> 'ok' THEN 'not ranked: ' || reason
+                WHEN tier <> 'unclear' THEN tier
+                WHEN q_value < $false_discovery_rate AND excess_churners > 0
+                    THEN 'unclear: more leave, but not more than the other journeys of the same customers explain'
+                        || coalesce(' (goes with ' || goes_with || ')', '')
+                ELSE 'unclear: it may be chance, which does not mean that there is no effect'
+            END,
+            CASE WHEN exposed_churn_rate IS NOT NULL AND like_churn_rate IS NOT NULL
+                THEN 'of 100 customers on it ' || CAST(round(100 * exposed_churn_rate, 1) AS VARCHAR)
+                    || ' left within 90 days, of like customers who were not '
+                    || CAST(round(100 * like_churn_rate, 1) AS VARCHAR) END,
+            CASE WHEN status = 'ok' AND excess_churners IS NOT NULL
+                THEN 'that is ' || excess_words || ' in ' || period || ' (' || excess_lower_words || ' to '
+                    || excess_upper_words || '), if the journey is the cause' END,
+            CASE WHEN tier = 'unclear' AND smallest_detectable_excess IS NOT NULL
+                THEN 'four times in five ' || CAST(CAST(ceil(smallest_detectable_excess) AS BIGINT) AS VARCHAR)
+                    || ' more would have been seen' END
+        ) AS effect_in_words
+    FROM worded
 )
 
 SELECT
-    worded.* EXCLUDE (excess_words, excess_lower_words, excess_upper_words),
+    effect.*,
     concat_ws('; ',
-        CASE
-            WHEN status <> 'ok' THEN 'not ranked: ' || reason
-            WHEN tier <> 'unclear' THEN tier
-            WHEN q_value < $false_discovery_rate AND excess_churners > 0
-                THEN 'unclear: more leave, but not more than the other journeys of the same customers explain'
-                    || coalesce(' (goes with ' || goes_with || ')', '')
-            ELSE 'unclear: no difference is seen, which does not mean there is none'
-        END,
-        CASE WHEN exposed_churn_rate IS NOT NULL AND like_churn_rate IS NOT NULL
-            THEN 'of 100 customers on it ' || CAST(round(100 * exposed_churn_rate, 1) AS VARCHAR)
-                || ' left within 90 days, of like customers who were not '
-                || CAST(round(100 * like_churn_rate, 1) AS VARCHAR) END,
-        CASE WHEN status = 'ok' AND excess_churners IS NOT NULL
-            THEN 'that is ' || excess_words || ' in ' || period || ' (' || excess_lower_words || ' to '
-                || excess_upper_words || '), if the journey is the cause' END,
-        CASE WHEN tier = 'unclear' AND smallest_detectable_excess IS NOT NULL
-            THEN 'four times in five ' || CAST(CAST(ceil(smallest_detectable_excess) AS BIGINT) AS VARCHAR)
-                || ' more would have been seen' END,
+        effect_in_words,
         CASE WHEN customers IS NOT NULL THEN customers || ' customers started it in ' || period END,
         CASE WHEN completion_rate IS NOT NULL
             THEN CAST(round(100 * completion_rate) AS BIGINT) || ' % completed in ' || performance_period
                 || coalesce(', target ' || CAST(round(100 * completion_rate_target) AS BIGINT) || ' %', '') END,
         CASE WHEN satisfaction_gap IS NOT NULL
-            THEN 'touchpoints score ' || CAST(round(100 * touchpoint_satisfaction) AS BIGINT) || ', the journey '
-                || CAST(round(100 * journey_satisfaction) AS BIGINT) || ' of 100' END,
+            THEN 'where both were asked, touchpoints score '
+                || CAST(round(100 * gap_touchpoint_satisfaction) AS BIGINT) || ', the journey '
+                || CAST(round(100 * gap_journey_satisfaction) AS BIGINT) || ' of 100' END,
         CASE WHEN importance IS NOT NULL THEN 'experts say ' || importance || ' of 5' END,
         CASE WHEN flags IS NOT NULL THEN 'mind: ' || replace(flags, '_', ' ') END
     ) AS why
-FROM worded
+FROM effect
 ORDER BY rank NULLS LAST, journey

@@ -188,7 +188,7 @@ impl Reader<'_> {
         if rows.is_empty() {
             missing.insert("performance".to_owned(), "no instance has started yet".to_owned());
         }
-        let over = rows.iter().position(|row| row.text("completion_status").as_deref() == Some("ok"));
+        let over = rows.iter().position(|row| row.text("maturity").as_deref() == Some("mature"));
         if over.is_none() && !rows.is_empty() {
             missing.insert("completion".to_owned(), "in no quarter is every instance over".to_owned());
         }
@@ -301,7 +301,9 @@ fn performance(row: &Figures) -> Option<Performance> {
         open: row.whole("open"),
         completion_rate: row.estimate("completion_rate"),
         completion_rate_target: row.number("completion_rate_target"),
-        completion_reason: row.text("completion_reason"),
+        maturity_reason: row.text("maturity_reason"),
+        measured_instances: row.whole("measured_instances"),
+        measured_completed: row.whole("measured_completed"),
         duration_p50_s: row.number("duration_p50_s"),
         duration_p50_s_target: row.number("duration_p50_s_target"),
         duration_p90_s: row.number("duration_p90_s"),
@@ -313,6 +315,10 @@ fn performance(row: &Figures) -> Option<Performance> {
         journey_satisfaction: row.number("journey_satisfaction"),
         journey_responses: row.whole("journey_responses"),
         journey_satisfaction_target: row.number("journey_satisfaction_target"),
+        satisfaction_gap: row.estimate("satisfaction_gap"),
+        gap_instances: row.whole("gap_instances"),
+        gap_touchpoint_satisfaction: row.number("gap_touchpoint_satisfaction"),
+        gap_journey_satisfaction: row.number("gap_journey_satisfaction"),
         all_satisfied_instances: row.whole("all_satisfied_instances"),
         touchpoint_answered_instances: row.whole("touchpoint_answered_instances"),
         journey_satisfied_instances: row.whole("journey_satisfied_instances"),

@@ -210,8 +210,8 @@ fn satisfied_everywhere(company: &Company, sheet: &mut Sheet) -> Result<(), Stri
 /// Below so many responders, some ten of them churners, a comparison of two scores says nothing.
 const FEW: u64 = 200;
 
-/// Journey scores explain churn where experience matters, touchpoint scores hardly: McFadden R² of one score alone, over
-/// the responders of all landmarks who gave both.
+/// Journey scores explain churn where experience matters, touchpoint scores hardly: McFadden R² of one score alone,
+/// over the responders of all landmarks who gave both.
 fn drivers(company: &Company, sheet: &mut Sheet) -> Result<(), String> {
     let matters = list(&company.truth["journeys"]).iter().filter(|journey| journey["experience_matters"] == true);
     let names: Vec<String> = matters.map(|journey| format!("'{}'", text(&journey["journey"]))).collect();
@@ -257,8 +257,8 @@ fn confounding(company: &Company, sheet: &mut Sheet) -> Result<(), String> {
         let number = |value: Option<f64>| value.map_or_else(|| "none".to_owned(), shown);
         sheet.holds(format!("crude odds ratio, all of it confounding: {name}"), number(crude), number(found), apart);
         let (landmarks, flagged) = (row["landmarks"].as_u64().unwrap_or(0), row["flagged"].as_u64().unwrap_or(0));
-        let told = format!("at {flagged} of {landmarks} landmarks");
-        sheet.holds(format!("flagged as confounded: {name}"), "yes", told, 2 * flagged > landmarks);
+        let found = format!("at {flagged} of {landmarks} landmarks");
+        sheet.holds(format!("flagged as confounded: {name}"), "yes", found, 2 * flagged > landmarks);
     });
     Ok(())
 }

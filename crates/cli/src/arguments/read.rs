@@ -50,7 +50,7 @@ pub(super) const DISCOVER_EXAMPLES: &str = "\
 Examples:
   throughline discover --top 5                           the strongest candidates
   throughline discover --yaml > pipelines/journeys/found.yaml
-  throughline discover --key order_id                    a customer's orders told apart";
+  throughline discover --key order_id                    a customer's orders kept apart";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum DiscoveryFormat {
@@ -76,7 +76,7 @@ pub(crate) struct DiscoverArguments {
     /// Patterns are looked for in the sequences of at most so many customers; figures are those of all.
     #[arg(long, value_name = "N", default_value_t = 50_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) customers: u32,
-    /// A column of the touchpoints that tells a customer's cases apart, e.g. `order_id`; rows without it are left out.
+    /// A column of the touchpoints that separates a customer's cases, e.g. `order_id`; rows without it are left out.
     #[arg(long, value_name = "COLUMN")]
     pub(crate) key: Option<String>,
 }

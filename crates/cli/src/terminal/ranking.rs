@@ -102,8 +102,8 @@ pub(crate) async fn print_ranking(published: &Published) -> Result<Option<String
 const HEADER: [&str; 9] =
     ["#", "journey", "exposed", "churned", "others", "odds ratio", "¼ · · · · 1 · · · · 4", "excess", "q"];
 
-/// Columns left out of a narrow terminal, in this order: the bar says what its numbers say, q what the intervals say, and
-/// the odds ratio how the others compare.
+/// Columns left out of a narrow terminal, in this order: the bar says what its numbers say, q what the intervals say,
+/// and the odds ratio how the others compare.
 const DISPENSABLE: [usize; 4] = [6, 8, 4, 7];
 
 /// All columns, or as many as stand side by side without breaking their cells.

@@ -5,6 +5,7 @@
 mod bad_input;
 mod beginning;
 mod checking;
+mod dice;
 mod discovering;
 mod explaining;
 mod hostile;
@@ -12,6 +13,7 @@ mod increments;
 mod instances;
 mod interruption;
 mod object_stores;
+mod person_time;
 mod publishing;
 mod readme;
 mod refusals;

@@ -32,7 +32,7 @@ fn asks_for_nothing(page: &str) {
     let addresses = page.matches("http:").count() + page.matches("https:").count() + page.matches("\"//").count();
     // The library's licence names another one.
     let named = page.matches("http://www.w3.org/").count() + page.matches("http://www.apache.org/licenses/").count();
-    assert_eq!(addresses, named, "an address stands in the page");
+    assert_eq!(addresses, named, "the page contains an address");
     let script = page.find("<script nonce").expect("the page has scripts");
     for loading in [" src=", "url(", "@import", "<link", "<iframe", "<object", "<embed", "<base"] {
         assert!(!page[..script].contains(loading), "{loading}");
@@ -40,7 +40,7 @@ fn asks_for_nothing(page: &str) {
     for loading in ["fetch(", "XMLHttpRequest", "sendBeacon", "importScripts", "import("] {
         assert!(!page[script..].contains(loading), "{loading}");
     }
-    assert!(page.contains("default-src 'none'"), "the browser is told to load nothing");
+    assert!(page.contains("default-src 'none'"), "the page allows the browser to load something");
     assert!(page.len() < MOST_BYTES, "{} bytes", page.len());
 }
 
@@ -81,7 +81,7 @@ fn the_page_says_what_the_tables_say() {
         for (name, at) in [("y", 4), ("lower", 5), ("upper", 6)] {
             assert_eq!(point[name].as_f64(), Some(float(at)), "{name} of {}", cells[0]);
         }
-        let told = format!(
+        let heading = format!(
             r#"<th scope="row">{}</th><td>all</td><td class="n">{}</td><td class="n">{}</td><td class="n">{}</td><td class="n">{:.2} ({:.2} to {:.2})</td>"#,
             cells[0],
             cells[1],
@@ -91,7 +91,7 @@ fn the_page_says_what_the_tables_say() {
             float(5),
             float(6)
         );
-        assert!(page.contains(&told), "{told}");
+        assert!(page.contains(&heading), "{heading}");
         ranked += 1;
     }
     assert!(ranked > 2, "{rows}");
@@ -113,6 +113,29 @@ fn the_page_says_what_the_tables_say() {
         assert!(figure.contains("Figures as a table") && figure.contains("<tbody>"), "a figure without a table");
     }
     assert!(page == self::page(&workspace), "the same tables give the same bytes");
+    tells_performance(&workspace, &page);
+}
+
+/// The gap is of those who were asked both, no quarter that is not mature passes for one, and chance is no change.
+fn tells_performance(workspace: &Workspace, page: &str) {
+    let gap = workspace.query(
+        "SELECT period, gap_instances, gap_touchpoint_satisfaction, gap_journey_satisfaction FROM ( \
+         SELECT *, row_number() OVER (PARTITION BY journey ORDER BY period_start DESC) AS recency \
+         FROM fct_journey_performance WHERE segment = 'all' AND period_kind = 'quarter' AND maturity = 'mature' \
+         AND satisfaction_gap IS NOT NULL) WHERE recency = 1 ORDER BY satisfaction_gap DESC LIMIT 1",
+    );
+    let cells: Vec<&str> = gap.stdout.lines().nth(1).expect("a gap").split(',').collect();
+    let score = |at: usize| 100.0 * cells[at].parse::<f64>().expect("a score");
+    assert!(page.contains(&format!("{:.0} → {:.0}", score(2), score(3))), "{gap}");
+    let told = format!("{}; {} instances in which both were asked", cells[0], thousands(cells[1]));
+    assert!(page.contains(&told), "{told}");
+    assert!(page.contains("no change seen (-"), "a change within chance is called one");
+    let quarters = workspace.query(
+        "SELECT max(period) FROM fct_journey_performance WHERE segment = 'all' AND period_kind = 'quarter' \
+         AND journey = 'onboarding' AND maturity = 'mature'",
+    );
+    let mature = quarters.stdout.lines().nth(1).expect("a quarter");
+    assert!(page.contains(&format!(r#"<th scope="row">New-customer onboarding</th><td>{mature}</td>"#)), "{mature}");
 }
 
 #[test]
@@ -151,7 +174,7 @@ fn no_text_of_others_runs() {
 }
 
 #[test]
-fn what_a_pipeline_lacks_is_told() {
+fn what_a_pipeline_lacks_is_reported() {
     let workspace = Workspace::tiny();
     assert_snapshot!(workspace.run("report"), @"
     exit 2

@@ -137,9 +137,9 @@ fn cells_are_those_of_the_truth(found: &BTreeMap<(&str, &str), &Value>, truth: &
     assert_eq!(compared, 8 * 7, "eight journeys at seven matured landmarks");
 }
 
-/// The truth holds the adjusted odds ratio expected from the probabilities with which each customer was made to churn. A
-/// 95 % interval misses it one time in twenty, so the number covered is binomial; fewer than its 1 % point would say that
-/// the intervals are too narrow or in the wrong place. The seed is fixed, so the outcome is too.
+/// The truth holds the adjusted odds ratio expected from the probabilities with which each customer was made to churn.
+/// A 95 % interval misses it one time in twenty, so the number covered is binomial; fewer than its 1 % point would say
+/// that the intervals are too narrow or in the wrong place. The seed is fixed, so the outcome is too.
 fn intervals_cover_as_often_as_they_say(found: &BTreeMap<(&str, &str), &Value>, truth: &Value) {
     let (mut intervals, mut covered) = (0_u32, 0_u32);
     for journey in list(truth, "journeys") {

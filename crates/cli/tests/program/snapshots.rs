@@ -92,8 +92,8 @@ fn later_data_makes_a_revision_and_the_older_one_stays() {
     let workspace = frozen();
     let before = ask(&workspace, "2024-01", "SELECT * FROM instance ORDER BY journey_id");
     with_late_contact(&workspace);
-    let told = workspace.run(CREATE);
-    assert_snapshot!(words(&told), @"
+    let printed = workspace.run(CREATE);
+    assert_snapshot!(words(&printed), @"
     exit 2
     error: 2024-01 stays as it is, but the data now gives other rows: by_channel +1 −1, instance ~1, member ~2
       = help: to keep these as 2024-01.r2: throughline snapshot create 2024-01 --revise
@@ -131,10 +131,13 @@ fn later_data_makes_a_revision_and_the_older_one_stays() {
     assert_eq!(listed[1]["supersedes"], "2024-01");
     assert_eq!((&listed[0]["state"], &listed[1]["state"]), (&"verified".into(), &"verified".into()));
 
-    // The other way round it says as much, and a changed definition is told from changed data.
+    // The other way round it says as much, and a changed definition is distinguished from changed data.
     workspace.edit("sql/by_status.sql", "count(*) AS instances", "2 * count(*) AS instances");
-    let told = workspace.run(CREATE).ends_with(2);
-    assert!(told.stderr.contains("the pipeline, which was changed since, now gives other rows: by_status ~"), "{told}");
+    let printed = workspace.run(CREATE).ends_with(2);
+    assert!(
+        printed.stderr.contains("the pipeline, which was changed since, now gives other rows: by_status ~"),
+        "{printed}"
+    );
 }
 
 #[test]
@@ -181,7 +184,7 @@ fn the_log_of_triggers_is_left_out_and_left_alone() {
 #[test]
 fn what_cannot_be_frozen_is_refused() {
     let workspace = Workspace::tiny();
-    for (arguments, code, told) in [
+    for (arguments, code, printed) in [
         ("snapshot create 2999-Q1", 2, "the quarter 2999-Q1 is not over: it ends at 2999-04-01T00:00:00Z"),
         ("snapshot create 2023-Q4", 2, "2023-Q4 was over before the pipeline's start, 2024-01-01T00:00:00Z"),
         ("snapshot create 2024-Q1.r2", 2, "write: throughline snapshot create 2024-Q1 --revise"),
@@ -194,7 +197,7 @@ fn what_cannot_be_frozen_is_refused() {
         ("snapshot list", 0, "no snapshot yet"),
     ] {
         let outcome = workspace.run(arguments).ends_with(code);
-        assert!(outcome.stderr.contains(told), "{arguments}: {outcome}");
+        assert!(outcome.stderr.contains(printed), "{arguments}: {outcome}");
     }
     workspace.run(CREATE).ends_with(0);
     let outcome = workspace.run("snapshot show 2024-01 instances").ends_with(2);
@@ -288,8 +291,8 @@ fn an_interrupted_snapshot_leaves_nothing() {
     let (workspace, child) = in_the_middle();
     let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("`kill` runs");
     assert!(sent.success());
-    let told = workspace.outcome(child.wait_with_output().expect("it ends")).ends_with(130);
-    assert!(told.stderr.contains("error: interrupted; no snapshot was made"), "{told}");
+    let printed = workspace.outcome(child.wait_with_output().expect("it ends")).ends_with(130);
+    assert!(printed.stderr.contains("error: interrupted; no snapshot was made"), "{printed}");
     assert!(leftovers(&workspace).is_empty());
     assert!(!workspace.has("warehouse/_snapshots/2024-01"));
     workspace.run(CREATE).ends_with(0);
@@ -366,11 +369,12 @@ fn of_two_at_once_one_is_made_and_the_other_finds_it_or_the_one_who_makes_it() {
     let workspace = Workspace::tiny();
     let start = || workspace.command(&CREATE.split(' ').collect::<Vec<_>>()).stderr(Stdio::piped()).spawn();
     let started = [start(), start()].map(|child| child.expect("the program starts"));
-    let told = started.map(|child| words(&workspace.outcome(child.wait_with_output().expect("it ends"))));
-    let well = |told: &String| told.starts_with("exit 0\n2024-01 ");
-    let held = |told: &String| told.starts_with("exit 4\n") && told.contains("the snapshot 2024-01 is being made");
-    assert!(told.iter().all(|told| well(told) || held(told)), "{told:?}");
-    assert!(told.iter().any(|told| told.contains(" tables, ")), "{told:?}");
+    let printed = started.map(|child| words(&workspace.outcome(child.wait_with_output().expect("it ends"))));
+    let well = |printed: &String| printed.starts_with("exit 0\n2024-01 ");
+    let held =
+        |printed: &String| printed.starts_with("exit 4\n") && printed.contains("the snapshot 2024-01 is being made");
+    assert!(printed.iter().all(|printed| well(printed) || held(printed)), "{printed:?}");
+    assert!(printed.iter().any(|printed| printed.contains(" tables, ")), "{printed:?}");
     workspace.run("snapshot verify 2024-01").ends_with(0);
     assert!(leftovers(&workspace).is_empty());
 }

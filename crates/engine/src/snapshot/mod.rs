@@ -5,9 +5,9 @@
 //! was notified and when, which is no figure of a quarter and cannot be computed again.
 
 mod create;
+mod tables;
 mod diff;
 mod journeys;
-mod tables;
 
 pub use create::{SnapshotOptions, SnapshotOutcome, create_snapshot};
 pub use diff::{SnapshotDiff, TableDiff, diff_snapshots};

@@ -194,12 +194,16 @@ pub struct Performance {
     pub restarted: Option<i64>,
     /// Not over yet.
     pub open: Option<i64>,
-    /// Completed of all, once all are over.
+    /// Why the quarter is not mature; nothing where it is.
+    pub maturity_reason: Option<String>,
+    /// Instances that the figures below are of: all in a mature quarter, else those that are over however they went.
+    pub measured_instances: Option<i64>,
+    /// Of them completed.
+    pub measured_completed: Option<i64>,
+    /// Completed of the measured.
     pub completion_rate: Option<Estimate>,
     /// What it is to reach.
     pub completion_rate_target: Option<f64>,
-    /// Why there is no rate.
-    pub completion_reason: Option<String>,
     /// Median of the completed, seconds.
     pub duration_p50_s: Option<f64>,
     /// What it is to reach, seconds.
@@ -222,6 +226,14 @@ pub struct Performance {
     pub journey_responses: Option<i64>,
     /// What it is to reach.
     pub journey_satisfaction_target: Option<f64>,
+    /// Touchpoints' less journey's, of the instances that have both.
+    pub satisfaction_gap: Option<Estimate>,
+    /// Their number.
+    pub gap_instances: Option<i64>,
+    /// Mean of their touchpoint scores, 0 to 1.
+    pub gap_touchpoint_satisfaction: Option<f64>,
+    /// Mean of their journey scores, 0 to 1.
+    pub gap_journey_satisfaction: Option<f64>,
     /// Instances satisfied at every touchpoint that was answered about.
     pub all_satisfied_instances: Option<i64>,
     /// Instances with such an answer.

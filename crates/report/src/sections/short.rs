@@ -5,12 +5,12 @@ use throughline_engine::EngineError;
 use crate::block::{Block, Section, Tile};
 use crate::context::{Context, landmark_name, verdict};
 use crate::numbers::{interval, rounded, whole};
-use crate::sections::performance::{PERFORMANCE, latest_by_journey};
+use crate::sections::performance::gap_tile;
 use crate::verdict::Verdict;
 
 pub(crate) async fn section(context: &Context<'_>) -> Result<Section, EngineError> {
     let mut tiles = churn(context);
-    tiles.extend(gap(context).await?);
+    tiles.extend(gap_tile(context).await?);
     let mut blocks = vec![lead(context)];
     if !tiles.is_empty() {
         blocks.push(Block::Tiles { tiles });
@@ -86,29 +86,4 @@ fn churn(context: &Context<'_>) -> Vec<Tile> {
         });
     }
     tiles
-}
-
-/// The widest gap between touchpoints and journey.
-async fn gap(context: &Context<'_>) -> Result<Option<Tile>, EngineError> {
-    let rows = context.rows("fct_journey_performance", &PERFORMANCE, &[("segment", "all"), ("period_kind", "quarter")]);
-    let Ok(rows) = rows.await? else { return Ok(None) };
-    let gaps = latest_by_journey(&rows, |row| row.number("satisfaction_gap").is_some());
-    let widest = gaps.into_iter().max_by(|left, right| {
-        let gap = |row: &throughline_engine::Figures| row.number("satisfaction_gap").unwrap_or(0.0);
-        gap(left).total_cmp(&gap(right))
-    });
-    Ok(widest.and_then(|row| {
-        let score = |name: &str| row.number(name).map(|score| score * 100.0);
-        let (touchpoints, journey) = (score("touchpoint_satisfaction")?, score("journey_satisfaction")?);
-        Some(Tile {
-            value: format!("{touchpoints:.0} → {journey:.0}"),
-            label: format!("of 100: touchpoints, and the journey as a whole: {}", context.label(&row.text("journey")?)),
-            note: format!(
-                "{}; {} and {} answers; the widest gap of all journeys",
-                row.text("period")?,
-                whole(row.whole("touchpoint_responses")?),
-                whole(row.whole("journey_responses")?)
-            ),
-        })
-    }))
 }
