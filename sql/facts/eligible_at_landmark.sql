@@ -1,5 +1,6 @@
 -- One row: a membership spell that could have been on a journey on the day of a landmark, and whether it was exposed to
--- it then (SEMANTICS 5). From: landmark, eligible_stretch, journey_state. Key: journey, landmark, customer_id, joined_at.
+-- it then (SEMANTICS 5).
+-- From: landmark, eligible_stretch, journey_state. Key: journey, landmark, customer_id, joined_at.
 -- Attributes are those of then, so a spell whose attributes were not known yet is in segment 'unknown'.
 WITH exposed AS (
     SELECT landmark.landmark, state.journey, state.customer_id

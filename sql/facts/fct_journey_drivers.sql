@@ -60,9 +60,12 @@ named_event AS (
     SELECT event.landmark, event.journey, event.event
     FROM event
     INNER JOIN responders ON responders.landmark = event.landmark AND responders.journey = event.journey
-    WHERE event.customers >= $minimum_answers
-        AND event.place <= CASE WHEN event.events <= responders.most_scores AND event.fewest_customers >= $minimum_answers
-            THEN event.events ELSE responders.most_scores - 1 END
+    WHERE event.customers >= $minimum_event_answers
+        AND event.place <= CASE
+            WHEN event.events <= responders.most_scores AND event.fewest_customers >= $minimum_event_answers
+                THEN event.events
+            ELSE responders.most_scores - 1
+        END
 ),
 
 regressor AS (
@@ -154,7 +157,7 @@ judged AS (
         dim_journey.journey,
         coalesce(responders.responders, 0) AS responders,
         coalesce(responders.churners, 0) AS churners,
-        names.names AS touchpoint_scores,
+        names.names AS scored_events,
         compared.models,
         coalesce(compared.models['left_out'], 0) AS left_out,
         nullif(array_to_string(compared.models['dropped_controls'], '; '), '') AS dropped_controls,
@@ -196,7 +199,7 @@ figure AS (
         judged.churners,
         judged.left_out,
         judged.dropped_controls,
-        judged.touchpoint_scores,
+        judged.scored_events,
         CASE WHEN status = 'ok' THEN models['controls_r2'] END AS controls_r2,
         CASE WHEN status = 'ok' THEN models['first_r2'] END AS touchpoint_r2,
         CASE WHEN status = 'ok' THEN models['second_r2'] END AS journey_r2,
@@ -238,7 +241,7 @@ SELECT
     CASE WHEN tested.is_matured THEN tested.churners END AS churners,
     CASE WHEN tested.is_matured THEN tested.left_out END AS left_out_responders,
     tested.dropped_controls,
-    tested.touchpoint_scores,
+    tested.scored_events,
     tested.controls_r2,
     tested.touchpoint_r2,
     tested.journey_r2,
@@ -279,7 +282,8 @@ SELECT
     link.satisfaction_rate_ratio_upper,
     CASE
         WHEN NOT tested.is_matured THEN 'the outcome window is not over or it is not yet known who left'
-        ELSE coalesce(link.satisfaction_reason, CASE WHEN link.landmark IS NULL THEN 'nobody answered about the journey' END)
+        WHEN link.landmark IS NULL THEN 'nobody answered about the journey'
+        ELSE link.satisfaction_reason
     END AS satisfaction_reason
 FROM tested
 LEFT JOIN journey_satisfaction_link AS link ON link.landmark = tested.landmark AND link.journey = tested.journey

@@ -1,5 +1,5 @@
--- One row: a spell exposed to a journey at a landmark whose customer had answered about the journey by then, with the mean
--- scores given and what became of the spell. From: eligible_at_landmark, score_at_landmark, spell_at_landmark.
+-- One row: a spell exposed to a journey at a landmark whose customer had answered about the journey by then, with the
+-- mean scores given and what became of the spell. From: eligible_at_landmark, score_at_landmark, spell_at_landmark.
 -- Key: landmark, journey, customer_id, joined_at.
 WITH score AS (
     SELECT

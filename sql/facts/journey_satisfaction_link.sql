@@ -1,5 +1,5 @@
--- One row: how the satisfaction with a journey that was known before a landmark goes with leaving after it (SEMANTICS 5).
--- From: journey_responder. Key: landmark, journey.
+-- One row: how the satisfaction with a journey that was known before a landmark goes with leaving after it (SEMANTICS
+-- 5). From: journey_responder. Key: landmark, journey.
 -- The rate ratio compares leavers a day followed of the third that scored lowest with the third that scored highest, so
 -- whoever was lost from sight in the outcome window counts until then. The correlation is of score and leaving, 0 or 1,
 -- of those followed to the end.

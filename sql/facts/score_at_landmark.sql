@@ -1,8 +1,8 @@
 -- One row: the mean score that a customer had given by a landmark of a journey as a whole, or of the touchpoints of one
 -- event in the same instances. From: landmark, journey_answer, fct_journey_touchpoint, survey_answers.
 -- Key: landmark, journey, customer_id, kind, event. kind is journey (event '') or touchpoint.
--- An instance counts at a landmark when one of its touchpoints was known in the exposure window and an answer about it as
--- a whole was given before the landmark. So both kinds speak of the same instances, and of what was known then.
+-- An instance counts at a landmark when one of its touchpoints became known in the exposure window and an answer about
+-- it as a whole was given before the landmark. So both kinds speak of the same instances, and of what was known then.
 WITH answer AS (
     SELECT journey_id, answered_at, score
     FROM journey_answer

@@ -15,7 +15,7 @@ const COLUMNS: [&str; 12] = [
     "verdict",
     "responders",
     "churners",
-    "touchpoint_scores",
+    "scored_events",
     "touchpoint_auc",
     "journey_auc",
     "auc_difference",
@@ -194,7 +194,7 @@ fn model_cells(label: &str, row: &Figures) -> Vec<String> {
         number("touchpoint_r2"),
         number("journey_r2"),
         number("both_r2"),
-        row.text("touchpoint_scores").unwrap_or_else(dash),
+        row.text("scored_events").unwrap_or_else(dash),
         count("left_out_responders"),
         row.text("dropped_controls").unwrap_or_else(dash),
     ]
