@@ -18,7 +18,7 @@ WITH responder AS (
 ),
 
 -- The scores at which the lowest and the highest third end. Who scores the same is in the same third, so thirds may be
--- larger than their name.
+-- larger than their name. Where both end at one score, they are those below it and those above it.
 third AS (
     SELECT
         landmark,
@@ -37,7 +37,7 @@ placed AS (
         responder.churned,
         CAST(responder.followed_days AS DECIMAL(38, 12)) AS days,
         CASE
-            WHEN third.lowest_until >= third.highest_from THEN NULL
+            WHEN third.lowest_until = third.highest_from AND responder.score = third.lowest_until THEN NULL
             WHEN responder.score <= third.lowest_until THEN 'lowest'
             WHEN responder.score >= third.highest_from THEN 'highest'
         END AS third
@@ -83,7 +83,7 @@ SELECT
     ratio['lower'] AS satisfaction_rate_ratio_lower,
     ratio['upper'] AS satisfaction_rate_ratio_upper,
     CASE
-        WHEN lowest_customers = 0 THEN 'so many gave the same score that there is no lowest and highest third'
+        WHEN lowest_customers = 0 OR highest_customers = 0 THEN 'too many gave the same score'
         WHEN lowest_churners = 0 THEN 'nobody of the lowest third left'
         WHEN highest_churners = 0 THEN 'nobody of the highest third left'
     END AS satisfaction_reason
