@@ -1,6 +1,6 @@
 -- One row: how well journey scores and touchpoint scores explain leaving at a landmark, each beyond the other, and how
--- journey satisfaction goes with leaving (SEMANTICS 5). From: landmark, dim_journey, journey_responder,
--- score_at_landmark, journey_satisfaction_link. Key: landmark, journey.
+-- journey satisfaction goes with leaving (SEMANTICS 5). From: landmark, dim_journey, journey_responder, driver_score,
+-- journey_satisfaction_link. Key: landmark, journey.
 -- Four logistic models on the same customers, exposed with both scores: the controls (segment, tenure and which
 -- touchpoints they answered about), with the touchpoint scores, with the journey score, with both. AUCs are in-sample.
 -- Which side explains more is computed, never assumed: journey or touchpoints only where one adds to the other beyond
@@ -12,93 +12,19 @@ WITH responder AS (
 ),
 
 responders AS (
-    SELECT
-        landmark,
-        journey,
-        count(*) AS responders,
-        count(*) FILTER (WHERE churned) AS churners,
-        -- How many scores of touchpoints so many of the rarer outcome can bear.
-        greatest(1, least(count(*) FILTER (WHERE churned), count(*) FILTER (WHERE NOT churned)) / $churners_a_score)
-            AS most_scores
+    SELECT landmark, journey, count(*) AS responders, count(*) FILTER (WHERE churned) AS churners
     FROM responder
     GROUP BY landmark, journey
 ),
 
-touchpoint_score AS (
-    SELECT
-        responder.landmark,
-        responder.journey,
-        responder.customer_id,
-        responder.joined_at,
-        score.event,
-        score.responses,
-        score.satisfaction
-    FROM responder
-    INNER JOIN score_at_landmark AS score
-        ON score.landmark = responder.landmark
-        AND score.journey = responder.journey
-        AND score.customer_id = responder.customer_id
-        AND score.kind = 'touchpoint'
+scored_event AS (
+    SELECT DISTINCT landmark, journey, scored_event
+    FROM driver_score
 ),
 
--- Events by how many customers answered about them.
-event AS (
-    SELECT
-        landmark,
-        journey,
-        event,
-        count(*) AS customers,
-        row_number() OVER (PARTITION BY landmark, journey ORDER BY count(*) DESC, event) AS place,
-        count(*) OVER (PARTITION BY landmark, journey) AS events,
-        min(count(*)) OVER (PARTITION BY landmark, journey) AS fewest_customers
-    FROM touchpoint_score
-    GROUP BY landmark, journey, event
-),
-
--- The events answered about most are scores of their own; the touchpoints of all others are one score together.
-named_event AS (
-    SELECT event.landmark, event.journey, event.event
-    FROM event
-    INNER JOIN responders ON responders.landmark = event.landmark AND responders.journey = event.journey
-    WHERE event.customers >= $minimum_event_answers
-        AND event.place <= CASE
-            WHEN event.events <= responders.most_scores AND event.fewest_customers >= $minimum_event_answers
-                THEN event.events
-            ELSE responders.most_scores - 1
-        END
-),
-
-regressor AS (
-    SELECT
-        score.landmark,
-        score.journey,
-        score.customer_id,
-        score.joined_at,
-        coalesce(named_event.event, 'other touchpoints') AS name,
-        -- A decimal sum, so the order of the rows does not matter.
-        CAST(sum(CAST(score.satisfaction * score.responses AS DECIMAL(38, 18))) AS DOUBLE) / sum(score.responses)
-            AS satisfaction
-    FROM touchpoint_score AS score
-    LEFT JOIN named_event
-        ON named_event.landmark = score.landmark
-        AND named_event.journey = score.journey
-        AND named_event.event = score.event
-    GROUP BY score.landmark, score.journey, score.customer_id, score.joined_at,
-        coalesce(named_event.event, 'other touchpoints')
-),
-
-name AS (
-    SELECT DISTINCT landmark, journey, name
-    FROM regressor
-),
-
-names AS (
-    SELECT
-        landmark,
-        journey,
-        CASE WHEN max(name) = 'other touchpoints' AND count(*) = 1 THEN 'all touchpoints'
-            ELSE string_agg(name, '; ' ORDER BY name) END AS names
-    FROM name
+scored_events AS (
+    SELECT landmark, journey, string_agg(scored_event, '; ' ORDER BY scored_event) AS scored_events
+    FROM scored_event
     GROUP BY landmark, journey
 ),
 
@@ -109,19 +35,20 @@ touchpoints AS (
         responder.journey,
         responder.customer_id,
         responder.joined_at,
-        array_agg(regressor.satisfaction ORDER BY name.name) AS scores,
+        array_agg(score.satisfaction ORDER BY event.scored_event) AS scores,
         array_agg(
-            CASE WHEN regressor.satisfaction IS NULL THEN 'no answer about ' ELSE 'an answer about ' END || name.name
-            ORDER BY name.name
+            CASE WHEN score.satisfaction IS NULL THEN 'no answer about ' ELSE 'an answer about ' END
+                || event.scored_event
+            ORDER BY event.scored_event
         ) AS answered
     FROM responder
-    INNER JOIN name ON name.landmark = responder.landmark AND name.journey = responder.journey
-    LEFT JOIN regressor
-        ON regressor.landmark = responder.landmark
-        AND regressor.journey = responder.journey
-        AND regressor.customer_id = responder.customer_id
-        AND regressor.joined_at = responder.joined_at
-        AND regressor.name = name.name
+    INNER JOIN scored_event AS event ON event.landmark = responder.landmark AND event.journey = responder.journey
+    LEFT JOIN driver_score AS score
+        ON score.landmark = responder.landmark
+        AND score.journey = responder.journey
+        AND score.customer_id = responder.customer_id
+        AND score.joined_at = responder.joined_at
+        AND score.scored_event = event.scored_event
     GROUP BY responder.landmark, responder.journey, responder.customer_id, responder.joined_at
 ),
 
@@ -157,7 +84,7 @@ judged AS (
         dim_journey.journey,
         coalesce(responders.responders, 0) AS responders,
         coalesce(responders.churners, 0) AS churners,
-        names.names AS scored_events,
+        scored_events.scored_events,
         compared.models,
         coalesce(compared.models['left_out'], 0) AS left_out,
         nullif(array_to_string(compared.models['dropped_controls'], '; '), '') AS dropped_controls,
@@ -172,7 +99,8 @@ judged AS (
     FROM landmark
     CROSS JOIN dim_journey
     LEFT JOIN responders ON responders.landmark = landmark.landmark AND responders.journey = dim_journey.journey
-    LEFT JOIN names ON names.landmark = landmark.landmark AND names.journey = dim_journey.journey
+    LEFT JOIN scored_events
+        ON scored_events.landmark = landmark.landmark AND scored_events.journey = dim_journey.journey
     LEFT JOIN compared ON compared.landmark = landmark.landmark AND compared.journey = dim_journey.journey
 ),
 
