@@ -25,9 +25,9 @@ WITH weighed AS (
         with_others.goes_with,
         CASE
             WHEN figure.status <> 'ok' THEN NULL
-            -- Where the joint model tells the journey from others, it has to agree.
+            -- Where there is a joint model of all journeys, it has to agree.
             WHEN figure.q_value < $false_discovery_rate AND figure.excess_churners > 0
-                AND coalesce(figure.mutual_rate_ratio_lower > 1, TRUE) THEN 'harmful'
+                AND coalesce(figure.holds_beside_others, TRUE) THEN 'harmful'
             WHEN figure.q_value < $false_discovery_rate AND figure.excess_churners < 0 THEN 'protective'
             ELSE 'unclear'
         END AS tier,

@@ -15,11 +15,12 @@ WITH harmful AS (
 ),
 
 risk AS (
-    SELECT 'month' AS period_kind, month AS period_start, journey_joint_risk.*
+    SELECT
+        kind.period_kind,
+        CASE WHEN kind.period_kind = 'month' THEN month ELSE date_trunc('quarter', month) END AS period_start,
+        journey_joint_risk.*
     FROM journey_joint_risk
-    UNION ALL
-    SELECT 'quarter' AS period_kind, date_trunc('quarter', month) AS period_start, journey_joint_risk.*
-    FROM journey_joint_risk
+    CROSS JOIN (VALUES ('month'), ('quarter')) AS kind (period_kind)
 ),
 
 leaver AS (

@@ -208,6 +208,12 @@ SELECT
     mutual_rate_ratio_lower,
     mutual_rate_ratio_upper,
     mutual_reason,
+    -- Null where there is no model to ask, or it tells the journey from everything but the strata.
+    CASE
+        WHEN mutual_rate_ratio IS NOT NULL THEN mutual_rate_ratio_lower > 1
+        WHEN starts_with(mutual_reason, 'cannot be told apart from segment, tenure and month') THEN NULL
+        WHEN starts_with(mutual_reason, 'cannot be told apart from ') THEN FALSE
+    END AS holds_beside_others,
     correlation['estimate'] AS phi,
     correlation['lower'] AS phi_lower,
     correlation['upper'] AS phi_upper,

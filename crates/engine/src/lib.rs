@@ -61,6 +61,7 @@ pub use incremental::{IntervalOptions, LateRows, Rebuild, Rebuilds, decide_rebui
 pub use preview::show::show;
 pub use preview::test_published::{ModelTests, test_published};
 pub use read::figures::{Estimate, Figures};
+pub use read::key_periods::{KEY_JOURNEYS, KEY_JOURNEYS_COLUMNS, KeyPeriod, KeyPeriods, PeriodState};
 pub use read::publications::Publications;
 pub use read::published::{Published, past_runs};
 pub use read::query::query;
@@ -77,8 +78,8 @@ pub use session::instants::rfc3339;
 pub use session::sessions::{SessionOptions, new_session};
 pub use session::usage::{StepUsage, peak_memory_bytes};
 pub use snapshot::{
-    JourneyFigures, JourneyMove, Landmarks, SnapshotDiff, SnapshotOptions, SnapshotOutcome, TableDiff, create_snapshot,
-    diff_snapshots, landmarks,
+    CoveredPeriods, ExcessChange, JourneyFigures, JourneyMove, SnapshotDiff, SnapshotOptions, SnapshotOutcome,
+    TableDiff, covered_periods, create_snapshot, diff_snapshots,
 };
 pub use step::stop::StopSignal;
 pub use throughline_journeys::Arrangement;

@@ -49,7 +49,7 @@ pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &RunArguments
             let published = Published::of(&prepared, record.clone());
             // The tables are published whatever can be shown of them: a pipeline's own `fct_key_journeys` may have
             // other columns.
-            match print_ranking(&published).await {
+            match print_ranking(&published, &prepared.plan.pipeline).await {
                 Ok(Some(first)) => say(&next_steps(&first)),
                 Ok(None) => {}
                 Err(error) => say(&format!("\nThe ranking cannot be shown: {error}")),

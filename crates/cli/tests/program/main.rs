@@ -8,6 +8,7 @@ mod checking;
 mod dice;
 mod discovering;
 mod explaining;
+mod hand_made;
 mod hostile;
 mod increments;
 mod instances;

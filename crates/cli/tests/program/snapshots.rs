@@ -385,7 +385,7 @@ fn two_quarters_of_the_sample_are_compared() {
     workspace.run("sample --customers 300 --out data/lake").ends_with(0);
     for quarter in ["2026-Q2", "2026-Q3"] {
         let made = workspace.run(&format!("snapshot create {quarter}")).ends_with(0);
-        assert!(made.stderr.contains("churn figures reach to landmark"), "{made}");
+        assert!(made.stderr.contains("key journeys are ranked"), "{made}");
     }
     let diff = workspace.run("snapshot diff 2026-Q2 2026-Q3 --format json").ends_with(0).stdout;
     let diff: Value = serde_json::from_str(&diff).expect("JSON");
@@ -402,17 +402,41 @@ fn two_quarters_of_the_sample_are_compared() {
     assert!(tables["fct_journey"]["columns"]["status"].as_i64() > Some(0), "{}", tables["fct_journey"]);
     let moves = diff["journeys"].as_array().expect("journeys");
     assert_eq!(moves.len(), 8, "{moves:?}");
-    assert!(
-        moves.iter().all(|moved| moved["from"]["landmark"] == "2026-04-01" && moved["to"]["landmark"] == "2026-07-01")
-    );
+    assert!(moves.iter().all(|moved| moved["from"]["period"] == "2026-Q2" && moved["to"]["period"] == "2026-Q3"));
 
     let explained = workspace.run("explain onboarding --snapshot 2026-Q2").ends_with(0).stdout;
-    assert!(explained.contains("2026-07-01"), "{explained}");
+    assert!(explained.contains("2026-07-01") && explained.contains("2026-Q2"), "{explained}");
+    assert!(!explained.contains("2026-Q3"), "{explained}");
     workspace.run("report --snapshot 2026-Q2 --out q2.html").ends_with(0);
     let page = std::fs::read_to_string(workspace.path().join("q2.html")).expect("the page is written");
     assert!(page.contains("2026-07-01") && !page.contains("2026-10-01"), "the page is of another day");
     let printed = workspace.run("snapshot diff 2026-Q2 2026-Q3").ends_with(0).stdout;
-    assert!(printed.contains("2026-04-01 → 2026-07-01") && printed.contains("onboarding"), "{printed}");
+    assert!(printed.contains("2026-Q2 → 2026-Q3") && printed.contains("onboarding"), "{printed}");
     let same = workspace.run("snapshot diff 2026-Q3 2026-Q3").ends_with(0).stdout;
     assert!(same.contains("dim_journey, employee_feedback__rejected") && !same.contains("added"), "{same}");
+}
+
+#[test]
+fn why_ranks_moved_is_said_with_its_parts() {
+    let workspace = Workspace::hand_made(true);
+    for quarter in ["2026-Q2", "2026-Q3"] {
+        let made = workspace.run(&format!("snapshot create {quarter}")).ends_with(0);
+        assert!(made.stderr.contains(&format!("key journeys are ranked up to {quarter}")), "{made}");
+    }
+    let printed = workspace.run("snapshot diff 2026-Q2 2026-Q3").ends_with(0).stdout;
+    let printed = printed.split_whitespace().collect::<Vec<_>>().join(" ");
+    for sentence in [
+        "Journeys in the newest period with figures, all segments: 2026-Q2 → 2026-Q3",
+        "harmful 2 → 1 helping 3,900 → 4,216 7.6 → 8.1 6.0 → 6.2 1.27 → 1.31 47 → 59",
+        "unclear → insufficient 3 → · moving",
+        "Why it moved, in customers who left beyond like ones:",
+        "helping: +12 (-30 to +54): +5.0 (+2.0 to +8.0) as more or fewer customers were on it, +1.0 (-1.0 to +3.0) as they \
+         were others (segment, time as a customer, month), +10 (-12 to +32) as those on it leave more or less often, -4.0 \
+         (-9.0 to +1.0) as like customers do.",
+    ] {
+        assert!(printed.contains(sentence), "`{sentence}` is not in: {printed}");
+    }
+    // Against itself nothing moved, and nothing is said of why.
+    let same = workspace.run("snapshot diff 2026-Q3 2026-Q3").ends_with(0).stdout;
+    assert!(!same.contains("Why it moved"), "{same}");
 }

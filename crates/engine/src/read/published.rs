@@ -211,6 +211,15 @@ impl Published {
         Ok(session)
     }
 
+    /// A session with some tables of the run and nothing else to read; names that the run does not have are left out.
+    pub(crate) async fn session_with(&self, names: &[&str]) -> Result<SessionContext, EngineError> {
+        let session = self.empty_session()?;
+        for name in names {
+            self.register_table(name, &session).await?;
+        }
+        Ok(session)
+    }
+
     fn empty_session(&self) -> Result<SessionContext, EngineError> {
         let runtime = match &self.runtime {
             Some(runtime) => Arc::clone(runtime),

@@ -22,6 +22,11 @@ impl<'a> PublishedTables<'a> {
         Ok(Self { session: published.session().await?, published })
     }
 
+    /// Opens some of them, where the others are not asked for; those that the run does not have are left out.
+    pub async fn some(published: &'a Published, names: &[&str]) -> Result<Self, EngineError> {
+        Ok(Self { session: published.session_with(names).await?, published })
+    }
+
     /// The run they belong to.
     pub fn published(&self) -> &Published {
         self.published

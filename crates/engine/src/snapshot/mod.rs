@@ -11,4 +11,4 @@ mod journeys;
 
 pub use create::{SnapshotOptions, SnapshotOutcome, create_snapshot};
 pub use diff::{SnapshotDiff, TableDiff, diff_snapshots};
-pub use journeys::{JourneyFigures, JourneyMove, Landmarks, landmarks};
+pub use journeys::{CoveredPeriods, ExcessChange, JourneyFigures, JourneyMove, covered_periods};

@@ -1,6 +1,5 @@
 //! How each journey performed in its latest quarter that is mature, and what has changed since the quarter before.
 
-use throughline_config::Variable;
 use throughline_engine::{EngineError, Estimate, Figures};
 
 use crate::block::{Block, Figure, Picture, Section, Tile};
@@ -167,7 +166,7 @@ fn changes(context: &Context<'_>, rows: &[Figures]) -> Vec<Block> {
     if table.rows.is_empty() {
         return Vec::new();
     }
-    let confidence = confidence(context);
+    let confidence = context.settings.confidence;
     let text = format!(
         "Both quarters are uncertain, so each change has the {:.0} % interval of the difference. One whose interval holds 0 is \
          no change seen, which is not the same as none; of a hundred changes that are none, about {:.0} are taken for one.",
@@ -185,14 +184,6 @@ fn change(by: Estimate, unit: &str) -> String {
         }
         (Some(lower), Some(upper)) => format!("{:+.1} {unit} ({lower:+.1} to {upper:+.1})", scaled.value),
         _ => "too few to tell".to_owned(),
-    }
-}
-
-/// Of the pipeline's intervals.
-fn confidence(context: &Context<'_>) -> f64 {
-    match context.pipeline.variables.get("confidence").map(|variable| &variable.value) {
-        Some(Variable::Float(confidence)) => *confidence,
-        _ => 0.95,
     }
 }
 

@@ -1,7 +1,7 @@
-//! How a journey performs, and whether its score or its touchpoints' scores explain churn, in plain words.
+//! How a journey performs, in plain words.
 
 use crate::explain::{Explanation, Performance};
-use crate::numbers::{days, interval, percent_interval, scaled_by, small, whole};
+use crate::numbers::{days, interval, percent_interval, scaled_by, whole};
 
 /// Its quarters, one after another.
 pub(super) fn sentences(explanation: &Explanation) -> Vec<String> {
@@ -121,44 +121,4 @@ fn gap(performance: &Performance) -> String {
         }
         _ => "no gap is given".to_owned(),
     }
-}
-
-/// The drivers' verdict with its tests, or why there is none.
-pub(super) fn drivers(explanation: &Explanation) -> Vec<String> {
-    let Some(drivers) = &explanation.drivers else {
-        let why = explanation.missing.get("drivers").map_or("no landmark has matured yet", String::as_str);
-        return vec![format!("Not told: {why}.")];
-    };
-    let people = format!(
-        "{} exposed customers with both scores at landmark {}, {} of whom left",
-        drivers.responders.map_or_else(|| "no".to_owned(), whole),
-        drivers.landmark,
-        drivers.churners.map_or_else(|| "?".to_owned(), whole)
-    );
-    let Some(verdict) = &drivers.verdict else {
-        let reason = drivers.reason.as_deref().unwrap_or(&drivers.status);
-        return vec![format!("No verdict ({}): {reason}; {people}.", drivers.status)];
-    };
-    let mut sentences = vec![format!("{}; {people}.", sentence_case(verdict))];
-    if let (Some(journey), Some(touchpoint)) =
-        (drivers.journey_beyond_touchpoint_p_value, drivers.touchpoint_beyond_journey_p_value)
-    {
-        sentences.push(format!(
-            "Does the journey score add to touchpoint scores: p {}; the other way round: p {} (likelihood-ratio tests, \
-             segment and tenure in both models).",
-            small(journey),
-            small(touchpoint)
-        ));
-    }
-    if let (Some(journey), Some(touchpoint)) = (drivers.journey_auc, drivers.touchpoint_auc) {
-        sentences.push(format!(
-            "AUC with the journey score {journey:.3}, with the touchpoint score {touchpoint:.3}; in-sample, so both flatter."
-        ));
-    }
-    sentences
-}
-
-fn sentence_case(text: &str) -> String {
-    let mut signs = text.chars();
-    signs.next().map(|first| first.to_uppercase().chain(signs).collect()).unwrap_or_default()
 }

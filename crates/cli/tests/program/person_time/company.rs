@@ -315,8 +315,8 @@ fn touchpoint(dice: &mut Dice, number: usize, customer_id: &str, days: i64, may_
         known_at: occurred_at + late,
         channel: dice.one_of(&CHANNELS),
         event: dice.one_of(&EVENTS),
-        topic: dice.one_of(&[Some("bill"), Some("fault"), None]),
-        resolved: dice.one_of(&[Some(true), Some(true), Some(false), None, None]),
+        topic: dice.one_of(&[Some("bill"), Some("fault"), Some("move"), None, None]),
+        resolved: dice.one_of(&[Some(true), Some(true), None, None, None, None, None, Some(false)]),
     }
 }
 

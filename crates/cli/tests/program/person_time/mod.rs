@@ -83,6 +83,11 @@ fn workspace(company: &Company, hides_unknown: bool) -> Workspace {
     workspace.put("sql/staging/customers.sql", CUSTOMERS);
     let hidden = if hides_unknown { "WHERE known_at < $as_of\n" } else { "" };
     workspace.put("sql/staging/touchpoints.sql", format!("{TOUCHPOINTS}{hidden}"));
+    // The pipeline's own sources are read by nothing that runs; they declare their columns, so empty folders do.
+    let pipeline = std::fs::read_to_string(workspace.path().join(PIPELINE)).expect("the pipeline can be read");
+    for (folder, _) in pipeline.split("${LAKE:-data/lake}/").skip(1).filter_map(|rest| rest.split_once('/')) {
+        std::fs::create_dir_all(workspace.path().join("data/lake").join(folder)).expect("a folder can be made");
+    }
     workspace.put("data/raw/customers/all.json", company.customer_lines());
     workspace.put("data/raw/touchpoints/all.json", company.touchpoint_lines());
     workspace
