@@ -1,170 +1,218 @@
--- One row: how well journey scores and touchpoint scores explain churn at a landmark, each beyond the other
--- (SEMANTICS 5). From: landmark, dim_journey, journey_responder. Key: landmark, journey.
--- Four logistic models on the same customers, exposed with both scores: segment and tenure alone, with the touchpoint
--- score, with the journey score, with both. AUCs are in-sample. Which one wins is computed, never assumed.
+-- One row: how well journey scores and touchpoint scores explain leaving at a landmark, each beyond the other, and how
+-- journey satisfaction goes with leaving (SEMANTICS 5). From: landmark, dim_journey, journey_responder, driver_score,
+-- journey_satisfaction_link. Key: landmark, journey.
+-- Four logistic models on the same customers, exposed with both scores: the controls (segment, tenure and which
+-- touchpoints they answered about), with the touchpoint scores, with the journey score, with both. AUCs are in-sample.
+-- Which side explains more is computed, never assumed: journey or touchpoints only where one adds to the other beyond
+-- chance and the interval of the difference of the AUCs leaves out 0, else undecided, which is not no.
 WITH responder AS (
-    SELECT landmark, journey, customer_id, joined_at, segment, tenure_band, churned, touchpoint_satisfaction,
-        journey_satisfaction
+    SELECT landmark, journey, customer_id, joined_at, segment, tenure_band, churned, journey_satisfaction
     FROM journey_responder
-    WHERE churned IS NOT NULL AND touchpoint_satisfaction IS NOT NULL AND journey_satisfaction IS NOT NULL
+    WHERE churned IS NOT NULL AND touchpoint_responses > 0
 ),
 
--- The controls' levels among a journey's responders, without the first of each, which the others are compared with.
-level AS (
-    SELECT
-        landmark,
-        journey,
-        'segment' AS control,
-        segment AS value,
-        row_number() OVER (PARTITION BY landmark, journey ORDER BY segment) AS place
+responders AS (
+    SELECT landmark, journey, count(*) AS responders, count(*) FILTER (WHERE churned) AS churners
     FROM responder
-    GROUP BY landmark, journey, segment
-    UNION ALL
-    SELECT
-        landmark,
-        journey,
-        'tenure_band' AS control,
-        tenure_band AS value,
-        row_number() OVER (PARTITION BY landmark, journey ORDER BY tenure_band) AS place
-    FROM responder
-    GROUP BY landmark, journey, tenure_band
+    GROUP BY landmark, journey
 ),
 
-dummy AS (
+scored_event AS (
+    SELECT DISTINCT landmark, journey, scored_event
+    FROM driver_score
+),
+
+scored_events AS (
+    SELECT landmark, journey, string_agg(scored_event, '; ' ORDER BY scored_event) AS scored_events
+    FROM scored_event
+    GROUP BY landmark, journey
+),
+
+-- One list of scores a customer, in the same order for all; null where the customer did not answer about it.
+touchpoints AS (
     SELECT
         responder.landmark,
         responder.journey,
         responder.customer_id,
         responder.joined_at,
-        level.control,
-        level.value,
-        CASE
-            WHEN level.control = 'segment' AND level.value = responder.segment THEN 1.0
-            WHEN level.control = 'tenure_band' AND level.value = responder.tenure_band THEN 1.0
-            ELSE 0.0
-        END AS indicator
+        array_agg(score.satisfaction ORDER BY event.scored_event) AS scores,
+        array_agg(
+            CASE WHEN score.satisfaction IS NULL THEN 'no answer about ' ELSE 'an answer about ' END
+                || event.scored_event
+            ORDER BY event.scored_event
+        ) AS answered
     FROM responder
-    INNER JOIN level ON level.landmark = responder.landmark AND level.journey = responder.journey
-    WHERE level.place > 1
+    INNER JOIN scored_event AS event ON event.landmark = responder.landmark AND event.journey = responder.journey
+    LEFT JOIN driver_score AS score
+        ON score.landmark = responder.landmark
+        AND score.journey = responder.journey
+        AND score.customer_id = responder.customer_id
+        AND score.joined_at = responder.joined_at
+        AND score.scored_event = event.scored_event
+    GROUP BY responder.landmark, responder.journey, responder.customer_id, responder.joined_at
 ),
 
--- One list of 0/1 a customer, in the same order for all.
-control AS (
-    SELECT landmark, journey, customer_id, joined_at, array_agg(indicator ORDER BY control, value) AS indicators
-    FROM dummy
-    GROUP BY landmark, journey, customer_id, joined_at
-),
-
-observation AS (
+compared AS (
     SELECT
         responder.landmark,
         responder.journey,
-        responder.churned,
-        responder.touchpoint_satisfaction,
-        responder.journey_satisfaction,
-        -- A constant is left out of a fit, so responders of a single kind still have a list.
-        coalesce(control.indicators, make_array(0.0)) AS indicators
+        compare_scores(
+            responder.churned,
+            array_concat(
+                make_array('segment ' || responder.segment, 'tenure ' || responder.tenure_band || ' days'),
+                touchpoints.answered
+            ),
+            touchpoints.scores,
+            make_array(responder.journey_satisfaction),
+            $confidence
+        ) AS models
     FROM responder
-    LEFT JOIN control
-        ON control.landmark = responder.landmark
-        AND control.journey = responder.journey
-        AND control.customer_id = responder.customer_id
-        AND control.joined_at = responder.joined_at
-),
-
-fitted AS (
-    SELECT
-        landmark,
-        journey,
-        count(*) AS responders,
-        count(*) FILTER (WHERE churned) AS churners,
-        logistic_fit(churned, indicators) AS controls,
-        logistic_fit(churned, array_append(indicators, touchpoint_satisfaction)) AS touchpoint,
-        logistic_fit(churned, array_append(indicators, journey_satisfaction)) AS journey_score,
-        logistic_fit(churned, array_append(array_append(indicators, touchpoint_satisfaction), journey_satisfaction))
-            AS both_scores
-    FROM observation
-    GROUP BY landmark, journey
-),
-
-tested AS (
-    SELECT
-        landmark.landmark,
-        landmark.landmark_period,
-        landmark.is_matured,
-        dim_journey.journey,
-        coalesce(fitted.responders, 0) AS responders,
-        coalesce(fitted.churners, 0) AS churners,
-        fitted.controls,
-        fitted.touchpoint,
-        fitted.journey_score,
-        fitted.both_scores,
-        likelihood_ratio_test(
-            fitted.touchpoint['log_likelihood'],
-            fitted.both_scores['log_likelihood'],
-            fitted.both_scores['parameters'] - fitted.touchpoint['parameters']
-        ) AS journey_beyond_touchpoint,
-        likelihood_ratio_test(
-            fitted.journey_score['log_likelihood'],
-            fitted.both_scores['log_likelihood'],
-            fitted.both_scores['parameters'] - fitted.journey_score['parameters']
-        ) AS touchpoint_beyond_journey
-    FROM landmark
-    CROSS JOIN dim_journey
-    LEFT JOIN fitted ON fitted.landmark = landmark.landmark AND fitted.journey = dim_journey.journey
+    INNER JOIN touchpoints
+        ON touchpoints.landmark = responder.landmark
+        AND touchpoints.journey = responder.journey
+        AND touchpoints.customer_id = responder.customer_id
+        AND touchpoints.joined_at = responder.joined_at
+    GROUP BY responder.landmark, responder.journey
 ),
 
 judged AS (
     SELECT
-        tested.*,
+        landmark.landmark,
+        landmark.landmark_period,
+        landmark.is_counted,
+        landmark.is_matured,
+        dim_journey.journey,
+        coalesce(responders.responders, 0) AS responders,
+        coalesce(responders.churners, 0) AS churners,
+        scored_events.scored_events,
+        compared.models,
+        coalesce(compared.models['left_out'], 0) AS left_out,
+        nullif(array_to_string(compared.models['dropped_controls'], '; '), '') AS dropped_controls,
         CASE
-            WHEN NOT is_matured THEN 'not_matured'
-            WHEN responders < $minimum_arm OR churners < $minimum_churners
-                OR responders - churners < $minimum_churners THEN 'insufficient'
-            WHEN both_scores['status'] <> 'ok' THEN both_scores['status']
-            WHEN controls['status'] <> 'ok' THEN controls['status']
-            WHEN touchpoint['status'] <> 'ok' THEN touchpoint['status']
-            WHEN journey_score['status'] <> 'ok' THEN journey_score['status']
-            ELSE 'ok'
+            WHEN NOT landmark.is_matured THEN 'not_matured'
+            WHEN compared.models['n'] >= $minimum_exposed
+                AND compared.models['positives'] >= $minimum_churners
+                AND compared.models['n'] - compared.models['positives'] >= $minimum_churners
+                THEN compared.models['status']
+            ELSE 'insufficient'
         END AS status
-    FROM tested
+    FROM landmark
+    CROSS JOIN dim_journey
+    LEFT JOIN responders ON responders.landmark = landmark.landmark AND responders.journey = dim_journey.journey
+    LEFT JOIN scored_events
+        ON scored_events.landmark = landmark.landmark AND scored_events.journey = dim_journey.journey
+    LEFT JOIN compared ON compared.landmark = landmark.landmark AND compared.journey = dim_journey.journey
+),
+
+figure AS (
+    SELECT
+        judged.landmark,
+        judged.landmark_period,
+        judged.is_counted,
+        judged.is_matured,
+        judged.journey,
+        judged.status,
+        CASE status
+            WHEN 'ok' THEN CASE WHEN models['penalized']
+                THEN 'scores tell some of who left without error, so the models carry Firth''s penalty' END
+            WHEN 'not_matured' THEN 'the outcome window is not over or it is not yet known who left'
+            WHEN 'insufficient' THEN 'too few customers with both scores, or too few of them who left or stayed'
+                || CASE WHEN left_out > 0
+                    THEN ', without those of ' || dropped_controls || ', of whom all left or all stayed' ELSE '' END
+            WHEN 'separation' THEN 'segment, tenure and which touchpoints were answered about tell already who left'
+            WHEN 'singular' THEN 'the scores cannot be told apart from each other or from segment and tenure'
+            WHEN 'not_converged' THEN 'a model did not converge'
+        END AS reason,
+        judged.responders,
+        judged.churners,
+        judged.left_out,
+        judged.dropped_controls,
+        judged.scored_events,
+        CASE WHEN status = 'ok' THEN models['controls_r2'] END AS controls_r2,
+        CASE WHEN status = 'ok' THEN models['first_r2'] END AS touchpoint_r2,
+        CASE WHEN status = 'ok' THEN models['second_r2'] END AS journey_r2,
+        CASE WHEN status = 'ok' THEN models['both_r2'] END AS both_r2,
+        CASE WHEN status = 'ok' THEN models['controls_auc'] END AS controls_auc,
+        CASE WHEN status = 'ok' THEN models['first_auc'] END AS touchpoint_auc,
+        CASE WHEN status = 'ok' THEN models['second_auc'] END AS journey_auc,
+        CASE WHEN status = 'ok' THEN models['both_auc'] END AS both_auc,
+        CASE WHEN status = 'ok' THEN models['auc_difference'] END AS auc_difference,
+        CASE WHEN status = 'ok' THEN models['auc_difference_lower'] END AS auc_difference_lower,
+        CASE WHEN status = 'ok' THEN models['auc_difference_upper'] END AS auc_difference_upper,
+        CASE WHEN status = 'ok' THEN models['second_beyond_first_statistic'] END AS journey_beyond_touchpoint_statistic,
+        CASE WHEN status = 'ok' THEN models['second_beyond_first_df'] END AS journey_beyond_touchpoint_df,
+        CASE WHEN status = 'ok' THEN models['second_beyond_first_p_value'] END AS journey_beyond_touchpoint_p_value,
+        CASE WHEN status = 'ok' THEN models['first_beyond_second_statistic'] END AS touchpoint_beyond_journey_statistic,
+        CASE WHEN status = 'ok' THEN models['first_beyond_second_df'] END AS touchpoint_beyond_journey_df,
+        CASE WHEN status = 'ok' THEN models['first_beyond_second_p_value'] END AS touchpoint_beyond_journey_p_value
+    FROM judged
+),
+
+-- A family of tests is the journeys of a landmark.
+tested AS (
+    SELECT
+        figure.*,
+        benjamini_hochberg(journey_beyond_touchpoint_p_value) OVER (PARTITION BY landmark)
+            AS journey_beyond_touchpoint_q_value,
+        benjamini_hochberg(touchpoint_beyond_journey_p_value) OVER (PARTITION BY landmark)
+            AS touchpoint_beyond_journey_q_value
+    FROM figure
 )
 
 SELECT
-    landmark,
-    landmark_period,
-    journey,
-    status,
-    CASE status
-        WHEN 'not_matured' THEN 'the outcome window is not over or its churn is not complete'
-        WHEN 'insufficient' THEN 'too few customers with both scores, or too few of them who churned or stayed'
-        WHEN 'separation' THEN 'the scores tell who churned without error, so a model has no finite coefficients'
-        WHEN 'singular' THEN 'the scores cannot be told apart from segment and tenure'
-        WHEN 'not_converged' THEN 'a model did not converge'
-    END AS reason,
-    responders,
-    CASE WHEN is_matured THEN churners END AS churners,
-    CASE WHEN status = 'ok' THEN controls['mcfadden_r2'] END AS controls_r2,
-    CASE WHEN status = 'ok' THEN touchpoint['mcfadden_r2'] END AS touchpoint_r2,
-    CASE WHEN status = 'ok' THEN journey_score['mcfadden_r2'] END AS journey_r2,
-    CASE WHEN status = 'ok' THEN both_scores['mcfadden_r2'] END AS both_r2,
-    CASE WHEN status = 'ok' THEN controls['auc'] END AS controls_auc,
-    CASE WHEN status = 'ok' THEN touchpoint['auc'] END AS touchpoint_auc,
-    CASE WHEN status = 'ok' THEN journey_score['auc'] END AS journey_auc,
-    CASE WHEN status = 'ok' THEN both_scores['auc'] END AS both_auc,
-    CASE WHEN status = 'ok' THEN journey_beyond_touchpoint['statistic'] END AS journey_beyond_touchpoint_statistic,
-    CASE WHEN status = 'ok' THEN journey_beyond_touchpoint['p_value'] END AS journey_beyond_touchpoint_p_value,
-    CASE WHEN status = 'ok' THEN touchpoint_beyond_journey['statistic'] END AS touchpoint_beyond_journey_statistic,
-    CASE WHEN status = 'ok' THEN touchpoint_beyond_journey['p_value'] END AS touchpoint_beyond_journey_p_value,
+    tested.landmark,
+    tested.landmark_period,
+    tested.journey,
+    tested.status,
+    tested.reason,
+    CASE WHEN tested.is_counted THEN tested.responders END AS responders,
+    CASE WHEN tested.is_matured THEN tested.churners END AS churners,
+    CASE WHEN tested.is_matured THEN tested.left_out END AS left_out_responders,
+    tested.dropped_controls,
+    tested.scored_events,
+    tested.controls_r2,
+    tested.touchpoint_r2,
+    tested.journey_r2,
+    tested.both_r2,
+    tested.controls_auc,
+    tested.touchpoint_auc,
+    tested.journey_auc,
+    tested.both_auc,
+    tested.auc_difference,
+    tested.auc_difference_lower,
+    tested.auc_difference_upper,
+    tested.journey_beyond_touchpoint_statistic,
+    tested.journey_beyond_touchpoint_df,
+    tested.journey_beyond_touchpoint_p_value,
+    tested.journey_beyond_touchpoint_q_value,
+    tested.touchpoint_beyond_journey_statistic,
+    tested.touchpoint_beyond_journey_df,
+    tested.touchpoint_beyond_journey_p_value,
+    tested.touchpoint_beyond_journey_q_value,
     CASE
-        WHEN status <> 'ok' THEN NULL
-        WHEN journey_beyond_touchpoint['p_value'] < 1 - $confidence
-            AND touchpoint_beyond_journey['p_value'] < 1 - $confidence THEN 'each says something the other does not'
-        WHEN journey_beyond_touchpoint['p_value'] < 1 - $confidence
-            THEN 'the journey score explains churn beyond touchpoint scores, not the other way round'
-        WHEN touchpoint_beyond_journey['p_value'] < 1 - $confidence
-            THEN 'touchpoint scores explain churn beyond the journey score, not the other way round'
-        ELSE 'neither adds to the other'
-    END AS verdict
-FROM judged
+        WHEN tested.status <> 'ok' THEN NULL
+        WHEN tested.journey_beyond_touchpoint_q_value < $false_discovery_rate AND tested.auc_difference_lower > 0
+            THEN 'journey'
+        WHEN tested.touchpoint_beyond_journey_q_value < $false_discovery_rate AND tested.auc_difference_upper < 0
+            THEN 'touchpoints'
+        ELSE 'undecided'
+    END AS verdict,
+    link.journey_satisfaction_customers,
+    link.journey_satisfaction_link,
+    link.journey_satisfaction_link_lower,
+    link.journey_satisfaction_link_upper,
+    link.satisfaction_lowest_customers,
+    link.satisfaction_lowest_churners,
+    link.satisfaction_highest_customers,
+    link.satisfaction_highest_churners,
+    link.satisfaction_rate_ratio,
+    link.satisfaction_rate_ratio_lower,
+    link.satisfaction_rate_ratio_upper,
+    CASE
+        WHEN NOT tested.is_matured THEN 'the outcome window is not over or it is not yet known who left'
+        WHEN link.landmark IS NULL THEN 'nobody answered about the journey'
+        ELSE link.satisfaction_reason
+    END AS satisfaction_reason
+FROM tested
+LEFT JOIN journey_satisfaction_link AS link ON link.landmark = tested.landmark AND link.journey = tested.journey
 ORDER BY landmark, journey

@@ -1,16 +1,16 @@
 -- One row: an outcome other than churn beside a journey at a landmark in a segment ('all' for the total), in the same
 -- design: like customers with and without the journey (SEMANTICS 5). From: landmark, dim_journey, billing, purchases,
--- fct_key_journeys_outcome_stratum, key_journey_volume_at_landmark. Key: landmark, journey, outcome, segment.
+-- fct_key_journeys_outcome_stratum. Key: landmark, journey, outcome, segment.
 -- Means are shares of customers for revenue_drop and repurchase, money a customer for revenue and revenue_change. The
 -- adjusted difference weighs strata by their exposed, so that times the exposed it is the excess: Σ n1·(m1 - m0),
 -- variance Σ n1·v1 + n1²·v0/n0 with v the variance within an arm, the form of the excess churners.
 -- A journey made of bills or purchases is tied to these outcomes by its definition; read its churn figures instead.
 WITH stratum AS (
-    SELECT 'all' AS segment, landmark, journey, outcome, eligible, exposed, unexposed, carried_over, censored,
+    SELECT 'all' AS segment, landmark, journey, outcome, eligible, exposed, unexposed, censored,
         not_at_risk, a, b, c, d, exposed_sum, exposed_sum_of_squares, unexposed_sum, unexposed_sum_of_squares
     FROM fct_key_journeys_outcome_stratum
     UNION ALL
-    SELECT segment, landmark, journey, outcome, eligible, exposed, unexposed, carried_over, censored,
+    SELECT segment, landmark, journey, outcome, eligible, exposed, unexposed, censored,
         not_at_risk, a, b, c, d, exposed_sum, exposed_sum_of_squares, unexposed_sum, unexposed_sum_of_squares
     FROM fct_key_journeys_outcome_stratum
 ),
@@ -38,7 +38,6 @@ pooled AS (
         sum(eligible) AS eligible,
         sum(exposed) AS exposed,
         sum(unexposed) AS unexposed,
-        sum(carried_over) AS carried_over,
         sum(censored) AS censored,
         sum(not_at_risk) AS not_at_risk,
         sum(a) AS a,
@@ -71,33 +70,38 @@ record AS (
     FROM landmark
     CROSS JOIN (VALUES ('revenue'), ('revenue_change'), ('revenue_drop')) AS outcome (outcome)
     LEFT JOIN billing
-        ON billing.billed_at >= landmark.landmark - $churn_horizon AND billing.billed_at < landmark.outcome_until
+        ON billing.billed_at >= landmark.landmark - $outcome_horizon AND billing.billed_at < landmark.outcome_until
     GROUP BY landmark.landmark, outcome.outcome
     UNION ALL
     SELECT landmark.landmark, 'repurchase' AS outcome, count(purchases.purchase_id) AS records
     FROM landmark
     LEFT JOIN purchases
-        ON purchases.purchased_at >= landmark.outcome_from AND purchases.purchased_at < landmark.outcome_until
+        ON purchases.purchased_at >= landmark.landmark AND purchases.purchased_at < landmark.outcome_until
     GROUP BY landmark.landmark
 ),
 
--- Every journey at every landmark, also one nobody was on; segments as far as somebody was eligible or started.
-segment_scope AS (
-    SELECT landmark, journey, segment FROM pooled
-    UNION
-    SELECT landmark, journey, segment FROM key_journey_volume_at_landmark
-),
-
+-- Every journey at every landmark, also one nobody was on; segments as far as somebody was eligible.
 scope AS (
-    SELECT landmark.landmark, landmark.landmark_period, landmark.is_matured, dim_journey.journey, 'all' AS segment
+    SELECT
+        landmark.landmark,
+        landmark.landmark_period,
+        landmark.is_counted,
+        landmark.is_matured,
+        dim_journey.journey,
+        'all' AS segment
     FROM landmark
     CROSS JOIN dim_journey
     UNION ALL
-    SELECT landmark.landmark, landmark.landmark_period, landmark.is_matured, segment_scope.journey,
-        segment_scope.segment
-    FROM segment_scope
-    INNER JOIN landmark ON landmark.landmark = segment_scope.landmark
-    WHERE segment_scope.segment <> 'all'
+    SELECT DISTINCT
+        landmark.landmark,
+        landmark.landmark_period,
+        landmark.is_counted,
+        landmark.is_matured,
+        pooled.journey,
+        pooled.segment
+    FROM pooled
+    INNER JOIN landmark ON landmark.landmark = pooled.landmark
+    WHERE pooled.segment <> 'all'
 ),
 
 figure AS (
@@ -110,12 +114,12 @@ figure AS (
         scope.segment,
         record.records,
         scope.is_matured AND record.records > 0 AS has_figures,
-        coalesce(pooled.eligible, 0) AS eligible,
-        coalesce(pooled.exposed, 0) AS exposed,
-        coalesce(pooled.unexposed, 0) AS unexposed,
-        coalesce(pooled.carried_over, 0) AS carried_over,
+        -- Of a day that does not count yet it is not known who was there.
+        CASE WHEN scope.is_counted THEN coalesce(pooled.eligible, 0) END AS eligible,
+        CASE WHEN scope.is_counted THEN coalesce(pooled.exposed, 0) END AS exposed,
+        CASE WHEN scope.is_counted THEN coalesce(pooled.unexposed, 0) END AS unexposed,
         CASE WHEN scope.is_matured THEN coalesce(pooled.censored, 0) END AS censored,
-        coalesce(pooled.not_at_risk, 0) AS not_at_risk,
+        CASE WHEN scope.is_counted THEN coalesce(pooled.not_at_risk, 0) END AS not_at_risk,
         CASE WHEN record.outcome IN ('revenue_drop', 'repurchase') THEN coalesce(pooled.a, 0) END AS a,
         CASE WHEN record.outcome IN ('revenue_drop', 'repurchase') THEN coalesce(pooled.b, 0) END AS b,
         CASE WHEN record.outcome IN ('revenue_drop', 'repurchase') THEN coalesce(pooled.c, 0) END AS c,
@@ -154,7 +158,7 @@ judged AS (
         CASE
             WHEN NOT is_matured THEN 'not_matured'
             WHEN records = 0 THEN 'no_data'
-            WHEN exposed < $minimum_arm OR unexposed < $minimum_arm
+            WHEN exposed < $minimum_exposed OR unexposed < $minimum_exposed
                 OR a < $minimum_churners OR c < $minimum_churners THEN 'insufficient'
             ELSE 'ok'
         END AS status,
@@ -162,12 +166,12 @@ judged AS (
             WHEN NOT is_matured THEN 'the outcome window is not over or its records are not complete'
             WHEN records = 0 AND outcome = 'repurchase' THEN 'no purchase of anybody in the outcome window is known'
             WHEN records = 0 THEN 'no bill of anybody before or in the outcome window is known'
-            WHEN not_at_risk > 0 AND exposed < $minimum_arm
-                THEN 'fewer than ' || CAST($minimum_arm AS VARCHAR) || ' exposed with a window before to compare with'
-            WHEN exposed < $minimum_arm THEN 'fewer than ' || CAST($minimum_arm AS VARCHAR) || ' exposed'
-            WHEN not_at_risk > 0 AND unexposed < $minimum_arm
-                THEN 'fewer than ' || CAST($minimum_arm AS VARCHAR) || ' unexposed with a window before to compare with'
-            WHEN unexposed < $minimum_arm THEN 'fewer than ' || CAST($minimum_arm AS VARCHAR) || ' unexposed'
+            WHEN not_at_risk > 0 AND exposed < $minimum_exposed
+                THEN 'fewer than ' || CAST($minimum_exposed AS VARCHAR) || ' exposed with a window before to compare with'
+            WHEN exposed < $minimum_exposed THEN 'fewer than ' || CAST($minimum_exposed AS VARCHAR) || ' exposed'
+            WHEN not_at_risk > 0 AND unexposed < $minimum_exposed
+                THEN 'fewer than ' || CAST($minimum_exposed AS VARCHAR) || ' unexposed with a window before to compare with'
+            WHEN unexposed < $minimum_exposed THEN 'fewer than ' || CAST($minimum_exposed AS VARCHAR) || ' unexposed'
             WHEN a < $minimum_churners
                 THEN 'fewer than ' || CAST($minimum_churners AS VARCHAR) || ' exposed with the outcome'
             WHEN c < $minimum_churners
@@ -227,7 +231,6 @@ SELECT
     eligible,
     exposed,
     unexposed,
-    carried_over,
     censored,
     not_at_risk,
     CASE WHEN has_figures THEN a END AS a,

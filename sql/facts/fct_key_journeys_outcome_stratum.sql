@@ -1,21 +1,20 @@
 -- One row: an outcome other than churn in a stratum (segment × tenure band) of a journey at a landmark (SEMANTICS 5).
--- From: key_journey_customer, value_at_landmark. Key: landmark, journey, outcome, segment, tenure_band.
+-- From: landmark, eligible_at_landmark, value_at_landmark. Key: landmark, journey, outcome, segment, tenure_band.
 -- revenue: money billed in the outcome window. revenue_change: that less what was billed in the equally long window
 -- before the landmark, which takes away that some always spend more. revenue_drop: billed there less than 1 - $revenue_drop
 -- of what was billed before. repurchase: bought something in the outcome window.
 -- a, b = exposed with, without the outcome; c, d = unexposed; null for money and until the landmark has matured.
--- eligible = exposed + unexposed + carried_over + censored + not_at_risk.
+-- eligible = exposed + unexposed + censored + not_at_risk.
 WITH customer AS (
     SELECT
-        customer.landmark,
-        customer.journey,
-        customer.segment,
-        customer.tenure_band,
-        customer.churned IS NOT NULL AS is_matured,
-        customer.exposure = 'exposed' AS is_exposed,
-        customer.exposure = 'carried_over' AS is_carried_over,
-        coalesce(customer.censored, FALSE) AS is_censored,
-        customer.is_counted,
+        eligible.landmark,
+        eligible.journey,
+        eligible.segment,
+        eligible.tenure_band,
+        eligible.is_exposed,
+        coalesce(value.censored, FALSE) AS is_censored,
+        -- Who counts in the cells: followed to the end of the window, or the window is not over for anyone.
+        NOT coalesce(value.censored, FALSE) AS is_counted,
         value.revenue_after AS revenue,
         value.can_change,
         value.revenue_change AS change,
@@ -23,10 +22,10 @@ WITH customer AS (
         value.revenue_dropped,
         value.repurchased
     FROM value_at_landmark AS value
-    INNER JOIN key_journey_customer AS customer
-        ON customer.landmark = value.landmark
-        AND customer.customer_id = value.customer_id
-        AND customer.joined_at = value.joined_at
+    INNER JOIN eligible_at_landmark AS eligible
+        ON eligible.landmark = value.landmark
+        AND eligible.customer_id = value.customer_id
+        AND eligible.joined_at = value.joined_at
 ),
 
 -- One pass over the customers; decimal sums, so the order of the rows does not matter.
@@ -36,10 +35,8 @@ cell AS (
         journey,
         segment,
         tenure_band,
-        bool_or(is_matured) AS is_matured,
         count(*) AS eligible,
-        count(*) FILTER (WHERE is_carried_over) AS carried_over,
-        count(*) FILTER (WHERE NOT is_carried_over AND is_censored) AS censored,
+        count(*) FILTER (WHERE is_censored) AS censored,
         count(*) FILTER (WHERE is_counted AND is_exposed) AS exposed,
         count(*) FILTER (WHERE is_counted AND NOT is_exposed) AS unexposed,
         coalesce(sum(CAST(revenue AS DECIMAL(38, 10))) FILTER (WHERE is_counted AND is_exposed), 0) AS exposed_revenue,
@@ -77,9 +74,8 @@ tidy AS (
         outcome.outcome,
         cell.segment,
         cell.tenure_band,
-        cell.is_matured,
+        landmark.is_matured,
         cell.eligible,
-        cell.carried_over,
         cell.censored,
         CASE outcome.outcome
             WHEN 'revenue_change' THEN cell.can_change_exposed
@@ -109,6 +105,7 @@ tidy AS (
         CAST(CASE outcome.outcome WHEN 'revenue' THEN cell.unexposed_revenue_squared
             ELSE cell.unexposed_change_squared END AS DOUBLE) AS unexposed_money_squared
     FROM cell
+    INNER JOIN landmark ON landmark.landmark = cell.landmark
     CROSS JOIN (VALUES ('revenue'), ('revenue_change'), ('revenue_drop'), ('repurchase')) AS outcome (outcome)
 )
 
@@ -121,7 +118,6 @@ SELECT
     eligible,
     exposed,
     unexposed,
-    carried_over,
     CASE WHEN is_matured THEN censored END AS censored,
     counted - exposed - unexposed AS not_at_risk,
     CASE WHEN is_matured THEN a END AS a,

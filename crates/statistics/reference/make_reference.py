@@ -25,6 +25,7 @@ from statsmodels.stats.contingency_tables import StratifiedTable, Table2x2
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
 import differences
+import firth
 import joint
 import person_time
 from table import Table, chi2_sf, settle, triple, z_of
@@ -504,3 +505,4 @@ if __name__ == "__main__":
     person_time.homogeneity()
     joint.joint()
     differences.differences()
+    firth.firth()

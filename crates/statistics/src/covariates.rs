@@ -55,6 +55,16 @@ impl Patterns {
         self.rows.chunks_exact(self.width).zip(counts).map(|(row, (yes, no))| (row, *yes as f64, *no as f64))
     }
 
+    /// The covariates that vary, each by its place among all, in the order of the columns after the intercept.
+    pub fn varying(&self) -> Vec<usize> {
+        self.columns.iter().enumerate().filter_map(|(place, scale)| scale.map(|_| place)).collect()
+    }
+
+    /// What a log-determinant of XᵀWX gains by the units of the covariates over that of the scaled columns.
+    pub fn log_determinant_of_units(&self) -> f64 {
+        self.columns.iter().flatten().map(|scale| 2.0 * (scale.unit.ln() + scale.deviation.ln())).sum()
+    }
+
     /// Coefficients in the units of the covariates, intercept first; `None` for a covariate that does not vary, since
     /// its effect cannot be told from the intercept.
     pub fn unscaled(&self, coefficients: &[f64]) -> Vec<Option<f64>> {
@@ -120,5 +130,6 @@ mod tests {
         assert_eq!((left.width, left.positives.clone(), left.negatives.clone()), (2, vec![1, 1], vec![1, 0]));
         assert_eq!(left.rows, right.rows);
         assert_eq!(left.unscaled(&[0.0, 1.0])[2], None);
+        assert_eq!(left.varying(), [0]);
     }
 }

@@ -43,8 +43,11 @@ pub mod survival;
 pub mod welch;
 
 pub mod covariates;
+pub mod firth;
 pub mod linear_system;
 pub mod logistic;
+pub mod score_comparison;
+pub mod score_rows;
 
 mod functions;
 

@@ -37,8 +37,8 @@ impl Cholesky {
         Some(Self { size, lower: matrix })
     }
 
-    /// The x with matrix·x = `right`.
-    pub fn solve(&self, right: &[f64]) -> Vec<f64> {
+    /// The z with L·z = `right`; z·z is then `right`·matrix⁻¹·`right`.
+    pub fn forward(&self, right: &[f64]) -> Vec<f64> {
         let size = self.size;
         let mut solution = right.to_vec();
         for row in 0..size {
@@ -47,6 +47,18 @@ impl Cholesky {
             }
             solution[row] /= self.lower[row * size + row];
         }
+        solution
+    }
+
+    /// Natural log of the matrix's determinant.
+    pub fn log_determinant(&self) -> f64 {
+        (0..self.size).map(|row| 2.0 * self.lower[row * self.size + row].ln()).sum()
+    }
+
+    /// The x with matrix·x = `right`.
+    pub fn solve(&self, right: &[f64]) -> Vec<f64> {
+        let size = self.size;
+        let mut solution = self.forward(right);
         for row in (0..size).rev() {
             for below in row + 1..size {
                 solution[row] -= self.lower[below * size + row] * solution[below];
@@ -126,6 +138,8 @@ mod tests {
         let cholesky = Cholesky::new(vec![4.0, 2.0, 2.0, 3.0], 2, 1e-12).unwrap();
         let solution = cholesky.solve(&[8.0, 8.0]);
         assert!((solution[0] - 1.0).abs() < 1e-15 && (solution[1] - 2.0).abs() < 1e-15);
+        assert!((cholesky.log_determinant() - 8.0_f64.ln()).abs() < 1e-15);
+        assert!((cholesky.forward(&[8.0, 8.0]).iter().map(|value| value * value).sum::<f64>() - 24.0).abs() < 1e-12);
         assert!(Cholesky::new(vec![1.0, 1.0, 1.0, 1.0], 2, 1e-12).is_none());
         assert!(Cholesky::new(vec![f64::NAN], 1, 1e-12).is_none());
         let inverse = cholesky.inverse();

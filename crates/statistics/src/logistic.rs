@@ -12,9 +12,9 @@ use crate::{
 const MOST_STEPS: usize = 100;
 /// Change of the linear predictor, relative to its size, at which a fit is done. Newton's method squares the error, so
 /// what remains is far below.
-const SETTLED: f64 = 1e-9;
+pub(crate) const SETTLED: f64 = 1e-9;
 /// A covariate of which less than this share is its own is a combination of the others.
-const OWN_SHARE: f64 = 1e-12;
+pub(crate) const OWN_SHARE: f64 = 1e-12;
 /// Linear predictor beyond which a growing fit is suspected of separation: probabilities within 1e-5 of 0 or 1.
 const SUSPICIOUS: f64 = 12.0;
 /// How far a direction may point the wrong way, relative to its reach, and still prove separation.
@@ -93,8 +93,8 @@ pub fn fit(observations: &[f64], covariates: usize) -> LogisticFit {
     if positives == 0 || negatives == 0 || n <= patterns.width as u64 {
         return without_solution(FitStatus::Insufficient);
     }
-    match maximize(&patterns, (positives as f64 / negatives as f64).ln()) {
-        Err(status) => without_solution(status),
+    match maximize(&patterns) {
+        Err(failure) => without_solution(failure.status),
         Ok(coefficients) => {
             let log_likelihood = log_likelihood(&patterns, &coefficients);
             LogisticFit {
@@ -126,13 +126,34 @@ pub fn likelihood_ratio_test(small: f64, big: f64, df: u64) -> Option<ChiSquared
     Some(ChiSquaredTest { statistic, df, p_value: chi_squared_upper_tail(statistic, df)? })
 }
 
+/// The direction, intercept first and in the units of the covariates, along which the likelihood grows for ever; `None`
+/// where it has a maximum or none was found. Rows that a separated fit says nothing of stand still along it.
+pub(crate) fn separating_direction(observations: &[f64], covariates: usize) -> Option<Vec<Option<f64>>> {
+    let patterns = Patterns::new(observations, covariates);
+    let failure = maximize(&patterns).err()?;
+    (failure.status == FitStatus::Separation).then(|| patterns.unscaled(&failure.direction))
+}
+
+/// Why there is no maximum; the direction, in scaled columns, is one of growth where the status is separation.
+struct NoMaximum {
+    status: FitStatus,
+    direction: Vec<f64>,
+}
+
+impl NoMaximum {
+    fn new(status: FitStatus) -> Self {
+        Self { status, direction: vec![] }
+    }
+}
+
 /// The coefficients, in scaled columns, at which the likelihood is largest.
-fn maximize(patterns: &Patterns, log_odds: f64) -> Result<Vec<f64>, FitStatus> {
+fn maximize(patterns: &Patterns) -> Result<Vec<f64>, NoMaximum> {
     let width = patterns.width;
+    let (positives, negatives): (u64, u64) = (patterns.positives.iter().sum(), patterns.negatives.iter().sum());
     let mut coefficients = vec![0.0; width];
-    coefficients[0] = log_odds;
+    coefficients[0] = (positives as f64 / negatives as f64).ln();
     if Cholesky::new(equations(patterns, &coefficients).0, width, OWN_SHARE).is_none() {
-        return Err(FitStatus::Singular);
+        return Err(NoMaximum::new(FitStatus::Singular));
     }
     let mut likelihood = log_likelihood(patterns, &coefficients);
     let mut direction = vec![0.0; width];
@@ -141,9 +162,9 @@ fn maximize(patterns: &Patterns, log_odds: f64) -> Result<Vec<f64>, FitStatus> {
         let Some(cholesky) = Cholesky::new(information, width, 0.0) else {
             // The columns are independent, so the weights have vanished: probabilities of 0 and 1.
             return Err(if proves_separation(patterns, &direction) {
-                FitStatus::Separation
+                NoMaximum { status: FitStatus::Separation, direction }
             } else {
-                FitStatus::NotConverged
+                NoMaximum::new(FitStatus::NotConverged)
             });
         };
         direction = cholesky.solve(&gradient);
@@ -155,15 +176,19 @@ fn maximize(patterns: &Patterns, log_odds: f64) -> Result<Vec<f64>, FitStatus> {
         if change <= SETTLED * reach.max(1.0) {
             return Ok(coefficients);
         }
-        if separates_all(patterns, &coefficients) || (reach > SUSPICIOUS && proves_separation(patterns, &direction)) {
-            return Err(FitStatus::Separation);
+        if let Some(middle) = gap(patterns, &coefficients) {
+            coefficients[0] -= middle;
+            return Err(NoMaximum { status: FitStatus::Separation, direction: coefficients });
+        }
+        if reach > SUSPICIOUS && proves_separation(patterns, &direction) {
+            return Err(NoMaximum { status: FitStatus::Separation, direction });
         }
     }
-    Err(FitStatus::NotConverged)
+    Err(NoMaximum::new(FitStatus::NotConverged))
 }
 
 /// The Fisher information (row-major) and the gradient of the log-likelihood.
-fn equations(patterns: &Patterns, coefficients: &[f64]) -> (Vec<f64>, Vec<f64>) {
+pub(crate) fn equations(patterns: &Patterns, coefficients: &[f64]) -> (Vec<f64>, Vec<f64>) {
     let width = patterns.width;
     let (mut information, mut gradient) = (vec![0.0; width * width], vec![0.0; width]);
     for (row, positives, negatives) in patterns.iter() {
@@ -197,8 +222,8 @@ fn improved(patterns: &Patterns, from: &[f64], direction: &[f64], likelihood: f6
     }
 }
 
-/// Whether every positive has a larger linear predictor than every negative.
-fn separates_all(patterns: &Patterns, coefficients: &[f64]) -> bool {
+/// The middle between positives and negatives where every positive has a larger linear predictor than every negative.
+fn gap(patterns: &Patterns, coefficients: &[f64]) -> Option<f64> {
     let (mut lowest_positive, mut highest_negative) = (f64::INFINITY, f64::NEG_INFINITY);
     for (row, positives, negatives) in patterns.iter() {
         let predictor = dot(row, coefficients);
@@ -209,7 +234,7 @@ fn separates_all(patterns: &Patterns, coefficients: &[f64]) -> bool {
             highest_negative = highest_negative.max(predictor);
         }
     }
-    lowest_positive > highest_negative
+    (lowest_positive > highest_negative).then_some(0.5 * lowest_positive + 0.5 * highest_negative)
 }
 
 /// Whether the likelihood grows for ever along `direction`: no positive goes down along it and no negative up.
@@ -225,30 +250,30 @@ fn proves_separation(patterns: &Patterns, direction: &[f64]) -> bool {
 }
 
 /// The largest linear predictor in size.
-fn reach(patterns: &Patterns, coefficients: &[f64]) -> f64 {
+pub(crate) fn reach(patterns: &Patterns, coefficients: &[f64]) -> f64 {
     patterns.iter().fold(0.0, |reach: f64, (row, _, _)| reach.max(dot(row, coefficients).abs()))
 }
 
 /// The largest change of the linear predictor between two sets of coefficients.
-fn distance(patterns: &Patterns, left: &[f64], right: &[f64]) -> f64 {
+pub(crate) fn distance(patterns: &Patterns, left: &[f64], right: &[f64]) -> f64 {
     let difference: Vec<f64> = left.iter().zip(right).map(|(left, right)| left - right).collect();
     reach(patterns, &difference)
 }
 
-fn log_likelihood(patterns: &Patterns, coefficients: &[f64]) -> f64 {
+pub(crate) fn log_likelihood(patterns: &Patterns, coefficients: &[f64]) -> f64 {
     patterns.iter().fold(0.0, |sum, (row, positives, negatives)| {
         let predictor = dot(row, coefficients);
         sum - positives * softplus(-predictor) - negatives * softplus(predictor)
     })
 }
 
-fn null_log_likelihood(positives: f64, negatives: f64) -> f64 {
+pub(crate) fn null_log_likelihood(positives: f64, negatives: f64) -> f64 {
     let n = positives + negatives;
     let term = |count: f64| if count > 0.0 { count * (count / n).ln() } else { 0.0 };
     term(positives) + term(negatives)
 }
 
-fn scored(patterns: &Patterns, coefficients: &[f64]) -> Vec<ScoredCount> {
+pub(crate) fn scored(patterns: &Patterns, coefficients: &[f64]) -> Vec<ScoredCount> {
     let counts = patterns.positives.iter().zip(&patterns.negatives);
     patterns
         .rows
@@ -258,12 +283,12 @@ fn scored(patterns: &Patterns, coefficients: &[f64]) -> Vec<ScoredCount> {
         .collect()
 }
 
-fn dot(left: &[f64], right: &[f64]) -> f64 {
+pub(crate) fn dot(left: &[f64], right: &[f64]) -> f64 {
     left.iter().zip(right).fold(0.0, |sum, (left, right)| sum + left * right)
 }
 
 /// 1/(1 + e^−x).
-fn logistic(x: f64) -> f64 {
+pub(crate) fn logistic(x: f64) -> f64 {
     1.0 / (1.0 + (-x).exp())
 }
 
@@ -303,6 +328,23 @@ mod tests {
         assert_eq!(status(&one_group, 2), FitStatus::Separation);
         let touching = [0.0, 1.0, 0.0, 2.0, 0.0, 3.0, 1.0, 3.0, 1.0, 4.0, 1.0, 5.0];
         assert_eq!(status(&touching, 1), FitStatus::Separation);
+    }
+
+    #[test]
+    fn a_separating_direction_moves_the_rows_it_tells_apart_and_no_other() {
+        // Nobody of the group left; the second column has nothing to do with it.
+        let one_group: Vec<f64> = (0..60)
+            .flat_map(|i| [f64::from(i >= 10 && i % 3 == 0), f64::from(i < 10), f64::from(i * 7 % 11)])
+            .collect();
+        let direction = separating_direction(&one_group, 2).unwrap();
+        let [intercept, group, score] = direction.as_slice() else { panic!("{direction:?}") };
+        let (intercept, group, score) = (intercept.unwrap(), group.unwrap(), score.unwrap());
+        assert!(group < 0.0 && intercept.abs() < 1e-3 * group.abs() && score.abs() < 1e-3 * group.abs());
+        let complete: Vec<f64> = (0..20).flat_map(|i| [f64::from(i >= 10), f64::from(i)]).collect();
+        let direction = separating_direction(&complete, 1).unwrap();
+        let predictor = |x: f64| direction[0].unwrap() + x * direction[1].unwrap();
+        assert!(predictor(9.0) < 0.0 && predictor(10.0) > 0.0);
+        assert_eq!(separating_direction(&[0.0, 1.0, 1.0, 1.0, 0.0, 2.0, 1.0, 2.0], 1), None);
     }
 
     #[test]

@@ -1,6 +1,6 @@
-//! Do journey scores explain churn beyond touchpoint scores, and the other way round?
+//! Which scores explain leaving better, of the journey or of its touchpoints, and how satisfaction goes with leaving.
 
-use throughline_engine::{EngineError, Figures};
+use throughline_engine::{EngineError, Estimate, Figures};
 
 use crate::block::{Block, Figure, Picture, Section};
 use crate::chart::{Chart, IntervalMark, IntervalRow, Scale, Series, Unit};
@@ -8,42 +8,50 @@ use crate::context::Context;
 use crate::numbers::{interval, small, whole};
 use crate::table::Table;
 
-const MODELS: [(&str, &str); 4] = [
-    ("controls_r2", "segment and tenure"),
-    ("touchpoint_r2", "+ touchpoint scores"),
-    ("journey_r2", "+ journey scores"),
-    ("both_r2", "+ both"),
-];
-
-const COLUMNS: [&str; 9] = [
+const COLUMNS: [&str; 12] = [
     "journey",
     "landmark",
     "status",
+    "verdict",
     "responders",
     "churners",
-    "controls_r2",
-    "touchpoint_r2",
-    "journey_r2",
-    "both_r2",
+    "scored_events",
+    "touchpoint_auc",
+    "journey_auc",
+    "auc_difference",
+    "journey_beyond_touchpoint_q_value",
+    "satisfaction_rate_ratio",
 ];
 
-const HEAD: [&str; 16] = [
+const MODELS_HEAD: [&str; 17] = [
     "Journey",
-    "Landmark",
-    "#Responders",
+    "Looked at from",
+    "#Answered about both",
     "#Of them left",
-    "#R² controls",
-    "#+ touchpoints",
-    "#+ journey",
-    "#+ both",
-    "#AUC touchpoints",
-    "#AUC journey",
+    "What explains leaving better",
+    "#AUC journey score",
+    "#AUC touchpoint scores",
     "#Difference",
-    "#p journey adds",
-    "#p touchpoints add",
-    "Verdict",
-    "#Score and leaving",
-    "#Lowest against highest third",
+    "#q journey adds",
+    "#q touchpoints add",
+    "#R² controls",
+    "#R² + touchpoints",
+    "#R² + journey",
+    "#R² + both",
+    "Touchpoint scores",
+    "#Left out",
+    "Left out: who all left or all stayed",
+];
+
+const SATISFACTION_HEAD: [&str; 8] = [
+    "Journey",
+    "Looked at from",
+    "#Answered",
+    "#Correlation with leaving",
+    "#Lowest third left",
+    "#Highest third left",
+    "#Lowest against highest",
+    "Why not",
 ];
 
 pub(crate) async fn section(context: &Context<'_>) -> Result<Section, EngineError> {
@@ -54,96 +62,158 @@ pub(crate) async fn section(context: &Context<'_>) -> Result<Section, EngineErro
         Ok(rows) => rows,
         Err(reason) => return Ok(missing(&reason)),
     };
-    let known = rows.iter().filter(|row| row.text("status").as_deref() != Some("not_matured"));
-    let Some(landmark) = known.filter_map(|row| row.day("landmark")).max() else {
-        return Ok(missing("nobody's leaving after a quarter's end is known yet"));
-    };
-    let mut table = Table::new("What explains churn among those who answered both", &HEAD);
+    let known: Vec<&Figures> = rows.iter().filter(|row| row.text("status").as_deref() != Some("not_matured")).collect();
+    if known.is_empty() {
+        return Ok(missing("it is not yet known who left after the end of any quarter"));
+    }
+    let mut models = Table::new("What explains leaving among those who answered about both", &MODELS_HEAD);
+    let mut satisfaction = Table::new("Satisfaction with the journey, and leaving after it", &SATISFACTION_HEAD);
     let mut drawn = Vec::new();
     for explanation in &context.explanations {
         let label = context.label(&explanation.journey);
-        let history = latest_first(&rows, &explanation.journey, &landmark);
+        let history = latest_first(&known, &explanation.journey);
         let fitted = history.iter().position(|row| row.text("status").as_deref() == Some("ok"));
         // The latest landmark, and the latest at which the models could be fitted, where that is an earlier one.
         let told = history.first().into_iter().chain(fitted.filter(|at| *at > 0).and_then(|at| history.get(at)));
         for row in told {
-            table.push(cells(&label, row));
+            models.push(model_cells(&label, row));
         }
-        if let Some(row) = fitted.and_then(|at| history.get(at)) {
-            let marks = MODELS.iter().enumerate().filter_map(|(series, (name, _))| {
-                Some(IntervalMark { series, value: row.number(name)?, lower: None, upper: None, text: String::new() })
-            });
-            drawn.push(IntervalRow { label: format!("{label}, {}", period(row)), marks: marks.collect() });
+        if let Some(row) = history.first() {
+            satisfaction.push(satisfaction_cells(&label, row));
+        }
+        if let Some((row, difference)) =
+            fitted.and_then(|at| history.get(at)).and_then(|row| Some((row, row.estimate("auc_difference")?)))
+        {
+            drawn.push(IntervalRow { label: format!("{label}, {}", period(row)), marks: vec![mark(difference)] });
         }
     }
-    let note = format!(
-        "Landmark {}, or the latest before it at which the models could be fitted: logistic models of churn on the same \
-         exposed customers, those with a journey and a touchpoint score before the landmark. McFadden's R²; AUC in-sample, so \
-         all of them flatter; the difference of AUCs by DeLong. p: likelihood-ratio tests. Score and leaving: correlation of \
-         the journey score with leaving; lowest against highest third: rate ratio of leaving.",
-        landmark
-    );
-    let blocks = if drawn.is_empty() {
+    let mut blocks = if drawn.is_empty() {
         let text = "At no landmark could the models be fitted; the reasons are in the table.".to_owned();
-        vec![Block::Missing { text }, Block::text(note), Block::Table { table: table.only(&[0, 1, 2, 3, 13, 14, 15]) }]
+        vec![Block::Missing { text }, Block::text(NOTE), Block::Table { table: models.only(&[0, 1, 2, 3, 4]) }]
     } else {
-        let (id, title) = ("drivers-figure".to_owned(), "What explains churn".to_owned());
-        vec![Block::Figure(Figure { id, title, note, pictures: vec![picture(drawn)], table })]
+        vec![Block::Figure(Figure {
+            id: "drivers-figure".to_owned(),
+            title: "Which scores tell better who leaves".to_owned(),
+            note: NOTE.to_owned(),
+            pictures: vec![picture(drawn)],
+            table: models,
+        })]
     };
+    blocks.push(Block::text(SATISFACTION_NOTE));
+    blocks.push(Block::Table { table: satisfaction });
     Ok(Section::new("drivers", title, blocks))
 }
 
-/// The rows of a journey up to a landmark.
-fn latest_first<'a>(rows: &'a [Figures], journey: &str, landmark: &str) -> Vec<&'a Figures> {
-    let mut history: Vec<&Figures> = rows
-        .iter()
-        .filter(|row| row.text("journey").as_deref() == Some(journey))
-        .filter(|row| row.day("landmark").is_some_and(|day| day.as_str() <= landmark))
-        .collect();
+const NOTE: &str = "At the latest end of a quarter after which it is known who left, or the latest before it at which the \
+    models could be fitted. Logistic models of leaving on the same customers, who were on the journey and had answered \
+    about it and about its touchpoints before. Controls are segment, tenure and which touchpoints they had answered about. \
+    AUC: of one who left and one who stayed, how often the model tells which, on the customers it was fitted to, so that \
+    all flatter; intervals of the difference are DeLong's. q: likelihood-ratio tests, Benjamini-Hochberg over the journeys. \
+    Undecided means that the data do not tell, not that neither matters.";
+
+const SATISFACTION_NOTE: &str = "Satisfaction with the journey as customers had told it before the end of the quarter, and \
+    whether they left in the time after. Lowest against highest: how many times as often the third with the lowest scores \
+    leaves as the third with the highest; 1 is as often. Customers with the same score are in the same third. Whether the \
+    satisfaction is the cause, no table tells.";
+
+/// The rows of a journey.
+fn latest_first<'a>(rows: &[&'a Figures], journey: &str) -> Vec<&'a Figures> {
+    let mut history: Vec<&Figures> =
+        rows.iter().copied().filter(|row| row.text("journey").as_deref() == Some(journey)).collect();
     history.sort_by_key(|row| std::cmp::Reverse(row.instant("landmark")));
     history
+}
+
+fn mark(difference: Estimate) -> IntervalMark {
+    let text = interval(difference, 3);
+    IntervalMark { series: 0, value: difference.value, lower: difference.lower, upper: difference.upper, text }
 }
 
 fn picture(rows: Vec<IntervalRow>) -> Picture {
     Picture {
         id: "drivers-picture".to_owned(),
         title: String::new(),
-        summary: format!("McFadden's R² of four models for {} journeys; verdicts are in the table.", rows.len()),
+        summary: format!(
+            "AUC with the journey score less AUC with the touchpoint scores for {} journeys; right of 0 the journey score \
+             tells better who leaves, left of 0 the touchpoint scores.",
+            rows.len()
+        ),
         chart: Chart::Intervals {
-            x_label: "McFadden's R²".to_owned(),
+            x_label: "touchpoints tell better ← AUC difference → the journey tells better".to_owned(),
             scale: Scale::Linear,
-            unit: Unit::Percent,
-            reference: None,
-            series: Series::named(&MODELS.map(|(_, name)| name)),
+            unit: Unit::Ratio,
+            reference: Some(0.0),
+            series: Series::named(&["journey score less touchpoint scores"]),
             rows,
         },
     }
 }
 
 fn period(row: &Figures) -> String {
-    row.text("landmark_period").or_else(|| row.day("landmark")).unwrap_or_default()
+    row.text("landmark_period")
+        .map(|period| format!("end of {period}"))
+        .or_else(|| row.day("landmark"))
+        .unwrap_or_default()
 }
 
-fn cells(label: &str, row: &Figures) -> Vec<String> {
-    let dash = || "–".to_owned();
+/// The verdict in words, with what the reason adds; without one the reason alone.
+fn in_words(row: &Figures) -> String {
+    let reason = row.text("reason");
+    let Some(verdict) = row.text("verdict") else {
+        return reason.or_else(|| row.text("status")).unwrap_or_default();
+    };
+    let words = match verdict.as_str() {
+        "journey" => "The score of the journey as a whole",
+        "touchpoints" => "The scores of its touchpoints",
+        "undecided" => "Undecided",
+        other => other,
+    };
+    reason.map_or_else(|| words.to_owned(), |reason| format!("{words} ({reason})"))
+}
+
+fn dash() -> String {
+    "–".to_owned()
+}
+
+fn model_cells(label: &str, row: &Figures) -> Vec<String> {
     let number = |name: &str| row.number(name).map_or_else(dash, |number| format!("{number:.3}"));
-    let p = |name: &str| row.number(name).map_or_else(dash, small);
+    let q = |name: &str| row.number(name).map_or_else(dash, small);
+    let count = |name: &str| row.whole(name).map_or_else(dash, whole);
     vec![
         label.to_owned(),
         period(row),
-        row.whole("responders").map_or_else(dash, whole),
-        row.whole("churners").map_or_else(dash, whole),
+        count("responders"),
+        count("churners"),
+        in_words(row),
+        number("journey_auc"),
+        number("touchpoint_auc"),
+        row.estimate("auc_difference").map_or_else(dash, |difference| interval(difference, 3)),
+        q("journey_beyond_touchpoint_q_value"),
+        q("touchpoint_beyond_journey_q_value"),
         number("controls_r2"),
         number("touchpoint_r2"),
         number("journey_r2"),
         number("both_r2"),
-        number("touchpoint_auc"),
-        number("journey_auc"),
-        row.estimate("auc_difference").map_or_else(dash, |difference| interval(difference, 3)),
-        p("journey_beyond_touchpoint_p_value"),
-        p("touchpoint_beyond_journey_p_value"),
-        row.text("verdict").or_else(|| row.text("reason")).or_else(|| row.text("status")).unwrap_or_default(),
-        row.estimate("journey_satisfaction_link").map_or_else(dash, |link| interval(link, 2)),
-        row.estimate("satisfaction_rate_ratio").map_or_else(dash, |ratio| interval(ratio, 2)),
+        row.text("scored_events").unwrap_or_else(dash),
+        count("left_out_responders"),
+        row.text("dropped_controls").unwrap_or_else(dash),
+    ]
+}
+
+fn satisfaction_cells(label: &str, row: &Figures) -> Vec<String> {
+    let of = |left: &str, all: &str| match (row.whole(left), row.whole(all)) {
+        (Some(left), Some(all)) => format!("{} of {}", whole(left), whole(all)),
+        _ => dash(),
+    };
+    let estimate = |name: &str| row.estimate(name).map_or_else(dash, |estimate| interval(estimate, 2));
+    vec![
+        label.to_owned(),
+        period(row),
+        row.whole("journey_satisfaction_customers").map_or_else(dash, whole),
+        estimate("journey_satisfaction_link"),
+        of("satisfaction_lowest_churners", "satisfaction_lowest_customers"),
+        of("satisfaction_highest_churners", "satisfaction_highest_customers"),
+        estimate("satisfaction_rate_ratio"),
+        row.text("satisfaction_reason").unwrap_or_default(),
     ]
 }

@@ -15,8 +15,9 @@ use super::{
     correlation::{CORRELATION, CorrelationAccumulator, correlation_type},
     joint::{JOINT_EXCESS, JOINT_RATE_RATIOS, Joint, JointAccumulator, joint_excess_type, joint_rate_ratios_type},
     observations::{
-        AUC, AUC_DIFFERENCE, KAPLAN_MEIER_DIFFERENCE, LOGISTIC_FIT, auc_difference_type, auc_difference_value,
-        auc_value, kaplan_meier_difference_type, kaplan_meier_difference_value, logistic_fit_type, logistic_fit_value,
+        AUC, AUC_DIFFERENCE, FIRTH_FIT, KAPLAN_MEIER_DIFFERENCE, LOGISTIC_FIT, auc_difference_type,
+        auc_difference_value, auc_value, firth_fit_type, firth_fit_value, kaplan_meier_difference_type,
+        kaplan_meier_difference_value, logistic_fit_type, logistic_fit_value,
     },
     parameters::{Description, Kind},
     person_time::{
@@ -25,6 +26,7 @@ use super::{
         excess_revenue_value, mantel_haenszel_rates_type, mantel_haenszel_rates_value,
     },
     rows::{Evaluate, RowCollector, large_list_of_floats},
+    scores::{COMPARE_SCORES, FIRTH_TEST, ScoreAccumulator, ScoreFigure, compare_scores_type, firth_test_type},
     strata::{
         EXCESS_CHURNERS, MANTEL_HAENSZEL, excess_churners_type, excess_churners_value, mantel_haenszel_type,
         mantel_haenszel_value,
@@ -43,6 +45,9 @@ pub(crate) fn all() -> Vec<Arc<AggregateUDF>> {
         (&AUC_DIFFERENCE, Aggregate::AucDifference),
         (&KAPLAN_MEIER_DIFFERENCE, Aggregate::KaplanMeierDifference),
         (&LOGISTIC_FIT, Aggregate::LogisticFit),
+        (&FIRTH_FIT, Aggregate::FirthFit),
+        (&FIRTH_TEST, Aggregate::FirthTest),
+        (&COMPARE_SCORES, Aggregate::CompareScores),
         (&MANTEL_HAENSZEL_RATES, Aggregate::MantelHaenszelRates),
         (&EXCESS_LEAVERS, Aggregate::ExcessLeavers),
         (&EXCESS_REVENUE, Aggregate::ExcessRevenue),
@@ -72,6 +77,9 @@ enum Aggregate {
     AucDifference,
     KaplanMeierDifference,
     LogisticFit,
+    FirthFit,
+    FirthTest,
+    CompareScores,
     MantelHaenszelRates,
     ExcessLeavers,
     ExcessRevenue,
@@ -113,11 +121,17 @@ impl StatisticAggregate {
                 let value = move |rows: &[f64], _| kaplan_meier_difference_value(rows, horizon, confidence);
                 (Some(columns - 1), Box::new(value))
             }
-            Aggregate::LogisticFit => {
+            Aggregate::LogisticFit | Aggregate::FirthFit => {
                 let columns = args.expr_fields.iter().all(|field| !field.data_type().is_list());
-                (columns.then_some(args.exprs.len()), Box::new(logistic_fit_value))
+                let penalized = self.aggregate == Aggregate::FirthFit;
+                let value = if penalized { firth_fit_value } else { logistic_fit_value };
+                (columns.then_some(args.exprs.len()), Box::new(value))
             }
-            Aggregate::Correlation | Aggregate::JointRateRatios | Aggregate::JointExcess => {
+            Aggregate::Correlation
+            | Aggregate::JointRateRatios
+            | Aggregate::JointExcess
+            | Aggregate::FirthTest
+            | Aggregate::CompareScores => {
                 return internal_err!("{} keeps no rows", self.name());
             }
         })
@@ -166,7 +180,7 @@ impl AggregateUDFImpl for StatisticAggregate {
 
     fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
         match self.aggregate {
-            Aggregate::LogisticFit => self.coerce_regression(types),
+            Aggregate::LogisticFit | Aggregate::FirthFit => self.coerce_regression(types),
             _ => self.description.coerce(types),
         }
     }
@@ -187,6 +201,9 @@ impl AggregateUDFImpl for StatisticAggregate {
             Aggregate::JointExcess => joint_excess_type(),
             Aggregate::KaplanMeierDifference => kaplan_meier_difference_type(),
             Aggregate::LogisticFit => logistic_fit_type(),
+            Aggregate::FirthFit => firth_fit_type(),
+            Aggregate::FirthTest => firth_test_type(),
+            Aggregate::CompareScores => compare_scores_type(),
         })
     }
 
@@ -199,10 +216,13 @@ impl AggregateUDFImpl for StatisticAggregate {
         }
         let confidence = self.description.constant_confidence(args.exprs)?;
         let joint = |joint: Joint| Box::new(JointAccumulator::new(self.description, joint, confidence));
+        let scores = |figure: ScoreFigure| Box::new(ScoreAccumulator::new(self.description, figure, confidence));
         Ok(match self.aggregate {
             Aggregate::Correlation => Box::new(CorrelationAccumulator::new(confidence)),
             Aggregate::JointRateRatios => joint(Joint::RateRatios),
             Aggregate::JointExcess => joint(Joint::Excess),
+            Aggregate::FirthTest => scores(ScoreFigure::FirthTest),
+            Aggregate::CompareScores => scores(ScoreFigure::Comparison),
             _ => {
                 let (width, evaluate) = self.evaluation(&args)?;
                 Box::new(RowCollector::new(self.description, width, evaluate))
@@ -214,6 +234,7 @@ impl AggregateUDFImpl for StatisticAggregate {
         Ok(match self.aggregate {
             Aggregate::Correlation => CorrelationAccumulator::state_fields(args.name),
             Aggregate::JointRateRatios | Aggregate::JointExcess => JointAccumulator::state_fields(args.name),
+            Aggregate::FirthTest | Aggregate::CompareScores => ScoreAccumulator::state_fields(args.name),
             _ => RowCollector::state_fields(args.name),
         })
     }

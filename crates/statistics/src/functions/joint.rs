@@ -323,17 +323,17 @@ fn decode(numbers: &mut &[f64], texts: &[Option<String>]) -> Option<(JointState,
 }
 
 /// The names of a row's list.
-fn names(lists: &ListArray, row: usize) -> Vec<Option<String>> {
+pub(crate) fn names(lists: &ListArray, row: usize) -> Vec<Option<String>> {
     let list = lists.value(row);
     list.as_string::<i32>().iter().map(|name| name.map(str::to_owned)).collect()
 }
 
 /// One list of names.
-fn name_list(names: &[&str]) -> ScalarValue {
+pub(crate) fn name_list(names: &[&str]) -> ScalarValue {
     ScalarValue::List(Arc::new(list_of(names)))
 }
 
-fn list_of(names: &[&str]) -> ListArray {
+pub(crate) fn list_of(names: &[&str]) -> ListArray {
     let field = Arc::new(Field::new_list_field(DataType::Utf8, true));
     let offsets = OffsetBuffer::from_lengths([names.len()]);
     ListArray::new(field, offsets, Arc::new(StringArray::from(names.to_vec())), None)

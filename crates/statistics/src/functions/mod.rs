@@ -12,6 +12,7 @@ mod scalar;
 mod scalar_counts;
 mod scalar_figure;
 mod scalar_rates;
+mod scores;
 mod strata;
 mod structs;
 mod window;
@@ -33,7 +34,7 @@ pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
 }
 
 /// `mantel_haenszel`, `excess_churners`, `correlation`, `auc`, `auc_difference`, `kaplan_meier_difference`,
-/// `logistic_fit`; over person-time `mantel_haenszel_rates`, `excess_leavers`, `excess_revenue`, `excess_change`,
+/// `logistic_fit`, `firth_fit`, `firth_test`, `compare_scores`; over person-time `mantel_haenszel_rates`, `excess_leavers`, `excess_revenue`, `excess_change`,
 /// `cochran_q`, `joint_rate_ratios`, `joint_excess`.
 pub fn aggregate_functions() -> Vec<Arc<AggregateUDF>> {
     aggregate::all()

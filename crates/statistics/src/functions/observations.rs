@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::{
-    array::{ArrayRef, Float64Array, ListArray, StringArray},
+    array::{ArrayRef, Float64Array, ListArray},
     buffer::{NullBuffer, OffsetBuffer},
     datatypes::{DataType, Field},
 };
@@ -11,12 +11,12 @@ use datafusion::common::{Result, ScalarValue};
 
 use super::{
     parameters::{Description, Kind, Parameter},
-    structs::{estimate_columns, float, integer, struct_type, struct_value},
+    structs::{estimate_columns, float, integer, struct_type, struct_value, text},
 };
 use crate::{
     delong::{TwoScores, auc_difference},
     distributions::Confidence,
-    logistic,
+    firth, logistic,
     roc::{ScoredCount, auc},
     survival::{FollowUp, kaplan_meier_difference},
 };
@@ -85,6 +85,20 @@ pub(crate) static LOGISTIC_FIT: Description = Description {
            null_log_likelihood are given. Rows with a null are skipped. Independent of the order of the rows to the last \
            bit.",
     example: "SELECT logistic_fit(churned, touchpoint_score, journey_score)['mcfadden_r2'] FROM responders;",
+    parameters: &[Parameter { name: "outcome", kind: Kind::Flag, meaning: "Whether the outcome occurred" }],
+    takes_level: false,
+};
+
+pub(crate) static FIRTH_FIT: Description = Description {
+    name: "firth_fit",
+    syntax: "firth_fit(outcome, x1, x2, …) or firth_fit(outcome, list)",
+    text: "Over rows that are observations: logistic regression with Firth's penalty (1993), half the log-determinant of \
+           the Fisher information, by Newton's method. It has finite coefficients also where logistic_fit says \
+           separation (Heinze and Schemper 2002; R's logistf). Returns struct{coefficients, log_likelihood, \
+           penalized_log_likelihood, null_log_likelihood, mcfadden_r2, auc, n, parameters, status}. log_likelihood, \
+           null_log_likelihood and mcfadden_r2 are without the penalty, penalized_log_likelihood is with it, in the units \
+           of the covariates. The rest is as in logistic_fit; there is no status separation.",
+    example: "SELECT firth_fit(churned, touchpoint_score, journey_score)['coefficients'] FROM responders;",
     parameters: &[Parameter { name: "outcome", kind: Kind::Flag, meaning: "Whether the outcome occurred" }],
     takes_level: false,
 };
@@ -182,9 +196,40 @@ pub(crate) fn logistic_fit_value(rows: &[f64], width: usize) -> Result<ScalarVal
         float(fit.auc),
         integer(Some(fit.n)),
         integer(fit.parameters),
-        Arc::new(StringArray::from(vec![fit.status.as_str()])) as ArrayRef,
+        text(Some(fit.status.as_str())),
     ];
     struct_value(&logistic_fit_type(), columns)
+}
+
+pub(crate) fn firth_fit_type() -> DataType {
+    struct_type(&[
+        ("coefficients", DataType::new_list(DataType::Float64, true)),
+        ("log_likelihood", DataType::Float64),
+        ("penalized_log_likelihood", DataType::Float64),
+        ("null_log_likelihood", DataType::Float64),
+        ("mcfadden_r2", DataType::Float64),
+        ("auc", DataType::Float64),
+        ("n", DataType::Int64),
+        ("parameters", DataType::Int64),
+        ("status", DataType::Utf8),
+    ])
+}
+
+/// Rows are an outcome followed by the covariates.
+pub(crate) fn firth_fit_value(rows: &[f64], width: usize) -> Result<ScalarValue> {
+    let fit = firth::fit(rows, width.saturating_sub(1));
+    let columns = vec![
+        coefficient_list(fit.coefficients)?,
+        float(fit.log_likelihood),
+        float(fit.penalized_log_likelihood),
+        float(fit.null_log_likelihood),
+        float(fit.mcfadden_r2),
+        float(fit.auc),
+        integer(Some(fit.n)),
+        integer(fit.parameters),
+        text(Some(fit.status.as_str())),
+    ];
+    struct_value(&firth_fit_type(), columns)
 }
 
 fn coefficient_list(coefficients: Option<Vec<Option<f64>>>) -> Result<ArrayRef> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use datafusion::{
     arrow::{
-        array::{ArrayRef, Float64Array, LargeListArray, ListBuilder, StringBuilder},
+        array::{ArrayRef, Float64Array, LargeListArray, ListArray, ListBuilder, StringBuilder},
         datatypes::{DataType, Field, FieldRef, Float64Type, Schema},
     },
     logical_expr::{Accumulator, AggregateUDF, function::AccumulatorArgs},
@@ -91,6 +91,25 @@ fn joint_columns(rows: &[Vec<Option<f64>>], width: usize) -> Vec<ArrayRef> {
         lists(&|_| Some(vec!["j0".to_owned(), "j1".to_owned()])),
     ];
     batch.truncate(width);
+    batch
+}
+
+/// Rows as an outcome, two controls when asked for, and two lists of scores, of which some are null.
+fn score_columns(rows: &[Vec<Option<f64>>], with_controls: bool) -> Vec<ArrayRef> {
+    let scores = |columns: std::ops::Range<usize>| -> ArrayRef {
+        let lists = rows.iter().map(|row| Some(row[columns.clone()].to_vec()));
+        Arc::new(ListArray::from_iter_primitive::<Float64Type, _, _>(lists))
+    };
+    let mut batch: Vec<ArrayRef> = vec![Arc::new(rows.iter().map(|row| row[0]).collect::<Float64Array>())];
+    if with_controls {
+        let mut levels = ListBuilder::new(StringBuilder::new());
+        for row in rows {
+            let digit = |value: Option<f64>| (value.unwrap_or(0.0) * 7.0) as u64 % 3;
+            levels.append_value([Some(format!("s{}", digit(row[1]))), Some(format!("t{}", digit(row[2])))]);
+        }
+        batch.push(Arc::new(levels.finish()));
+    }
+    batch.extend([scores(3..5), scores(5..6)]);
     batch
 }
 
@@ -185,6 +204,20 @@ proptest! {
     }
 
     #[test]
+    fn two_lists_of_scores_merge_to_the_same_bits((rows, shuffled) in rows(6, &[0], 20), pieces in 1usize..6) {
+        let numbers = DataType::new_list(DataType::Float64, true);
+        let names = DataType::new_list(DataType::Utf8, true);
+        let types = [DataType::Float64, names, numbers.clone(), numbers.clone()];
+        let fresh = || accumulator("compare_scores", &types, &[]);
+        let (whole, merged) = whole_and_merged(fresh, |rows| score_columns(rows, true), &rows, &shuffled, pieces);
+        prop_assert_eq!(whole, merged);
+
+        let fresh = || accumulator("firth_test", &[DataType::Float64, numbers.clone(), numbers.clone()], &[]);
+        let (whole, merged) = whole_and_merged(fresh, |rows| score_columns(rows, false), &rows, &shuffled, pieces);
+        prop_assert_eq!(whole, merged);
+    }
+
+    #[test]
     fn pairs_merge_to_the_same_bits((rows, shuffled) in rows(2, &[1], 900), pieces in 1usize..6) {
         for name in ["correlation", "auc"] {
             let fresh = || accumulator(name, &[const { DataType::Float64 }; 2], &[]);
@@ -217,5 +250,9 @@ proptest! {
         if !rows.is_empty() {
             prop_assert_eq!(merged, as_list);
         }
+
+        let fresh = || accumulator("firth_fit", &[const { DataType::Float64 }; 4], &[]);
+        let (whole, merged) = whole_and_merged(fresh, |rows| columns(rows, 4), &rows, &shuffled, pieces);
+        prop_assert_eq!(whole, merged);
     }
 }

@@ -4,7 +4,7 @@ use throughline_statistics::{
     correlation::CorrelationSums,
     distributions::{Confidence, chi_squared_upper_tail, normal_quantile},
     false_discovery::benjamini_hochberg,
-    logistic,
+    firth, logistic,
     proportion::wilson,
     roc::{ScoredCount, auc},
     stratified::{excess_churners, mantel_haenszel},
@@ -15,7 +15,7 @@ use throughline_statistics::{
 const TOLERANCE: f64 = 1e-9;
 /// Below this a p value may be anything that is as small.
 const SMALLEST_P: f64 = 1e-300;
-const FILES: [&str; 14] = [
+const FILES: [&str; 15] = [
     "two_by_two",
     "stratified",
     "distributions",
@@ -24,6 +24,7 @@ const FILES: [&str; 14] = [
     "roc",
     "survival",
     "logistic",
+    "firth",
     "rates",
     "person_time",
     "excess_change",
@@ -161,6 +162,8 @@ fn compute(case: &Case) -> (Figures, &'static str) {
         "auc" => named([("auc", auc(rows.iter().map(|row| scored(row)).collect()))]),
         "kaplan_meier_difference" => survival_figures(&rows, case.horizon, confidence),
         "logistic_fit" => return logistic_figures(&rows),
+        "firth_fit" => return firth_figures(&rows),
+        "firth_test" => return firth_test_figures(&rows, case.horizon as usize),
         function => person_time::figures(function, &rows, case.horizon, confidence),
     };
     (figures, "ok")
@@ -228,4 +231,30 @@ fn logistic_figures(rows: &[Vec<f64>]) -> (Figures, &'static str) {
         figures.insert(format!("b{position}"), coefficient);
     }
     (figures, fit.status.as_str())
+}
+
+fn firth_figures(rows: &[Vec<f64>]) -> (Figures, &'static str) {
+    let fit = firth::fit(&rows.concat(), rows[0].len() - 1);
+    let mut figures = named([
+        ("log_likelihood", fit.log_likelihood),
+        ("penalized_log_likelihood", fit.penalized_log_likelihood),
+        ("null_log_likelihood", fit.null_log_likelihood),
+        ("mcfadden_r2", fit.mcfadden_r2),
+        ("auc", fit.auc),
+        ("n", Some(fit.n as f64)),
+    ]);
+    for (position, coefficient) in fit.coefficients.unwrap_or_default().into_iter().enumerate() {
+        figures.insert(format!("b{position}"), coefficient);
+    }
+    (figures, fit.status.as_str())
+}
+
+fn firth_test_figures(rows: &[Vec<f64>], tested: usize) -> (Figures, &'static str) {
+    let result = firth::test(&rows.concat(), rows[0].len() - 1, tested);
+    let mut figures = test("", result.test);
+    figures.extend(named([
+        ("penalized_log_likelihood", result.penalized_log_likelihood),
+        ("restricted_log_likelihood", result.restricted_log_likelihood),
+    ]));
+    (figures, result.status.as_str())
 }
