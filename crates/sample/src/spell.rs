@@ -223,6 +223,7 @@ fn register(
         script.rows.customers.push(Customer {
             customer: Some(person.number),
             joined_at,
+            notice_at: None,
             churned_at,
             churn_reason,
             lost_at,
