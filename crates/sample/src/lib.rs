@@ -6,6 +6,10 @@
 //! Customers are simulated in blocks, each from a random stream of its own, and written as they come: memory does not
 //! grow with the sample, and a seed gives the same bytes on every machine.
 //!
+//! Customers live day by day: each day's chance of leaving comes from segment, tenure and what was lived through, and
+//! leaving ends it. How an analysis would count exposure, cut time or compare is not known here, so that what it finds
+//! says something about it.
+//!
 //! This crate knows nothing of pipelines or engines; that the journey definitions under `pipelines/` find what is
 //! planted here is for the tests of the whole to show.
 
@@ -15,14 +19,17 @@ mod catalogue;
 mod defects;
 mod delivery;
 mod dice;
+mod effect;
+mod ending;
 mod error;
 mod everyday;
+mod excess;
 mod identity;
 mod lake;
-mod landmark;
 mod opinions;
 mod options;
 mod person;
+mod risk;
 mod satisfaction;
 mod script;
 mod scripts;
@@ -38,7 +45,7 @@ pub use error::SampleError;
 pub use identity::WebTruth;
 pub use options::{Progress, SampleOptions};
 pub use satisfaction::{OnboardingTruth, TouchpointTruth};
-pub use truth::{ChurnModel, JourneyTruth, LandmarkTruth, Truth};
+pub use truth::{EffectTruth, JourneyTruth, LeavingTruth, PeriodTruth, Truth};
 
 /// Writes a sample and returns its truths, which are in `_truth.json` too.
 ///

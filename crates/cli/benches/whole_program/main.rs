@@ -12,7 +12,9 @@ mod calibration;
 mod command_line;
 mod company;
 mod daily;
+mod excess;
 mod proportion;
+mod sheet;
 mod table;
 mod truths;
 
@@ -37,7 +39,7 @@ fn truths(asked: &CommandLine) -> Result<(), String> {
 }
 
 fn calibration(asked: &CommandLine) -> Result<(), String> {
-    calibration::print(asked.number("--seeds", 100)?, asked.number("--customers", 2_000)?)
+    calibration::print(asked.number("--seeds", 300)?, asked.number("--customers", 8_000)?)
 }
 
 fn daily(asked: &CommandLine) -> Result<(), String> {
