@@ -118,15 +118,15 @@ pub(crate) const JOURNEYS: [JourneyPlan; 11] = [
         ..plan(Journey::PlanUpgrade, "plan_upgrade", "confounded_by_segment", [0.30, 0.05, 0.02, 0.015, 0.10], 15)
     },
     JourneyPlan {
-        story: "Protective: who was asked to stay has settled the matter for a while. A small part of it acts after 90 days.",
+        story: "Protective: who was asked to stay has settled the matter for a while. Some of it acts after 90 days.",
         effect: effect(0.5, Since::Latest, 0.0, 66.0, 104.0),
         experience_matters: true,
         satisfaction: 0.78,
         ..plan(Journey::ContractRenewal, "contract_renewal", "protective", [0.15, 0.15, 0.15, 0.15, 0.15], 20)
     },
     JourneyPlan {
-        story: "Harmful only where several channels were needed. Searches in one channel change nothing, and most of them \
-                happen without a login: they become known by a later login, which those who leave never make.",
+        story: "Harmful only where several channels were needed. Searches in one channel change nothing, and most of \
+                them happen without a login: they become known by a later login, which those who leave never make.",
         effect: effect(2.4, Since::Latest, 0.0, 22.0, 63.0),
         only_multichannel: true,
         experience_matters: true,
@@ -134,8 +134,8 @@ pub(crate) const JOURNEYS: [JourneyPlan; 11] = [
         ..plan(Journey::FindingHelp, "finding_help", "only_multichannel", [0.24, 0.26, 0.24, 0.22, 0.24], 7)
     },
     JourneyPlan {
-        story: "Near-universal: the channels of everybody with television change every twelve weeks or so, and each time \
-                some favourite goes.",
+        story: "Near-universal: the channels of everybody with television change every twelve weeks or so, and each \
+                time some favourite goes.",
         effect: effect(1.6, Since::Start, 0.0, 11.0, 41.0),
         satisfaction: 0.66,
         response: 0.02,
@@ -147,8 +147,8 @@ pub(crate) const JOURNEYS: [JourneyPlan; 11] = [
         ..plan(Journey::EquipmentExchange, "equipment_exchange", "confounded_by_journey", [0.012; 5], 20)
     },
     JourneyPlan {
-        story: "Leakage: changes nothing, but many who have decided to leave ask about the contract and get the form for \
-                cancelling days before they go.",
+        story: "Leakage: changes nothing, but some who have decided to leave ask about the contract and get the form \
+                for cancelling days before they go.",
         response: 0.10,
         ..plan(Journey::ContractQuestions, "contract_questions", "leakage", [0.022; 5], 15)
     },

@@ -25,8 +25,8 @@ pub(crate) struct Effect {
     pub(crate) gone_at: f64,
 }
 
-/// Weight of an effect by experience level, best to worst. Weighed by how often each level occurs, their mean is one: the
-/// factor is what all customers show together.
+/// Weight of an effect by experience level, best to worst. Weighed by how often each level occurs, their mean is one:
+/// the factor is what all customers show together.
 pub(crate) const HARM_BY_EXPERIENCE: [f64; 5] = [0.0, 0.4, 0.9, 1.5, 2.45];
 /// The same where a journey keeps customers: it does so the more, the better it goes.
 pub(crate) const GOOD_BY_EXPERIENCE: [f64; 5] = [1.6, 1.3, 1.0, 0.7, 0.4];

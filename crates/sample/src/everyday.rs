@@ -21,7 +21,7 @@ pub(crate) const BILL_INTERVAL: Time = 30 * DAY + 10 * DAY / 24;
 pub(crate) fn everyday(script: &mut Script<'_>, from: Time, to: Time, welcomed: Option<&Instance>) {
     let part = (to - from) as f64 / (30 * DAY) as f64;
     let length = (to - from) as f64 / DAY as f64;
-    if script.dice.chance(0.42 * part) {
+    if script.dice.chance(0.60 * part) {
         let at = from + script.dice.days(0.0, length);
         script.message(at, "email", "newsletter", Some("programme"), "marketing");
     }

@@ -1,17 +1,10 @@
 //! How many more customers left because of each journey, summed over the days on which it acts.
 
 use crate::catalogue::{JOURNEY_COUNT, SEGMENTS};
+use crate::chance::Chance;
 
 /// Effects that last longer are counted apart from the days soon after a touchpoint.
 pub(crate) const SOON_DAYS: f64 = 90.0;
-
-/// One customer's day: the chance of leaving, and for each journey that acts on it the chance without its effect, and how
-/// many days ago its latest touchpoint was.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Acting {
-    pub(crate) of_leaving: f64,
-    pub(crate) without: [Option<(f64, f64)>; JOURNEY_COUNT],
-}
 
 /// One journey in one month.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -60,17 +53,17 @@ impl ExcessTally {
     }
 
     /// Counts a customer's day: `number` is the day's, and whoever leaves has one below the chance.
-    pub(crate) fn day(&mut self, month: usize, segment: usize, number: f64, chance: &Acting) {
+    pub(crate) fn day(&mut self, month: usize, segment: usize, number: f64, chance: &Chance) {
         let leaves = number < chance.of_leaving;
-        let journeys = self.months[month].iter_mut().zip(chance.without);
-        for (excess, without, since) in journeys.filter_map(|(excess, acts)| acts.map(|(w, s)| (excess, w, s))) {
+        for part in chance.parts() {
+            let excess = &mut self.months[month][part.journey];
             excess.days += 1;
             excess.with_effect += chance.of_leaving;
-            excess.without_effect += without;
-            if since < SOON_DAYS {
-                excess.soon[segment] += chance.of_leaving - without;
+            excess.without_effect += part.without;
+            if part.days_since < SOON_DAYS {
+                excess.soon[segment] += chance.of_leaving - part.without;
             }
-            let would_leave = number < without;
+            let would_leave = number < part.without;
             excess.left_only_because += u64::from(leaves && !would_leave);
             excess.stayed_only_because += u64::from(would_leave && !leaves);
         }
@@ -81,22 +74,23 @@ impl ExcessTally {
 mod tests {
     use super::*;
 
-    fn acting(of_leaving: f64, without: f64, since: f64) -> Acting {
-        let mut acting = Acting { of_leaving, without: [None; JOURNEY_COUNT] };
-        acting.without[1] = Some((without, since));
-        acting
+    fn chance(factor: f64, days_since: f64) -> Chance {
+        let mut chance = Chance::without_journeys(0.02);
+        chance.act(1, factor, days_since);
+        chance.settle(0.02);
+        chance
     }
 
     #[test]
     fn the_same_number_decides_with_and_without() {
         let mut tally = ExcessTally::new(1);
         for number in [0.01, 0.05, 0.09] {
-            tally.day(0, 2, number, &acting(0.06, 0.02, 10.0));
+            tally.day(0, 2, number, &chance(3.0, 10.0));
         }
-        tally.day(0, 2, 0.05, &acting(0.02, 0.06, 95.0));
+        tally.day(0, 2, 0.015, &chance(0.5, 95.0));
         let excess = tally.months[0][1];
         assert_eq!((excess.days, excess.left_only_because, excess.stayed_only_because), (4, 1, 1));
-        assert!((excess.with_effect - excess.without_effect - 0.08).abs() < 1e-12);
+        assert!((excess.with_effect - excess.without_effect - 0.11).abs() < 1e-12);
         assert!((excess.soon[2] - 0.12).abs() < 1e-12, "what acts later is left out: {}", excess.soon[2]);
         assert_eq!(tally.months[0][0], Excess::default());
     }

@@ -16,6 +16,7 @@
 mod block;
 mod calendar;
 mod catalogue;
+mod chance;
 mod defects;
 mod delivery;
 mod dice;

@@ -1,17 +1,15 @@
-//! A life, day by day: the chance of leaving on each day from segment, tenure and what was lived through, and who leaves.
+//! A life, day by day: the chance of leaving on each day from segment, tenure and what was lived through, and who does.
 //!
 //! Each morning the chance is what the days before have made of it; whoever leaves, does so at the first instant of the
 //! day, so that nothing of the day is lived any more. A number for each day of each spell decides it: the same number,
 //! held against the chance that the day would have had without one journey's effect, tells who left only because of it.
 
 use crate::calendar::{DAY, Month, Time};
-use crate::catalogue::{
-    DAILY_LEAVING, DAILY_LOSS, HIGHEST_CHANCE, JOURNEY_COUNT, Journey, LOSS_WHILE_MOVING, MOVED_AWAY_DAYS,
-    tenure_factor,
-};
+use crate::catalogue::{DAILY_LEAVING, DAILY_LOSS, Journey, LOSS_WHILE_MOVING, MOVED_AWAY_DAYS, tenure_factor};
+use crate::chance::Chance;
 use crate::dice::number_of_day;
 use crate::effect::Lived;
-use crate::excess::{Acting, ExcessTally};
+use crate::excess::ExcessTally;
 use crate::person::Person;
 use crate::script::Instance;
 
@@ -87,31 +85,16 @@ impl<'a> Risk<'a> {
     }
 
     /// The chance of leaving on a day, and what it would be without each of the journeys that act on it.
-    fn chance(&mut self, segment: usize, day: Time) -> Acting {
+    fn chance(&mut self, segment: usize, day: Time) -> Chance {
         let quiet = DAILY_LEAVING[segment] * tenure_factor((day - self.joined_at) as f64 / DAY as f64);
-        if self.acting.is_empty() {
-            return Acting { of_leaving: quiet, without: [None; JOURNEY_COUNT] };
-        }
-        let mut factors = [1.0_f64; JOURNEY_COUNT];
-        let mut since = [f64::INFINITY; JOURNEY_COUNT];
+        let mut chance = Chance::without_journeys(quiet);
         for lived in &mut self.acting {
-            let Some((factor, days)) = lived.on(day) else { continue };
-            let strongest = &mut factors[lived.journey];
-            // Two instances of one journey are no worse than the worse of them.
-            if (factor - 1.0).abs() > (*strongest - 1.0).abs() {
-                *strongest = factor;
+            if let Some((factor, days_since)) = lived.on(day) {
+                chance.act(lived.journey, factor, days_since);
             }
-            since[lived.journey] = since[lived.journey].min(days);
         }
-        let all: f64 = factors.iter().product();
-        let others = |journey: usize| -> f64 {
-            (0..JOURNEY_COUNT).filter(|other| *other != journey).map(|other| factors[other]).product()
-        };
-        let without = |journey: usize| {
-            let acts = factors[journey] < 1.0 || factors[journey] > 1.0;
-            acts.then(|| ((quiet * others(journey)).min(HIGHEST_CHANCE), since[journey]))
-        };
-        Acting { of_leaving: (quiet * all).min(HIGHEST_CHANCE), without: std::array::from_fn(without) }
+        chance.settle(quiet);
+        chance
     }
 
     fn chance_of_loss(&self, day: Time) -> f64 {
@@ -140,7 +123,7 @@ mod tests {
     }
 
     /// The chance on each day of the quarter after `instances`.
-    fn chances(instances: &[Instance], joined_at: Time, effects: bool) -> Vec<Acting> {
+    fn chances(instances: &[Instance], joined_at: Time, effects: bool) -> Vec<Chance> {
         let mut person = Person::draw(1, &mut Dice::new(1, 0));
         person.segment = 0;
         let mut risk = Risk::new(&person, joined_at, effects, 7);
@@ -159,8 +142,8 @@ mod tests {
         assert!((ratio(0) - 1.0).abs() < 1e-12, "not before the first touchpoint");
         assert!((ratio(1) - full).abs() < 1e-12 && (ratio(17) - full).abs() < 1e-12, "{}", ratio(17));
         assert!(ratio(30) < full && ratio(30) > 1.0 && (ratio(47) - 1.0).abs() < 1e-12);
-        let without = with[5].without[Journey::BillingDispute as usize].expect("it acts");
-        assert!((without.0 - quiet[5].of_leaving).abs() < 1e-15 && (without.1 - 4.5).abs() < 1e-12);
+        let acts = with[5].of_journey(Journey::BillingDispute as usize).expect("it acts");
+        assert!((acts.without - quiet[5].of_leaving).abs() < 1e-15 && (acts.days_since - 4.5).abs() < 1e-12);
         let none = chances(&[dispute], 0, false);
         assert!(none.iter().zip(&quiet).all(|(none, quiet)| none.of_leaving == quiet.of_leaving));
     }
@@ -172,7 +155,7 @@ mod tests {
         let dispute = instance(Journey::BillingDispute, &[begin + DAY / 2], false);
         let both = chances(&[repair.clone(), dispute.clone()], 0, true);
         let (repair, dispute) = (chances(&[repair], 0, true), chances(&[dispute], 0, true));
-        let without = |journey: Journey| both[9].without[journey as usize].expect("it acts").0;
+        let without = |journey: Journey| both[9].of_journey(journey as usize).expect("it acts").without;
         assert!((without(Journey::BillingDispute) - repair[9].of_leaving).abs() < 1e-15);
         assert!((without(Journey::TechnicalRepair) - dispute[9].of_leaving).abs() < 1e-15);
         assert!(both[9].of_leaving > repair[9].of_leaving.max(dispute[9].of_leaving));
@@ -183,7 +166,7 @@ mod tests {
         let begin = months()[0].from;
         let acts = |multichannel: bool| {
             let days = chances(&[instance(Journey::FindingHelp, &[begin], multichannel)], 0, true);
-            days[3].without[Journey::FindingHelp as usize].is_some()
+            days[3].of_journey(Journey::FindingHelp as usize).is_some()
         };
         assert!(acts(true) && !acts(false));
     }

@@ -31,8 +31,8 @@ pub(crate) struct Rows {
 }
 
 impl Rows {
-    /// Takes over what a spell left behind before `lived_until`, and its bills before `billed_until`; what ends later has
-    /// no end yet.
+    /// Takes over what a spell left behind before `lived_until`, and its bills before `billed_until`; what ends later
+    /// has no end yet.
     pub(crate) fn absorb(&mut self, spell: Rows, lived_until: Time, billed_until: Time) {
         let (lived, billed) = (|at: Time| at < lived_until, |at: Time| at < billed_until);
         self.customers.extend(spell.customers);

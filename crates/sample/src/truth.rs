@@ -99,7 +99,7 @@ impl LeavingTruth {
             experience_share: EXPERIENCE_SHARE.to_vec(),
             give_notice: GIVE_NOTICE,
             loss: format!(
-                "{DAILY_LOSS} a day, × {LOSS_WHILE_MOVING} for {MOVED_AWAY_DAYS} days after a touchpoint of moving_house"
+                "{DAILY_LOSS} a day, × {LOSS_WHILE_MOVING} for {MOVED_AWAY_DAYS} days after moving_house's latest touchpoint"
             ),
         }
     }
@@ -116,8 +116,8 @@ pub struct JourneyTruth {
     pub story: String,
     /// The effect on the daily chance of leaving; none, and nobody leaves because of the journey.
     pub effect: Option<EffectTruth>,
-    /// Whether the effect is the stronger, the worse the journey goes: then journey scores explain leaving and touchpoint
-    /// scores hardly do.
+    /// Whether the effect is the stronger, the worse the journey goes: then journey scores explain leaving, and
+    /// touchpoint scores hardly do.
     pub experience_matters: bool,
     /// Mean journey satisfaction planted for single-channel instances of ordinary experience.
     pub single_channel_satisfaction: f64,
@@ -164,12 +164,12 @@ pub struct PeriodTruth {
     pub period: String,
     /// Customers' days on which the effect acts.
     pub days: u64,
-    /// True excess churners: over those days, Σ (chance of leaving − chance without this journey's effect). Who asks about
-    /// the contract first leaves up to six days after the day that decided it.
+    /// True excess churners: over those days, Σ (chance of leaving − chance without this journey's effect). Who asks
+    /// about the contract first leaves up to six days after the day that decided it.
     pub excess_churners: f64,
-    /// The part of it on days within 90 days after the customer's latest touchpoint of the journey, a plain fact of lives:
-    /// who looks at no more than that sees no more. An effect that lasts longer is outside with the rest, and makes
-    /// customers who were long on the journey resemble those who just were.
+    /// The part of it on days within 90 days after the customer's latest touchpoint of the journey, a plain fact of
+    /// lives: who counts only customers that were on it so lately cannot see more. What acts later is outside, and makes
+    /// those they are compared with leave a little more often too.
     pub excess_churners_within_90_days: f64,
     /// That part by segment; `unknown` stands for null.
     pub by_segment: BTreeMap<String, f64>,

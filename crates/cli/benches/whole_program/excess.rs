@@ -1,4 +1,4 @@
-//! Planted against recovered excess churners, by journey and quarter, and the traps that are laid for whoever counts them.
+//! Planted against recovered excess churners, by journey and quarter, and the traps laid for whoever counts them.
 
 use serde_json::Value;
 
@@ -30,8 +30,8 @@ pub(crate) fn planted<'a>(truth: &'a Value, row: &Value) -> &'a Value {
     periods.iter().find(|period| period["period"] == row["period"]).unwrap_or(&Value::Null)
 }
 
-/// Whether the excess that an interval is to cover is that of the journey alone: not where leaving itself begins it, nor
-/// where it follows another one and takes over what that one does.
+/// Whether the excess that an interval is to cover is that of the journey alone: not where leaving itself begins it,
+/// nor where it follows another one and takes over what that one does.
 pub(crate) fn is_its_own(kind: &str) -> bool {
     !matches!(kind, "leakage" | "confounded_by_journey")
 }

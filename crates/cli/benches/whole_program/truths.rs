@@ -33,8 +33,8 @@ pub(crate) fn print(customers: u64, seed: u64) -> Result<(), String> {
     Ok(())
 }
 
-/// What upgrades add to the bills of 90 days: hardly more than the price of so many months, and not much less, since some
-/// give up and some leave.
+/// What upgrades add to the bills of 90 days: hardly more than the price of so many months, and not much less, since
+/// some give up and some leave.
 fn upgrades(company: &Company, sheet: &mut Sheet) -> Result<(), String> {
     let rows = company.query(
         "SELECT journey, sum(exposed * (exposed_sum / exposed - unexposed_sum / unexposed)) / sum(exposed) AS estimate
