@@ -1,7 +1,11 @@
 -- One row: a customer in a quarter with what was billed and how satisfied the customer was (SEMANTICS 6).
 -- From: billing, touchpoints, survey_answers, dim_customer. Key: customer_id, period_start.
--- Every quarter in which a customer was billed or answered. Lines between high and low are the quarter's medians, or
--- $account_revenue_line and $account_satisfaction_line where these are above 0; a value on the line is high.
+-- Every quarter in which a customer was billed or answered. A value on the line between low and high is high.
+--
+-- The lines are the medians of the first mature quarter, kept from then on: were they redrawn, half of the accounts
+-- would be dissatisfied in every quarter, however satisfaction falls. It is the first quarter since $start that is over
+-- and in which at least $minimum_line_accounts accounts were billed and answered. With $account_lines = 'per_period'
+-- each quarter has its own medians; $account_revenue_line and $account_satisfaction_line above 0 replace them.
 WITH billed AS (
     SELECT
         customer_id,
@@ -48,41 +52,76 @@ account AS (
 ),
 
 -- Accounts with both sides known draw the lines, so that those without an answer do not move them.
+median_of_period AS (
+    SELECT
+        period_start,
+        count(*) FILTER (WHERE invoices > 0 AND satisfaction IS NOT NULL) AS accounts,
+        median(revenue) FILTER (WHERE invoices > 0 AND satisfaction IS NOT NULL) AS revenue,
+        median(satisfaction) FILTER (WHERE invoices > 0 AND satisfaction IS NOT NULL) AS satisfaction
+    FROM account
+    GROUP BY period_start
+),
+
+first_mature AS (
+    SELECT
+        median_of_period.*,
+        min(
+            CASE WHEN period_start >= $start
+                AND period_start + INTERVAL '3 months' <= $as_of
+                AND accounts >= $minimum_line_accounts
+            THEN period_start END
+        ) OVER () AS first_mature_start
+    FROM median_of_period
+),
+
 line AS (
     SELECT
         period_start,
-        CASE WHEN $account_revenue_line > 0 THEN CAST($account_revenue_line AS DOUBLE) ELSE median(revenue) END
+        CASE WHEN $account_lines = 'per_period' THEN period_start ELSE first_mature_start END AS drawn_in,
+        CASE WHEN $account_lines = 'per_period' THEN revenue
+            ELSE max(CASE WHEN period_start = first_mature_start THEN revenue END) OVER () END AS revenue,
+        CASE WHEN $account_lines = 'per_period' THEN satisfaction
+            ELSE max(CASE WHEN period_start = first_mature_start THEN satisfaction END) OVER () END AS satisfaction
+    FROM first_mature
+),
+
+lined AS (
+    SELECT
+        account.*,
+        line.drawn_in,
+        CASE WHEN $account_revenue_line > 0 THEN CAST($account_revenue_line AS DOUBLE) ELSE line.revenue END
             AS revenue_line,
         CASE WHEN $account_satisfaction_line > 0 THEN CAST($account_satisfaction_line AS DOUBLE)
-            ELSE median(satisfaction) END AS satisfaction_line
+            ELSE line.satisfaction END AS satisfaction_line
     FROM account
-    WHERE satisfaction IS NOT NULL
-    GROUP BY period_start
+    LEFT JOIN line ON line.period_start = account.period_start
 )
 
 SELECT
-    account.customer_id,
-    account.period_start,
-    account.period_start + INTERVAL '3 months' AS period_end,
-    to_char(account.period_start, '%Y') || '-Q' || CAST(date_part('quarter', account.period_start) AS VARCHAR)
-        AS period,
+    lined.customer_id,
+    lined.period_start,
+    lined.period_start + INTERVAL '3 months' AS period_end,
+    to_char(lined.period_start, '%Y') || '-Q' || CAST(date_part('quarter', lined.period_start) AS VARCHAR) AS period,
     coalesce(spell.segment, 'unknown') AS segment,
-    account.invoices,
-    account.revenue,
-    line.revenue_line,
-    account.responses,
-    account.satisfaction,
-    line.satisfaction_line,
+    lined.invoices,
+    lined.revenue,
+    lined.revenue_line,
+    lined.responses,
+    lined.satisfaction,
+    lined.satisfaction_line,
+    CASE WHEN $account_revenue_line <= 0 OR $account_satisfaction_line <= 0
+        THEN to_char(lined.drawn_in, '%Y') || '-Q' || CAST(date_part('quarter', lined.drawn_in) AS VARCHAR)
+    END AS lines_period,
     CASE
-        WHEN account.satisfaction IS NULL THEN 'not_asked'
-        WHEN account.revenue >= line.revenue_line AND account.satisfaction >= line.satisfaction_line THEN 'model'
-        WHEN account.satisfaction >= line.satisfaction_line THEN 'growth'
-        WHEN account.revenue >= line.revenue_line THEN 'at_risk'
+        WHEN lined.satisfaction IS NULL THEN 'not_asked'
+        WHEN lined.revenue_line IS NULL OR lined.satisfaction_line IS NULL THEN 'no_lines'
+        WHEN lined.revenue >= lined.revenue_line AND lined.satisfaction >= lined.satisfaction_line THEN 'model'
+        WHEN lined.satisfaction >= lined.satisfaction_line THEN 'growth'
+        WHEN lined.revenue >= lined.revenue_line THEN 'at_risk'
         ELSE 'dangling'
     END AS quadrant
-FROM account
-LEFT JOIN line ON line.period_start = account.period_start
+FROM lined
 LEFT JOIN dim_customer AS spell
-    ON spell.customer_id = account.customer_id
-    AND (spell.valid_from IS NULL OR account.period_start >= spell.valid_from)
-    AND (spell.valid_until IS NULL OR account.period_start < spell.valid_until)
+    ON spell.customer_id = lined.customer_id
+    AND (spell.valid_from IS NULL OR lined.period_start >= spell.valid_from)
+    AND (spell.valid_until IS NULL OR lined.period_start < spell.valid_until)

@@ -1,6 +1,6 @@
 -- One row: an outcome other than churn beside a journey at a landmark in a segment ('all' for the total), in the same
 -- design: like customers with and without the journey (SEMANTICS 5). From: landmark, dim_journey, billing, purchases,
--- fct_key_journeys_outcome_stratum, key_journey_volume. Key: landmark, journey, outcome, segment.
+-- fct_key_journeys_outcome_stratum, key_journey_volume_at_landmark. Key: landmark, journey, outcome, segment.
 -- Means are shares of customers for revenue_drop and repurchase, money a customer for revenue and revenue_change. The
 -- adjusted difference weighs strata by their exposed, so that times the exposed it is the excess: Σ n1·(m1 - m0),
 -- variance Σ n1·v1 + n1²·v0/n0 with v the variance within an arm, the form of the excess churners.
@@ -85,7 +85,7 @@ record AS (
 segment_scope AS (
     SELECT landmark, journey, segment FROM pooled
     UNION
-    SELECT landmark, journey, segment FROM key_journey_volume
+    SELECT landmark, journey, segment FROM key_journey_volume_at_landmark
 ),
 
 scope AS (

@@ -1,27 +1,46 @@
--- One row: how many instances of a journey started in a landmark's exposure window, in a segment ('all' for the total).
--- From: journey_exposure, dim_customer (segment at the first of the customer's starts). Key: landmark, journey,
--- segment. Every customer counts, also who left before the landmark or could not have been on the journey by
--- `eligible`.
+-- One row: how many instances of a journey started on the days of a month or quarter that count, in a segment ('all' for
+-- the total), and how many customers started one.
+-- From: fct_journey_touchpoint, key_journey_period, dim_customer (segment at the start). Key: period_kind,
+-- period_start, journey, segment. Everybody counts, also who could not have been on the journey by `eligible`.
 WITH started AS (
     SELECT
-        journey_exposure.landmark,
-        journey_exposure.journey,
-        journey_exposure.customer_id,
-        journey_exposure.instances,
+        member.journey,
+        member.customer_id,
+        member.started_at,
         coalesce(spell.segment, 'unknown') AS segment
-    FROM journey_exposure
+    FROM fct_journey_touchpoint AS member
     LEFT JOIN dim_customer AS spell
-        ON spell.customer_id = journey_exposure.customer_id
-        AND (spell.valid_from IS NULL OR journey_exposure.first_started_at >= spell.valid_from)
-        AND (spell.valid_until IS NULL OR journey_exposure.first_started_at < spell.valid_until)
-    WHERE journey_exposure.exposure = 'exposed'
+        ON spell.customer_id = member.customer_id
+        AND (spell.valid_from IS NULL OR member.started_at >= spell.valid_from)
+        AND (spell.valid_until IS NULL OR member.started_at < spell.valid_until)
+    WHERE member.step = 1
+),
+
+-- One row a customer first: of these there are few, and none is counted twice.
+customer AS (
+    SELECT
+        period.period_kind,
+        period.period_start,
+        started.journey,
+        started.segment,
+        started.customer_id,
+        count(*) AS instances
+    FROM key_journey_period AS period
+    INNER JOIN started
+        ON started.started_at >= period.first_day
+        AND started.started_at < period.last_day + INTERVAL '1 day'
+    GROUP BY period.period_kind, period.period_start, started.journey, started.segment, started.customer_id
 )
 
 SELECT
-    landmark,
+    period_kind,
+    period_start,
     journey,
     coalesce(segment, 'all') AS segment,
-    sum(instances) AS instances,
-    count(*) AS customers
-FROM started
-GROUP BY GROUPING SETS ((landmark, journey, segment), (landmark, journey))
+    CAST(sum(instances) AS BIGINT) AS instances,
+    count(DISTINCT customer_id) AS customers
+FROM customer
+GROUP BY GROUPING SETS (
+    (period_kind, period_start, journey, segment),
+    (period_kind, period_start, journey)
+)

@@ -4,7 +4,7 @@
 -- happens after the landmark may be a column here; churn is in outcome_at_landmark.
 SELECT
     landmark.landmark,
-    customer.* EXCLUDE (churned_at, lost_at, valid_until),
+    customer.* EXCLUDE (notice_at, churned_at, lost_at, left_at, left_by, valid_until),
     (CAST(landmark.landmark AS BIGINT) - CAST(customer.joined_at AS BIGINT)) / 86400e6 AS tenure_days,
     CASE
         WHEN customer.joined_at > landmark.landmark - INTERVAL '30 days' THEN '[0, 30)'

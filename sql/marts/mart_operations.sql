@@ -1,12 +1,20 @@
 -- One row: a journey in a month for the function that owns it (all segments). From: fct_journey_performance,
--- dim_journey.
--- Key: owner, journey, period_start.
+-- dim_journey. Key: owner, journey, period_start.
+-- is_current marks the month to look at: the latest mature one. Later months are maturing; their measures are of the
+-- instances that are over whatever happened (SEMANTICS 4).
 SELECT
     coalesce(dim_journey.owner, 'nobody') AS owner,
     performance.journey,
     dim_journey.label,
     performance.period_start,
     performance.period,
+    performance.period_start IS NOT DISTINCT FROM max(performance.period_start) FILTER (
+        WHERE performance.maturity = 'mature'
+    ) OVER (PARTITION BY performance.journey) AS is_current,
+    performance.maturity,
+    performance.maturity_reason,
+    performance.measured_instances,
+    performance.measured_until,
     performance.instances,
     performance.instances_change,
     performance.completed,
@@ -15,17 +23,21 @@ SELECT
     performance.restarted,
     performance.open,
     performance.open_share,
-    performance.completion_status,
-    performance.completion_reason,
     performance.completion_rate,
     performance.completion_rate_lower,
     performance.completion_rate_upper,
     performance.completion_rate_target,
     performance.completion_rate_attainment,
     performance.completion_rate_change,
+    performance.completion_rate_change_lower,
+    performance.completion_rate_change_upper,
+    performance.completion_trend,
     performance.duration_p50_s,
     performance.duration_p50_s_target,
     performance.duration_p50_s_attainment,
+    performance.duration_p50_s_change,
+    performance.duration_p50_s_change_lower,
+    performance.duration_p50_s_change_upper,
     performance.duration_p90_s,
     performance.contacts,
     performance.contacts_per_instance,
@@ -38,11 +50,15 @@ SELECT
     performance.repeat_contact_rate_target,
     performance.repeat_contact_rate_attainment,
     performance.repeat_contact_rate_change,
+    performance.repeat_contact_rate_change_lower,
+    performance.repeat_contact_rate_change_upper,
     performance.unresolved,
     performance.costed_instances,
     performance.cost,
     performance.cost_per_instance,
     performance.cost_per_instance_change,
+    performance.cost_per_instance_change_lower,
+    performance.cost_per_instance_change_upper,
     performance.touchpoint_responses,
     performance.touchpoint_satisfaction,
     performance.journey_responses,
@@ -50,7 +66,12 @@ SELECT
     performance.journey_satisfaction_target,
     performance.journey_satisfaction_attainment,
     performance.journey_satisfaction_change,
-    performance.satisfaction_gap
+    performance.journey_satisfaction_change_lower,
+    performance.journey_satisfaction_change_upper,
+    performance.gap_instances,
+    performance.satisfaction_gap,
+    performance.satisfaction_gap_lower,
+    performance.satisfaction_gap_upper
 FROM fct_journey_performance AS performance
 INNER JOIN dim_journey ON dim_journey.journey = performance.journey
 WHERE performance.segment = 'all' AND performance.period_kind = 'month'

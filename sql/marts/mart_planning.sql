@@ -1,40 +1,45 @@
 -- One row: a journey as strategic planning sees it: how much it matters, how sure we are, how it performs, who owns it.
--- From: dim_journey, fct_key_journeys and fct_key_journeys_outcome (latest matured landmark, all segments),
--- fct_journey_performance (latest matured quarter, all segments). Key: journey. Every figure is dated by landmark or period.
-WITH matured_landmark AS (
+-- From: dim_journey, fct_key_journeys (latest quarter that is ranked; where there is none, the latest with figures),
+-- fct_key_journeys_outcome (latest landmark whose outcome is known), fct_journey_performance (latest matured quarter),
+-- all segments. Key: journey. Every figure is dated by period, outcome_period or performance_period.
+WITH quarter AS (
     SELECT
         fct_key_journeys.*,
-        row_number() OVER (PARTITION BY journey ORDER BY landmark DESC) AS recency
+        row_number() OVER (
+            PARTITION BY journey
+            ORDER BY CASE WHEN status IN ('running', 'partial') THEN 1 ELSE 0 END, period_start DESC
+        ) AS recency
     FROM fct_key_journeys
-    WHERE segment = 'all' AND status <> 'not_matured'
+    WHERE segment = 'all' AND period_kind = 'quarter'
 ),
 
-churn_link AS (
+known_outcome AS (
     SELECT
-        latest.*,
-        before.landmark_period AS landmark_period_before,
-        before.excess_churners AS excess_churners_before,
-        before.adjusted_odds_ratio AS adjusted_odds_ratio_before,
-        before.priority_rank AS priority_rank_before
-    FROM matured_landmark AS latest
-    LEFT JOIN matured_landmark AS before ON before.journey = latest.journey AND before.recency = 2
-    WHERE latest.recency = 1
+        journey,
+        outcome,
+        landmark_period,
+        status,
+        adjusted_difference,
+        adjusted_difference_lower,
+        adjusted_difference_upper,
+        max(landmark) OVER (PARTITION BY journey) = landmark AS is_latest
+    FROM fct_key_journeys_outcome
+    WHERE segment = 'all' AND status <> 'not_matured'
 ),
 
 other_outcome AS (
     SELECT
-        latest.journey,
+        journey,
+        max(landmark_period) AS outcome_period,
         max(adjusted_difference) FILTER (WHERE outcome = 'revenue_change') AS revenue_change_difference,
         max(adjusted_difference_lower) FILTER (WHERE outcome = 'revenue_change') AS revenue_change_difference_lower,
         max(adjusted_difference_upper) FILTER (WHERE outcome = 'revenue_change') AS revenue_change_difference_upper,
         max(adjusted_difference) FILTER (WHERE outcome = 'repurchase') AS repurchase_difference,
         max(adjusted_difference_lower) FILTER (WHERE outcome = 'repurchase') AS repurchase_difference_lower,
         max(adjusted_difference_upper) FILTER (WHERE outcome = 'repurchase') AS repurchase_difference_upper
-    FROM fct_key_journeys_outcome AS beside
-    INNER JOIN matured_landmark AS latest
-        ON latest.recency = 1 AND latest.journey = beside.journey AND latest.landmark = beside.landmark
-    WHERE beside.segment = 'all' AND beside.status = 'ok'
-    GROUP BY latest.journey
+    FROM known_outcome
+    WHERE is_latest AND status = 'ok'
+    GROUP BY journey
 ),
 
 matured_period AS (
@@ -42,19 +47,11 @@ matured_period AS (
         fct_journey_performance.*,
         row_number() OVER (PARTITION BY journey ORDER BY period_start DESC) AS recency
     FROM fct_journey_performance
-    WHERE segment = 'all' AND period_kind = 'quarter' AND completion_status = 'ok'
+    WHERE segment = 'all' AND period_kind = 'quarter' AND maturity = 'mature'
 ),
 
 performance AS (
-    SELECT
-        matured_period.*,
-        -- Better or worse only where the interval of this period leaves the rate of the period before outside.
-        CASE
-            WHEN completion_rate_change IS NULL THEN 'no_comparison'
-            WHEN completion_rate_lower > completion_rate - completion_rate_change THEN 'better'
-            WHEN completion_rate_upper < completion_rate - completion_rate_change THEN 'worse'
-            ELSE 'steady'
-        END AS completion_trend
+    SELECT *
     FROM matured_period
     WHERE recency = 1
 ),
@@ -64,52 +61,69 @@ planning AS (
         dim_journey.journey,
         dim_journey.label,
         dim_journey.owner,
-        churn_link.landmark,
-        churn_link.landmark_period,
-        coalesce(churn_link.status, 'not_matured') AS status,
-        CASE WHEN churn_link.journey IS NULL THEN 'no landmark has matured yet' ELSE churn_link.reason END AS reason,
-        churn_link.flags,
-        churn_link.priority_rank,
-        churn_link.priority,
-        churn_link.data_rank,
-        churn_link.expert_rank,
+        quarter.period,
+        quarter.period_start,
+        quarter.period_end,
+        coalesce(quarter.status, 'running') AS status,
+        CASE WHEN quarter.journey IS NULL THEN 'no day is counted yet' ELSE quarter.reason END AS reason,
+        quarter.tier,
+        quarter.rank,
+        quarter.rank_before,
+        quarter.flags,
+        quarter.goes_with,
+        quarter.priority,
+        quarter.data_priority,
+        quarter.expert_priority,
         dim_journey.importance,
         dim_journey.rationale,
-        churn_link.agreement,
-        churn_link.instances,
-        churn_link.customers,
-        churn_link.exposed,
-        churn_link.unexposed,
-        churn_link.exposed_churn_rate,
-        churn_link.unexposed_churn_rate,
-        churn_link.risk_difference,
-        churn_link.risk_difference_lower,
-        churn_link.risk_difference_upper,
-        churn_link.phi,
-        churn_link.phi_lower,
-        churn_link.phi_upper,
-        churn_link.odds_ratio,
-        churn_link.odds_ratio_lower,
-        churn_link.odds_ratio_upper,
-        churn_link.adjusted_odds_ratio,
-        churn_link.adjusted_odds_ratio_lower,
-        churn_link.adjusted_odds_ratio_upper,
-        churn_link.q_value,
-        churn_link.excess_churners,
-        churn_link.excess_churners_lower,
-        churn_link.excess_churners_upper,
-        churn_link.attributable_share,
-        churn_link.excess_revenue,
+        quarter.agreement,
+        quarter.instances,
+        quarter.customers,
+        quarter.exposed_customers,
+        quarter.exposed_days,
+        quarter.exposed_leavers,
+        quarter.leavers,
+        quarter.exposed_churn_rate,
+        quarter.exposed_churn_rate_lower,
+        quarter.exposed_churn_rate_upper,
+        quarter.like_churn_rate,
+        quarter.like_churn_rate_lower,
+        quarter.like_churn_rate_upper,
+        quarter.adjusted_rate_ratio,
+        quarter.adjusted_rate_ratio_lower,
+        quarter.adjusted_rate_ratio_upper,
+        quarter.mutual_rate_ratio,
+        quarter.mutual_rate_ratio_lower,
+        quarter.mutual_rate_ratio_upper,
+        quarter.phi,
+        quarter.phi_lower,
+        quarter.phi_upper,
+        quarter.q_value,
+        quarter.excess_churners,
+        quarter.excess_churners_lower,
+        quarter.excess_churners_upper,
+        quarter.smallest_detectable_excess,
+        quarter.attributable_share,
+        quarter.attributable_share_lower,
+        quarter.attributable_share_upper,
+        quarter.e_value,
+        quarter.e_value_limit,
+        quarter.excess_revenue,
+        quarter.excess_revenue_lower,
+        quarter.excess_revenue_upper,
+        quarter.avoidable_churners,
+        quarter.avoidable_churners_lower,
+        quarter.avoidable_churners_upper,
+        quarter.excess_change,
+        quarter.excess_change_lower,
+        quarter.excess_change_upper,
+        other_outcome.outcome_period,
         other_outcome.revenue_change_difference,
         other_outcome.revenue_change_difference_lower,
         other_outcome.revenue_change_difference_upper,
         other_outcome.repurchase_difference,
         other_outcome.repurchase_difference_lower,
         other_outcome.repurchase_difference_upper,
-        churn_link.landmark_period_before,
-        churn_link.excess_churners_before,
-        churn_link.adjusted_odds_ratio_before,
-        churn_link.priority_rank_before,
         performance.period AS performance_period,
         performance.instances AS performance_instances,
         performance.completion_rate,
@@ -118,6 +132,8 @@ planning AS (
         performance.completion_rate_target,
         performance.completion_rate_attainment,
         performance.completion_rate_change,
+        performance.completion_rate_change_lower,
+        performance.completion_rate_change_upper,
         performance.completion_trend,
         performance.duration_p50_s,
         performance.duration_p50_s_target,
@@ -136,41 +152,70 @@ planning AS (
         performance.journey_satisfaction_target,
         performance.journey_satisfaction_attainment,
         performance.journey_satisfaction_change,
+        performance.journey_satisfaction_change_lower,
+        performance.journey_satisfaction_change_upper,
+        performance.gap_instances,
+        performance.gap_touchpoint_satisfaction,
+        performance.gap_journey_satisfaction,
         performance.satisfaction_gap
     FROM dim_journey
-    LEFT JOIN churn_link ON churn_link.journey = dim_journey.journey
+    LEFT JOIN quarter ON quarter.journey = dim_journey.journey AND quarter.recency = 1
     LEFT JOIN other_outcome ON other_outcome.journey = dim_journey.journey
     LEFT JOIN performance ON performance.journey = dim_journey.journey
+),
+
+worded AS (
+    SELECT
+        planning.*,
+        CAST(CAST(round(abs(excess_churners)) AS BIGINT) AS VARCHAR)
+            || CASE WHEN excess_churners < 0 THEN ' fewer' ELSE ' more' END AS excess_words,
+        CAST(CAST(round(abs(excess_churners_lower)) AS BIGINT) AS VARCHAR)
+            || CASE WHEN excess_churners_lower < 0 THEN ' fewer' ELSE ' more' END AS excess_lower_words,
+        CAST(CAST(round(abs(excess_churners_upper)) AS BIGINT) AS VARCHAR)
+            || CASE WHEN excess_churners_upper < 0 THEN ' fewer' ELSE ' more' END AS excess_upper_words
+    FROM planning
+),
+
+effect AS (
+    SELECT
+        worded.* EXCLUDE (excess_words, excess_lower_words, excess_upper_words),
+        concat_ws('; ',
+            CASE
+                WHEN status <> 'ok' THEN 'not ranked: ' || reason
+                WHEN tier <> 'unclear' THEN tier
+                WHEN q_value < $false_discovery_rate AND excess_churners > 0
+                    THEN 'unclear: more leave, but not more than the other journeys of the same customers explain'
+                        || coalesce(' (goes with ' || goes_with || ')', '')
+                ELSE 'unclear: it may be chance, which does not mean that there is no effect'
+            END,
+            CASE WHEN exposed_churn_rate IS NOT NULL AND like_churn_rate IS NOT NULL
+                THEN 'of 100 customers on it ' || CAST(round(100 * exposed_churn_rate, 1) AS VARCHAR)
+                    || ' left within 90 days, of like customers who were not '
+                    || CAST(round(100 * like_churn_rate, 1) AS VARCHAR) END,
+            CASE WHEN status = 'ok' AND excess_churners IS NOT NULL
+                THEN 'that is ' || excess_words || ' in ' || period || ' (' || excess_lower_words || ' to '
+                    || excess_upper_words || '), if the journey is the cause' END,
+            CASE WHEN tier = 'unclear' AND smallest_detectable_excess IS NOT NULL
+                THEN 'four times in five ' || CAST(CAST(ceil(smallest_detectable_excess) AS BIGINT) AS VARCHAR)
+                    || ' more would have been seen' END
+        ) AS effect_in_words
+    FROM worded
 )
 
 SELECT
-    planning.*,
+    effect.*,
     concat_ws('; ',
-        CASE
-            WHEN status <> 'ok' THEN 'nothing can be said of churn: ' || reason
-            WHEN q_value < 1 - $confidence AND adjusted_odds_ratio IS NULL
-                THEN 'linked to churn, but a cell is empty, so there is no odds ratio'
-            WHEN q_value < 1 - $confidence
-                THEN 'the odds of churn are ' || CAST(round(adjusted_odds_ratio, 2) AS VARCHAR)
-                    || ' times those of like customers without it ('
-                    || CAST(round(adjusted_odds_ratio_lower, 2) AS VARCHAR) || ' to '
-                    || CAST(round(adjusted_odds_ratio_upper, 2) AS VARCHAR) || ')'
-            ELSE 'no link to churn beyond chance (q ' || coalesce(CAST(round(q_value, 3) AS VARCHAR), 'unknown') || ')'
-        END,
-        CASE WHEN status = 'ok' AND q_value < 1 - $confidence AND excess_churners IS NOT NULL
-            THEN CAST(round(abs(excess_churners)) AS BIGINT)
-                || CASE WHEN excess_churners < 0 THEN ' fewer' ELSE ' more' END
-                || ' left than expected, if causal (interval ' || CAST(round(excess_churners_lower) AS BIGINT) || ' to '
-                || CAST(round(excess_churners_upper) AS BIGINT) || ')' END,
-        CASE WHEN customers IS NOT NULL THEN customers || ' customers in ' || landmark_period END,
+        effect_in_words,
+        CASE WHEN customers IS NOT NULL THEN customers || ' customers started it in ' || period END,
         CASE WHEN completion_rate IS NOT NULL
             THEN CAST(round(100 * completion_rate) AS BIGINT) || ' % completed in ' || performance_period
                 || coalesce(', target ' || CAST(round(100 * completion_rate_target) AS BIGINT) || ' %', '') END,
         CASE WHEN satisfaction_gap IS NOT NULL
-            THEN 'touchpoints score ' || CAST(round(100 * touchpoint_satisfaction) AS BIGINT) || ', the journey '
-                || CAST(round(100 * journey_satisfaction) AS BIGINT) || ' of 100' END,
+            THEN 'where both were asked, touchpoints score '
+                || CAST(round(100 * gap_touchpoint_satisfaction) AS BIGINT) || ', the journey '
+                || CAST(round(100 * gap_journey_satisfaction) AS BIGINT) || ' of 100' END,
         CASE WHEN importance IS NOT NULL THEN 'experts say ' || importance || ' of 5' END,
-        CASE WHEN flags IS NOT NULL THEN 'mind: ' || flags END
+        CASE WHEN flags IS NOT NULL THEN 'mind: ' || replace(flags, '_', ' ') END
     ) AS why
-FROM planning
-ORDER BY priority_rank NULLS LAST, journey
+FROM effect
+ORDER BY rank NULLS LAST, journey

@@ -1,10 +1,10 @@
 //! The command line, turned once into values the commands use.
 
-mod log_format;
-mod read;
 mod run;
+mod read;
 mod serve;
 mod snapshot;
+mod log_format;
 
 use std::path::PathBuf;
 

@@ -1,23 +1,23 @@
 //! One file a command.
 
+pub(crate) mod init;
+pub(crate) mod sample;
 pub(crate) mod check;
-pub(crate) mod completions;
+pub(crate) mod plan;
+pub(crate) mod run;
+pub(crate) mod test;
+pub(crate) mod show;
+pub(crate) mod query;
 pub(crate) mod discover;
 pub(crate) mod explain;
-pub(crate) mod init;
-pub(crate) mod lineage;
-pub(crate) mod plan;
-pub(crate) mod query;
 pub(crate) mod report;
-pub(crate) mod run;
-pub(crate) mod runs;
-pub(crate) mod sample;
+pub(crate) mod lineage;
 pub(crate) mod schema;
 pub(crate) mod serve;
-pub(crate) mod show;
+pub(crate) mod runs;
 pub(crate) mod snapshot;
-pub(crate) mod test;
 pub(crate) mod vacuum;
+pub(crate) mod completions;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use throughline_engine::{IntervalOptions, PrepareOptions, Prepared, SessionOptions, prepare};
@@ -47,7 +47,7 @@ pub(crate) fn options(workspace: &WorkspaceArguments) -> Result<PrepareOptions, 
     })
 }
 
-/// Loads, opens, plans and type-checks, and tells what is odd.
+/// Loads, opens, plans and type-checks, and prints the warnings.
 pub(crate) async fn prepared(workspace: &WorkspaceArguments) -> Result<Prepared, Exit> {
     let prepared = prepare(options(workspace)?).await?;
     print_findings(&prepared.warnings);

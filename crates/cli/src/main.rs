@@ -4,10 +4,10 @@
 
 mod arguments;
 mod command;
-mod exit;
 mod openlineage;
 mod signal;
 mod terminal;
+mod exit;
 
 use clap::Parser;
 
@@ -15,8 +15,8 @@ use crate::arguments::{Arguments, Command, SnapshotCommand};
 use crate::exit::Exit;
 use crate::signal::Interruptions;
 
-/// Stack of each thread. The planner and the expressions of a long `a OR b OR …` recurse once a term, and the default of
-/// 2 MiB ends the process at some two thousand terms. Memory is taken only as far as it is used.
+/// Stack of each thread. The planner and the expressions of a long `a OR b OR …` recurse once a term, and the default
+/// of 2 MiB ends the process at some two thousand terms. Memory is taken only as far as it is used.
 const STACK_BYTES: usize = 128 * 1024 * 1024;
 
 fn main() -> std::process::ExitCode {

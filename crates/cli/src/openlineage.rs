@@ -11,14 +11,14 @@ use crate::exit::Exit;
 const ENDPOINT: &str = "api/v1/lineage";
 const NAMESPACE: &str = "default";
 
-/// What a run tells OpenLineage. Dropped when the run is over or was interrupted; what could not be delivered by then
-/// is warned of.
-pub(crate) struct Told {
+/// The delivery of a run's events to OpenLineage. Dropped when the run is over or was interrupted; it then warns of
+/// events that could not be delivered.
+pub(crate) struct LineageDelivery {
     lineage: Arc<LineageObserver>,
     observer: Arc<dyn Observer>,
 }
 
-impl Drop for Told {
+impl Drop for LineageDelivery {
     fn drop(&mut self) {
         let delivered = self.lineage.finish();
         if delivered.lost > 0 {
@@ -30,12 +30,12 @@ impl Drop for Told {
     }
 }
 
-/// `observer`, together with one that tells OpenLineage where that is asked for.
+/// `observer`, together with one that reports to OpenLineage where that is asked for.
 pub(crate) async fn with_lineage(
     observer: Arc<dyn Observer>,
     argument: Option<&str>,
     prepared: &Arc<Prepared>,
-) -> Result<(Arc<dyn Observer>, Option<Told>), Exit> {
+) -> Result<(Arc<dyn Observer>, Option<LineageDelivery>), Exit> {
     let Some(options) = options(argument, |name| std::env::var(name).ok().filter(|value| !value.is_empty()))? else {
         return Ok((observer, None));
     };
@@ -43,7 +43,7 @@ pub(crate) async fn with_lineage(
         Ok(lineage) => {
             let lineage = Arc::new(lineage);
             let both: Vec<Arc<dyn Observer>> = vec![Arc::clone(&observer), Arc::clone(&lineage) as Arc<dyn Observer>];
-            Ok((Arc::new(Observers(both)), Some(Told { lineage, observer })))
+            Ok((Arc::new(Observers(both)), Some(LineageDelivery { lineage, observer })))
         }
         // What was written wrong is refused; what does not work today keeps no run from running.
         Err(error @ LineageError::NoAddress { .. }) => {
@@ -120,7 +120,7 @@ fn parent(text: &str) -> Result<(String, String, String), Exit> {
 mod tests {
     use super::*;
 
-    fn told(argument: Option<&str>, environment: &[(&str, &str)]) -> Option<LineageOptions> {
+    fn chosen(argument: Option<&str>, environment: &[(&str, &str)]) -> Option<LineageOptions> {
         let find =
             |name: &str| environment.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
         options(argument, find).expect("no refusal")
@@ -135,14 +135,14 @@ mod tests {
 
     #[test]
     fn the_flag_and_the_environment_name_the_target() {
-        assert!(told(None, &[]).is_none());
-        assert!(told(Some("file:/tmp/x"), &[("OPENLINEAGE_DISABLED", "true")]).is_none());
-        assert_eq!(url(told(Some("http://host:5000"), &[])), "http://host:5000/api/v1/lineage");
-        assert_eq!(url(told(Some("https://host/own/path"), &[])), "https://host/own/path");
+        assert!(chosen(None, &[]).is_none());
+        assert!(chosen(Some("file:/tmp/x"), &[("OPENLINEAGE_DISABLED", "true")]).is_none());
+        assert_eq!(url(chosen(Some("http://host:5000"), &[])), "http://host:5000/api/v1/lineage");
+        assert_eq!(url(chosen(Some("https://host/own/path"), &[])), "https://host/own/path");
         let marquez =
             [("OPENLINEAGE_URL", "http://host/"), ("OPENLINEAGE_ENDPOINT", "/v2"), ("OPENLINEAGE_API_KEY", "k")];
-        assert_eq!(url(told(None, &marquez)), "http://host/v2");
-        let options = told(Some("file:events.jsonl"), &marquez).expect("a target");
+        assert_eq!(url(chosen(None, &marquez)), "http://host/v2");
+        let options = chosen(Some("file:events.jsonl"), &marquez).expect("a target");
         assert_eq!(options.target, LineageTarget::File("events.jsonl".into()));
         assert_eq!(options.namespace, "default");
     }

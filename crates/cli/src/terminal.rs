@@ -1,16 +1,16 @@
 //! What people see: words on standard error, progress, summaries, tables that fit the terminal.
 
-mod fitted;
-mod frame;
-mod json_lines;
-mod numbers;
 mod progress;
-mod prose;
+mod json_lines;
+mod summary;
 mod ranking;
 mod rows;
-mod serving;
-mod summary;
+mod frame;
 mod table;
+mod fitted;
+mod prose;
+mod numbers;
+mod serving;
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ pub(crate) use serving::{ServingJson, ServingWords};
 pub(crate) use summary::{print_summary, right_align};
 pub(crate) use table::framed;
 
-/// Who tells what happens in a run.
+/// The observer that prints a run's events.
 pub(crate) fn run_observer(format: LogFormat) -> Arc<dyn Observer> {
     match format {
         LogFormat::Text => Arc::new(progress::Progress::new()),

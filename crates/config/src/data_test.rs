@@ -29,6 +29,17 @@ pub enum RowRule {
     Expression(Located<String>),
 }
 
+impl RowRule {
+    /// The columns that the rule names, each tested by itself; an expression names none.
+    pub fn columns(&self) -> &[Located<String>] {
+        match self {
+            Self::NotNull(columns) => columns,
+            Self::AcceptedValues { column, .. } | Self::Range { column, .. } => std::slice::from_ref(column),
+            Self::Expression(_) => &[],
+        }
+    }
+}
+
 /// A test of a model's rows.
 #[derive(Debug, Clone)]
 pub struct DataTest {
@@ -36,7 +47,7 @@ pub struct DataTest {
     pub kind: TestKind,
     /// Error: the model is not published. Warning: it is, and the run says so.
     pub severity: Severity,
-    /// Where the test stands.
+    /// Where the test is written.
     pub place: Place,
 }
 
@@ -63,4 +74,20 @@ pub enum TestKind {
     },
     /// A SELECT that returns the offending rows; it passes when it returns none.
     Sql(Arc<SourceFile>),
+}
+
+impl TestKind {
+    /// The test's key in YAML.
+    pub fn key(&self) -> &'static str {
+        match self {
+            Self::Rows(RowRule::NotNull(_)) => "not_null",
+            Self::Rows(RowRule::AcceptedValues { .. }) => "accepted_values",
+            Self::Rows(RowRule::Range { .. }) => "range",
+            Self::Rows(RowRule::Expression(_)) => "expression",
+            Self::Unique(_) => "unique",
+            Self::Relationship { .. } => "relationships",
+            Self::RowCount { .. } => "row_count",
+            Self::Sql(_) => "sql",
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use crate::Place;
 
-/// How bad it is. An error stops everything; a warning is shown and lived with.
+/// How bad it is. An error stops everything; a warning is shown and stops nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
     /// Shown; nothing stops.
@@ -24,7 +24,7 @@ pub struct Diagnostic {
     pub message: String,
     /// Where; `None` when no file is to blame.
     pub place: Option<Place>,
-    /// What stands beside the caret, e.g. "did you mean `channel`?"; may be empty.
+    /// The words beside the caret, e.g. "did you mean `channel`?"; may be empty.
     pub label: String,
     /// What to do next, each a line of `help:`.
     pub help: Vec<String>,

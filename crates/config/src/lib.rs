@@ -8,21 +8,21 @@
 //!
 //! `examples/diagnostic.rs` loads a workspace with mistakes in it, prints what a person sees, and loads it mended.
 
-mod data_test;
-mod diagnostic;
-mod journey;
 mod load;
-mod model;
 mod pipeline;
-mod place;
-mod render;
-mod schema;
 mod source;
-#[cfg(test)]
-mod tests;
+mod journey;
+mod model;
+mod data_test;
 mod trigger;
 mod unit_test;
 mod value;
+mod place;
+mod diagnostic;
+mod render;
+mod schema;
+#[cfg(test)]
+mod tests;
 
 pub use data_test::{DataTest, RowRule, TestKind};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity, closest};

@@ -4,24 +4,24 @@
 //! one file a section turns nodes into types (`sources`, `rules`, `models`, `journeys`). A finding never stops the
 //! reading: each file is read to its end, so that one `check` shows everything that is wrong with it.
 
-mod fields;
-mod globs;
+mod options;
+mod workspace;
+mod tree;
 mod interpolate;
+mod top;
+mod globs;
+mod variables;
+mod sources;
+mod rules;
 mod journeys;
 mod models;
-mod names;
-mod options;
-mod rules;
-#[cfg(test)]
-mod schema_keys;
-mod sources;
-mod top;
-mod tree;
 mod triggers;
 mod unit_tests;
+mod fields;
 pub(crate) mod values;
-mod variables;
-mod workspace;
+mod names;
+#[cfg(test)]
+mod schema_keys;
 
 use std::path::Path;
 

@@ -15,8 +15,8 @@ pub struct Model {
     pub kind: ModelKind,
     /// Whether it is stored.
     pub materialized: Materialization,
-    /// The instant each row belongs to. An incremental model is rebuilt since an instant of this column; of a view
-    /// that one reads, an incremental run tests the rows from there on.
+    /// The instant each row belongs to. An incremental model is rebuilt since an instant of this column; of a view that
+    /// one reads, an incremental run tests the rows since that instant.
     pub time_column: Option<Located<String>>,
     /// Columns that identify a row; tested as not null and unique.
     pub grain: Vec<Located<String>>,

@@ -1,4 +1,4 @@
-//! Where a value stands in the files a person edits.
+//! Where a value is written in the files a person edits.
 
 use std::fmt;
 use std::ops::{Deref, Range};
@@ -49,7 +49,7 @@ impl Place {
 pub struct Located<T> {
     /// The value.
     pub value: T,
-    /// Where it stands.
+    /// Where it is written.
     pub place: Place,
 }
 

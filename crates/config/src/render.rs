@@ -55,7 +55,7 @@ fn one(finding: &Diagnostic, renderer: &Renderer) -> String {
         if excerpt.whole {
             snippet = snippet.path(path);
         } else {
-            // The library would count the column from where the excerpt begins.
+            // The library would count the column from the beginning of the excerpt.
             report = report.element(Origin::path(path).line(excerpt.line).char_column(excerpt.column));
         }
         report = report.element(snippet);

@@ -33,8 +33,8 @@ pub struct Source {
     pub key: Vec<Located<String>>,
     /// The order of the rows, smallest first, nulls last: in each file and, by their names, from file to file.
     pub sorted_by: Vec<Located<String>>,
-    /// The times at which a row says something. A row whose times all lie before what an incremental run makes again
-    /// is not read by it. Empty: the source is always read whole.
+    /// The times at which a row says something. An incremental run does not read a row whose times all lie before what
+    /// it rebuilds. Empty: the source is always read whole.
     pub active_at: Vec<Located<String>>,
     /// What a row must satisfy; the others go to `<source>__rejected`.
     pub contract: Vec<RowRule>,

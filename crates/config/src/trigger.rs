@@ -1,13 +1,13 @@
-//! Triggers: what people want to hear of once a run has published its tables.
+//! Triggers: what people are notified of once a run has published its tables.
 
 use crate::Located;
 
-/// A condition over a published table, and whom its firings are for (SEMANTICS 6).
+/// A condition over a published table, and who is notified when it holds (SEMANTICS 6).
 #[derive(Debug, Clone)]
 pub struct Trigger {
     /// Name: `snake_case`.
     pub name: Located<String>,
-    /// The published table whose rows are looked at.
+    /// The published table whose rows are evaluated.
     pub table: Located<String>,
     /// An SQL condition over the table's columns; it fires for a row for which it is true.
     pub condition: Located<String>,
@@ -15,9 +15,9 @@ pub struct Trigger {
     pub route: Template,
     /// How bad it is.
     pub severity: TriggerSeverity,
-    /// The columns that tell one firing from another: each combination of their values fires once and never again.
+    /// The columns that identify a firing: each combination of their values fires once and never again.
     pub key: Vec<Located<String>>,
-    /// What to tell, with columns' values in it.
+    /// The message, with columns' values in it.
     pub message: Option<Template>,
     /// What it is for.
     pub description: Option<String>,

@@ -17,7 +17,7 @@ pub struct UnitTest {
     pub as_of: Option<Timestamp>,
     /// The pipeline's variables, with the test's own values in place.
     pub variables: IndexMap<String, Located<Variable>>,
-    /// Journey definitions that stand in for all of the pipeline's.
+    /// Journey definitions that are used instead of all of the pipeline's.
     pub journeys: Option<IndexMap<String, JourneyDefinition>>,
     /// Rows of relations that the model reads, directly or by way of other models. The others are empty.
     pub given: IndexMap<String, GivenRows>,
@@ -48,7 +48,7 @@ pub struct ExpectedRows {
 /// A row of a test.
 #[derive(Debug, Clone)]
 pub struct TestRow {
-    /// Where it stands.
+    /// Where it is written.
     pub place: Place,
     /// Its values by column, in the order written.
     pub cells: Vec<(Located<String>, Cell)>,
@@ -66,8 +66,8 @@ impl TestRow {
 pub struct Cell {
     /// Its letters; `None` is null.
     pub text: Option<String>,
-    /// Whether it stands in quotes: then it is a text, whatever it looks like.
+    /// Whether it is quoted: then it is text, whatever it looks like.
     pub quoted: bool,
-    /// Where it stands.
+    /// Where it is written.
     pub place: Place,
 }

@@ -66,7 +66,7 @@ pub enum EngineError {
     Stuck {
         /// The step.
         step: String,
-        /// How long nothing moved.
+        /// For how many minutes nothing moved.
         minutes: u64,
     },
     /// A version of a table that a run published is not in the warehouse any more.
@@ -145,6 +145,15 @@ impl EngineError {
     /// A request that cannot be carried out.
     pub fn refused(message: impl Into<String>, help: impl Into<String>) -> Self {
         Self::Refused { message: message.into(), help: help.into(), source: None }
+    }
+
+    /// A request that cannot be carried out because of what another crate found.
+    pub(crate) fn refused_because(
+        message: impl Into<String>,
+        help: impl Into<String>,
+        cause: impl Into<Cause>,
+    ) -> Self {
+        Self::Refused { message: message.into(), help: help.into(), source: Some(cause.into()) }
     }
 
     /// A state that should be impossible.

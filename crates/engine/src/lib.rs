@@ -27,9 +27,9 @@ mod record;
 /// What is published, for those who read it.
 mod read;
 
-// What uses the way without being a station on it.
+// What reads or makes the same relations outside a run.
 
-/// Relations computed without a run, for those who only look.
+/// Relations computed without a run, for commands that only read.
 mod preview;
 
 /// Frozen quarters: made and compared.
@@ -44,7 +44,7 @@ mod unit_test;
 /// Removes files that nobody needs any more.
 mod vacuum;
 
-// What all of them stand on.
+// What all of them build on.
 
 /// DataFusion sessions: functions, bounded memory, relations kept in it, instants and columns.
 mod session;
@@ -61,6 +61,7 @@ pub use incremental::{IntervalOptions, LateRows, Rebuild, Rebuilds, decide_rebui
 pub use preview::show::show;
 pub use preview::test_published::{ModelTests, test_published};
 pub use read::figures::{Estimate, Figures};
+pub use read::key_periods::{KEY_JOURNEYS, KEY_JOURNEYS_COLUMNS, KeyPeriod, KeyPeriods, PeriodState};
 pub use read::publications::Publications;
 pub use read::published::{Published, past_runs};
 pub use read::query::query;
@@ -72,13 +73,13 @@ pub use record::run_record::{RunRecord, RunStatus};
 pub use record::step_record::{
     ConservationRow, IncrementRecord, IntakeCounts, StepRecord, StepStatus, TestRecord, TriggerRecord,
 };
-pub use record::usage::{StepUsage, peak_memory_bytes};
 pub use run::stages::{RunOptions, run};
 pub use session::instants::rfc3339;
 pub use session::sessions::{SessionOptions, new_session};
+pub use session::usage::{StepUsage, peak_memory_bytes};
 pub use snapshot::{
-    JourneyFigures, JourneyMove, Landmarks, SnapshotDiff, SnapshotOptions, SnapshotOutcome, TableDiff, create_snapshot,
-    diff_snapshots, landmarks,
+    CoveredPeriods, ExcessChange, JourneyFigures, JourneyMove, SnapshotDiff, SnapshotOptions, SnapshotOutcome,
+    TableDiff, covered_periods, create_snapshot, diff_snapshots,
 };
 pub use step::stop::StopSignal;
 pub use throughline_journeys::Arrangement;

@@ -1,12 +1,11 @@
 //! `throughline vacuum`: removes files that nobody needs any more, and writes checkpoints of long logs.
 //!
-//! What a reader may still have open is kept: the newest version of every table; the sets of versions of every run that ended
-//! within the retention, of the newest complete run of each pipeline, and of the complete run before that, which readers
-//! may have opened just before the retention began. Snapshots have files of their own, which no vacuum reads. Folders in
-//! which no pipeline here has made a table are left alone too: somebody may keep a source beside the tables.
+//! What a reader may still have open is kept: the newest version of every table; the sets of versions of every run that
+//! ended within the retention, of the newest complete run of each pipeline, and of the complete run before that, which
+//! readers may have opened just before the retention began. Snapshots have files of their own, which no vacuum reads.
+//! Folders in which no pipeline here has made a table are left alone too: somebody may keep a source beside the tables.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::{StreamExt, TryStreamExt};
@@ -15,18 +14,17 @@ use throughline_lake::{Checkpoint, CheckpointOutcome, Lease, LeftBehind, Vacuum,
 use throughline_plan::TRIGGER_LOG;
 
 use crate::failure::EngineError;
+use crate::incremental::digests_table;
 use crate::record::run_record::{RunRecord, RunStatus};
 use crate::record::stored::read_record;
-use crate::run::lease::{VACUUM_HOLDER, take_lease};
+use crate::run::lease::{LEASE, VACUUM_HOLDER, take_lease};
+use crate::step::rejected::rejected_table;
 use crate::workspace::locate::locate;
 use crate::workspace::options::PrepareOptions;
 
 /// A log with so many entries since its last checkpoint gets one. A reader opens each entry after the checkpoint, so a
 /// nightly pipeline's tables are opened with some twenty requests at most.
 const ENTRIES_BETWEEN_CHECKPOINTS: u64 = 20;
-
-/// In an object store, how long after its last sign of life a vacuum that was killed still holds the pipeline.
-const HELD_FOR: Duration = Duration::from_secs(60);
 
 /// Run records read side by side.
 const AT_ONCE: usize = 16;
@@ -38,8 +36,8 @@ pub struct VacuumOptions {
     pub retention: TimeDelta,
     /// Say what would be done, and do nothing.
     pub dry_run: bool,
-    /// Take the lease of every pipeline of the warehouse as a run does, so that no run and no snapshot is under way: for retentions
-    /// that these may outlast.
+    /// Take the lease of every pipeline of the warehouse as a run does, so that no run and no snapshot is under way:
+    /// for retentions that these may outlast.
     pub alone: bool,
 }
 
@@ -79,14 +77,14 @@ pub async fn vacuum(options: &PrepareOptions, how: VacuumOptions) -> Result<Vacu
     outcome
 }
 
-/// Takes the lease of this pipeline and of whatever else was ever held in the warehouse: other pipelines, whose tables are
-/// vacuumed too and whose staged files are as young as ours; and snapshots in the making. Whoever begins later writes files that are
-/// younger than the vacuum.
+/// Takes the lease of this pipeline and of whatever else was ever held in the warehouse: other pipelines, whose tables
+/// are vacuumed too and whose staged files are as young as ours; and snapshots in the making. Whoever begins later
+/// writes files that are younger than the vacuum.
 async fn take_all_leases(pipeline: &Pipeline, warehouse: &Warehouse, held: &mut Vec<Lease>) -> Result<(), EngineError> {
     let own = pipeline.name.value.clone();
     let names: BTreeSet<String> = warehouse.lease_names().await?.into_iter().chain([own]).collect();
     for name in names {
-        held.push(take_lease(warehouse, &name, VACUUM_HOLDER, HELD_FOR).await?);
+        held.push(take_lease(warehouse, &name, VACUUM_HOLDER, LEASE).await?);
     }
     Ok(())
 }
@@ -100,7 +98,7 @@ async fn vacuum_tables(
     let records = records(warehouse).await?;
     let keep = kept_versions(&records, before);
     let ours = our_tables(pipeline, &records);
-    let request = Vacuum { before, keep, only_look: how.dry_run };
+    let request = Vacuum { before, keep, dry_run: how.dry_run };
     let mut report = VacuumReport {
         before,
         tables: Vec::new(),
@@ -143,10 +141,13 @@ async fn records(warehouse: &Warehouse) -> Result<Vec<RunRecord>, EngineError> {
 /// Tables that a run has made, or that a run of this pipeline that was killed may have begun to make.
 fn our_tables(pipeline: &Pipeline, records: &[RunRecord]) -> BTreeSet<String> {
     let made = records.iter().flat_map(|record| record.tables.keys().cloned());
-    let relations = || pipeline.sources.keys().chain(pipeline.models.keys());
-    let rejected = relations().map(|name| format!("{name}__rejected"));
+    // No run's set of tables names the tables of digests: only the next run reads them.
+    let steps = records.iter().flat_map(|record| &record.steps).map(|step| step.step.as_str());
+    let models = || pipeline.models.keys().map(String::as_str);
+    let digests = steps.chain(models()).map(digests_table);
+    let rejected = pipeline.sources.keys().map(String::as_str).chain(models()).map(rejected_table);
     let log = std::iter::once(TRIGGER_LOG.to_owned());
-    made.chain(pipeline.models.keys().cloned()).chain(rejected).chain(log).collect()
+    made.chain(models().map(str::to_owned)).chain(digests).chain(rejected).chain(log).collect()
 }
 
 /// The versions that some reader or a run that continues another may open, by table.

@@ -17,32 +17,32 @@
 //!
 //! This crate opens no storage but the spill files of DataFusion and knows no file format.
 
-mod buckets;
-mod classes;
-mod codec;
+mod parameters;
+mod refusal;
+mod node;
+mod planner;
+mod exec;
+mod stream;
+mod prepare;
 mod conditions;
-mod counters;
-mod counts;
+mod classes;
+mod texts;
+mod ordered;
+mod shuffle;
+mod buckets;
 mod customer_tables;
 mod customers;
-pub mod discovery;
-mod exec;
-mod grouped;
-mod instances;
-mod lineage;
 mod matcher;
-mod measures;
-mod members;
-mod node;
-mod ordered;
-mod parameters;
-mod planner;
-mod prepare;
-mod refusal;
 mod rules;
-mod shuffle;
-mod stream;
-mod texts;
+mod grouped;
+mod members;
+mod instances;
+mod measures;
+mod counters;
+mod counts;
+mod codec;
+mod lineage;
+pub mod discovery;
 
 pub use codec::MatchJourneysCodec;
 pub use counts::{DefinitionCounts, Instances, MatchCounts, SetAside, match_counts};

@@ -1,22 +1,21 @@
 //! Sources in, Delta tables out, on any object store.
 //!
 //! In: locations of the pipeline (`stores`) and files of source systems (`source`). Out: DataFusion table providers,
-//! and tables of the warehouse, each replaced in one atomic commit after its staged rows were looked at (`warehouse`);
-//! rows as CSV, JSON or Parquet for people (`export`); tables frozen with a manifest
-//! (`snapshot`).
+//! and tables of the warehouse, each replaced in one atomic commit after its staged rows were tested (`warehouse`);
+//! rows as CSV, JSON or Parquet for people (`export`); tables frozen with a manifest (`snapshot`).
 //!
 //! This crate knows storage and nothing of journeys, models or plans. Nothing else writes tables. Files of published
-//! versions are deleted by a vacuum only, which is told the versions to keep.
+//! versions are deleted by a vacuum only, whose caller names the versions to keep.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
-mod export;
-mod row_hash;
-mod scan;
-mod snapshot;
-mod source;
 mod stores;
+mod source;
+mod scan;
 mod warehouse;
+mod row_hash;
+mod snapshot;
+mod export;
 
 pub use export::{ExportError, ExportFormat, export};
 pub use row_hash::{ROW_HASH_SEED, row_hashes};

@@ -1,4 +1,4 @@
-//! A number for each row, for telling by sums whether rows are the same without comparing them.
+//! A number for each row, so that sums show whether rows are the same without comparing them.
 
 use arrow::array::{Array, RecordBatch};
 use datafusion::common::Result as DataFusionResult;

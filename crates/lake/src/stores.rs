@@ -1,12 +1,12 @@
 //! Where data lies: a location as people write it, turned into an object store, a prefix and a URL.
 
-mod azure;
 mod cloud;
+mod environment;
+mod s3;
+mod azure;
+mod gcs;
 mod cloud_store;
 mod credentials;
-mod environment;
-mod gcs;
-mod s3;
 mod storage_error;
 mod store_error;
 
@@ -133,8 +133,8 @@ impl Stores {
     }
 
     /// Turns a location of the pipeline into a place: a path relative to the workspace, an absolute path,
-    /// `file:///path`, `s3://bucket/prefix`, `az://container/prefix`, `abfss://container@account.dfs.core.windows.net/prefix`
-    /// or `gs://bucket/prefix`. Nothing is read.
+    /// `file:///path`, `s3://bucket/prefix`, `az://container/prefix`,
+    /// `abfss://container@account.dfs.core.windows.net/prefix` or `gs://bucket/prefix`. Nothing is read.
     pub fn locate(&self, location: &str) -> Result<Location, StoreError> {
         let invalid = |reason: &str| StoreError::Invalid { location: location.into(), reason: reason.into() };
         if location.trim().is_empty() {

@@ -1,4 +1,4 @@
-//! SQL conditions that stand in YAML: row rules of contracts and tests, and who is eligible for a journey.
+//! SQL conditions written in YAML: row rules of contracts and tests, and who is eligible for a journey.
 
 use std::sync::Arc;
 

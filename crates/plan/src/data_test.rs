@@ -24,6 +24,10 @@ use crate::sql_text::SqlText;
 pub struct PlannedTest {
     /// What is tested, for people: "`journey_id` is unique".
     pub name: String,
+    /// The test's key in YAML: `not_null`, `unique`, …
+    pub kind: &'static str,
+    /// The one column that is tested; `None` where it is several or none.
+    pub column: Option<String>,
     /// Whether a failure keeps the model from being published.
     pub severity: Severity,
     /// Where the test stands.
@@ -34,8 +38,8 @@ pub struct PlannedTest {
     pub keys: Option<LogicalPlan>,
     /// For a rule about single rows: true for a row that breaks it. Several can then be counted in one pass.
     pub broken: Option<Expr>,
-    /// Whether rows that passed once need not be looked at again: the test speaks of each row by itself, or of keys that
-    /// rows which stay cannot share with rows that come.
+    /// Whether rows that passed once need not be tested again: the test concerns each row by itself, or keys that rows
+    /// which stay cannot share with rows that are added.
     pub of_new_rows: bool,
     /// The integers that pass, both ends included.
     pub passes: std::ops::RangeInclusive<i64>,
@@ -100,6 +104,8 @@ async fn plan_test(
     let at = |error: DataFusionError| at_place(&error, &test.place);
     let one = |name: String, query: LogicalPlan, passes| PlannedTest {
         name,
+        kind: test.kind.key(),
+        column: None,
         severity: test.severity,
         place: test.place.clone(),
         query,
@@ -113,10 +119,11 @@ async fn plan_test(
         TestKind::Rows(rule) => {
             let frame = rows().await?;
             let rules = row_rule(rule, frame.schema(), parameters, &session.state())?;
-            let planned = rules.into_iter().map(|rule| {
-                let query = count_where(frame.clone(), rule.broken.clone()).map_err(at)?;
-                let test = one(format!("no row where {}", rule.reason), query, 0..=0);
-                Ok(PlannedTest { broken: Some(rule.broken), ..test })
+            let planned = rules.into_iter().enumerate().map(|(place, broken)| {
+                let query = count_where(frame.clone(), broken.broken.clone()).map_err(at)?;
+                let test = one(format!("no row where {}", broken.reason), query, 0..=0);
+                let column = rule.columns().get(place).map(|column| column.value.clone());
+                Ok(PlannedTest { column, broken: Some(broken.broken), ..test })
             });
             planned.collect()
         }
@@ -132,7 +139,8 @@ async fn plan_test(
         }
         TestKind::Relationship { column, references } => {
             let query = orphans(rows().await?, column, references, session).await?;
-            Ok(vec![one(format!("every `{}` is a `{}`", column.value, references.value), query, 0..=0)])
+            let test = one(format!("every `{}` is a `{}`", column.value, references.value), query, 0..=0);
+            Ok(vec![PlannedTest { column: Some(column.value.clone()), ..test }])
         }
         TestKind::RowCount { min, max } => {
             let bound = |value: &Option<u64>| value.map(|value| i64::try_from(value).unwrap_or(i64::MAX));

@@ -158,7 +158,7 @@ fn with_read_by_tests(mut node: Node, model: &Model, pipeline: &Pipeline) -> Res
     for test in &model.tests {
         let mut read = read_by_test(test)?;
         if let TestKind::Sql(_) = test.kind {
-            // It may be a table function; what is unknown is told where the test is planned.
+            // It may be a table function; an unknown name is reported where the test is planned.
             read.retain(|name, place| unknown_relation(name, place, pipeline).is_none());
         }
         read.remove(&model.name.value);

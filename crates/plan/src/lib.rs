@@ -4,23 +4,23 @@
 //! Out: a [`Plan`]: every step in the order it can run, with its inputs, schema, fingerprint and the logical plans of
 //! its rows and tests; or diagnostics that point into the YAML or SQL file.
 //!
-//! The plan is data: `plan` prints the list that `run` executes. This crate opens nothing and reads no rows; what a
-//! source's columns are it is told by the session's catalogue, and how journeys are matched by [`JourneyMatching`].
+//! The plan is data: `plan` prints the list that `run` executes. This crate opens nothing and reads no rows; a source's
+//! columns come from the session's catalogue, and the operator that matches journeys from [`JourneyMatching`].
 
-mod condition;
-mod data_test;
-mod error_place;
+mod sql_text;
 mod graph;
-mod lineage;
-mod named_columns;
 mod parameters;
 mod planning;
+mod condition;
 mod relation;
 mod replaced_rows;
-mod select;
-mod sql_text;
-mod step;
+mod data_test;
 mod trigger;
+mod step;
+mod select;
+mod lineage;
+mod named_columns;
+mod error_place;
 
 pub use condition::{BrokenRule, condition, row_rule};
 pub use data_test::{PlannedTest, planned_tests, read_by_tests};

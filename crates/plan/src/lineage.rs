@@ -4,10 +4,10 @@
 //! (identity), computed from it, or aggregated over it. *Indirect*: the column decides which value is taken or which
 //! rows there are: conditions, windows, filters, joins, groupings, orders.
 
+mod trace;
 mod influence;
 #[cfg(test)]
 mod tests;
-mod trace;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -56,7 +56,7 @@ impl Lineage {
 /// Traces every model of `plan`. `session` holds functions and `journey_definitions`, and none of the plan's relations.
 ///
 /// # Errors
-/// None that planning has not told already.
+/// None that planning has not reported already.
 pub async fn lineage(
     plan: &Plan,
     session: &SessionContext,

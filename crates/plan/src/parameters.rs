@@ -39,9 +39,9 @@ impl Parameters {
         Self { values }
     }
 
-    /// The same with `$interval_start` and `$interval_end`, which only incremental models have: what a run makes again,
-    /// from [`BEGINNING`] on where that is everything. For a model of instances no instance that is rebuilt had its
-    /// last touchpoint before `$interval_start`.
+    /// The same with `$interval_start` and `$interval_end`, which only incremental models have: what a run rebuilds,
+    /// since [`BEGINNING`] where that is everything. For a model of instances no instance that is rebuilt had its last
+    /// touchpoint before `$interval_start`.
     pub fn with_interval(&self, start: Timestamp) -> Self {
         let mut values = self.values.clone();
         values.insert("interval_start".to_owned(), Variable::Timestamp(start));

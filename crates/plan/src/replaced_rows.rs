@@ -1,4 +1,4 @@
-//! How an incremental model tells which of its rows a run has to replace.
+//! Which rows of an incremental model a run has to replace, and how they are recognised.
 
 use datafusion::arrow::datatypes::{DataType, SchemaRef};
 use throughline_config::{Diagnostic, Diagnostics, MatchRows, Materialization, Model, ModelKind, Pipeline};

@@ -23,7 +23,7 @@ const MOST_TOKENS: usize = 20_000;
 /// A parsed SELECT.
 #[derive(Debug, Clone)]
 pub struct SqlText {
-    /// The file it stands in.
+    /// Its file.
     pub file: Arc<SourceFile>,
     /// The statement as parsed, parameters still in it.
     pub statement: Statement,

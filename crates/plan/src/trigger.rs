@@ -1,4 +1,4 @@
-//! Triggers as expressions over the columns of the table they look at.
+//! Triggers as expressions over the columns of the table they read.
 
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::DFSchema;
@@ -18,12 +18,12 @@ pub const TRIGGER_LOG: &str = "fct_trigger";
 /// Decimals of a number in a message.
 const DECIMALS: i64 = 2;
 
-/// A trigger ready to be held against its table's rows.
+/// A trigger ready to be evaluated on its table's rows.
 #[derive(Debug, Clone)]
 pub struct PlannedTrigger {
     /// True for a row that fires.
     pub condition: Expr,
-    /// What tells firings apart: the columns, by name.
+    /// What identifies a firing: the columns, by name.
     pub key: Vec<(String, Expr)>,
     /// Who has to act, a text.
     pub route: Expr,
@@ -96,7 +96,7 @@ fn no_published_table(name: &Located<String>, pipeline: &Pipeline) -> Option<Dia
         return Some(
             finding
                 .at(name.place.clone())
-                .help("a trigger looks at what a run publishes: a model with `materialized: table`"),
+                .help("a trigger reads what a run publishes: a model with `materialized: table`"),
         );
     }
     let finding = Diagnostic::error("unknown-relation", format!("no table `{}`", name.value)).at(name.place.clone());
@@ -106,7 +106,7 @@ fn no_published_table(name: &Located<String>, pipeline: &Pipeline) -> Option<Dia
     })
 }
 
-/// A column that can stand in a key or a text: one value, no list or struct.
+/// A column that a key or a text can contain: one value, no list or struct.
 fn plain_column(column: &Located<String>, schema: &DFSchema) -> Result<Expr, Diagnostics> {
     let expr = column_named(column, schema)?;
     let data_type = expr.get_type(schema).map_err(|error| diagnose(&error, &TextOrigin::Value(column.clone())))?;

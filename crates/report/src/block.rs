@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::chart::Chart;
 use crate::table::Table;
-use crate::verdict::Verdict;
+use crate::tier::Tier;
 
 /// One reader's part of the page.
 #[derive(Debug, Serialize)]
@@ -124,7 +124,7 @@ pub(crate) struct Card {
     pub(crate) rank: String,
     pub(crate) label: String,
     pub(crate) owner: String,
-    pub(crate) verdict: Verdict,
+    pub(crate) tier: Tier,
     pub(crate) facts: Vec<Fact>,
     pub(crate) sentences: Vec<String>,
 }

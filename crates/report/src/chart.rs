@@ -2,13 +2,13 @@
 
 use serde::Serialize;
 
-use crate::verdict::Verdict;
+use crate::tier::Tier;
 
 /// One chart.
 #[derive(Debug, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub(crate) enum Chart {
-    /// Volume across, odds ratio upwards on a logarithmic axis.
+    /// Volume across, a ratio upwards on a logarithmic axis.
     Map {
         x_label: String,
         y_label: String,
@@ -83,7 +83,7 @@ pub(crate) struct MapPoint {
     pub(crate) lower: Option<f64>,
     pub(crate) upper: Option<f64>,
     pub(crate) size: f64,
-    pub(crate) verdict: Verdict,
+    pub(crate) tier: Tier,
     /// Shown when pointed at.
     pub(crate) told: String,
 }

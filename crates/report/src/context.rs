@@ -1,18 +1,13 @@
-//! What every section reads: the tables, the pipeline, and each journey's explanation.
+//! What every section reads: the tables, the pipeline, the period shown, and each journey's explanation.
 
 use std::collections::BTreeMap;
 
 use throughline_config::Pipeline;
-use throughline_engine::{EngineError, Figures, PublishedTables};
+use throughline_engine::{EngineError, Figures, KeyPeriod, PublishedTables};
 use throughline_plan::Lineage;
 
-use crate::explain::{AtLandmark, Explanation, explain_from};
+use crate::explain::{Explanation, InPeriod, KeyJourneys, Settings, explanation};
 use crate::numbers::day;
-use crate::verdict::Verdict;
-
-/// Every column of `fct_key_journeys` without which nothing can be said of churn.
-const KEY_JOURNEYS: [&str; 8] =
-    ["journey", "landmark", "segment", "status", "exposed", "unexposed", "adjusted_odds_ratio", "excess_churners"];
 
 /// Rows, or why there are none.
 pub(crate) type Found = Result<Vec<Figures>, String>;
@@ -20,46 +15,51 @@ pub(crate) type Found = Result<Vec<Figures>, String>;
 pub(crate) struct Context<'a> {
     pub(crate) pipeline: &'a Pipeline,
     pub(crate) tables: &'a PublishedTables<'a>,
-    /// By priority, those without a rank last.
+    pub(crate) settings: Settings,
+    /// By rank, those without one last.
     pub(crate) explanations: Vec<Explanation>,
-    /// Why there are no explanations.
-    pub(crate) no_churn: Option<String>,
+    /// Every period of every journey, or why nothing is told of leaving.
+    pub(crate) key_journeys: Result<KeyJourneys, String>,
     /// What the columns of every model are made of today, or why that cannot be told.
     pub(crate) lineage: Result<Lineage, String>,
     labels: BTreeMap<String, String>,
 }
 
 impl<'a> Context<'a> {
+    /// Reads what the pipeline has published, in `period` or else in the newest that is ranked.
+    ///
+    /// # Errors
+    /// A table cannot be read, or there is no such period.
     pub(crate) async fn gather(
         pipeline: &'a Pipeline,
         tables: &'a PublishedTables<'a>,
+        period: Option<&str>,
         lineage: Result<Lineage, String>,
     ) -> Result<Self, EngineError> {
-        let (explanations, labels) = (Vec::new(), BTreeMap::new());
-        let mut context = Self { pipeline, tables, explanations, no_churn: None, lineage, labels };
-        context.labels = context.read_labels().await?;
-        match context.rows("fct_key_journeys", &KEY_JOURNEYS, &[("segment", "all")]).await? {
-            Err(reason) => context.no_churn = Some(reason),
-            Ok(rows) => {
-                let mut journeys: Vec<String> = rows.iter().filter_map(|row| row.text("journey")).collect();
-                journeys.sort();
-                journeys.dedup();
-                for journey in &journeys {
-                    context.explanations.push(explain_from(tables, pipeline, journey).await?);
-                }
-                context.explanations.sort_by_key(|explanation| {
-                    let at = explanation.landmark.as_ref();
-                    (
-                        at.and_then(|at| at.priority_rank).unwrap_or(i64::MAX),
-                        std::cmp::Reverse(at.map_or(0, |at| at.exposed)),
-                        explanation.journey.clone(),
-                    )
-                });
-                if journeys.is_empty() {
-                    context.no_churn = Some("`fct_key_journeys` has no row yet".to_owned());
-                }
+        let mut key_journeys = KeyJourneys::read(tables, period).await?;
+        if let (Err(reason), Some(period)) = (&key_journeys, period) {
+            return Err(EngineError::refused(format!("there is no period {period}: {reason}"), ""));
+        }
+        let mut explanations = Vec::new();
+        if let Ok(known) = &key_journeys {
+            for journey in known.journeys() {
+                explanations.push(explanation(tables, pipeline, known, &journey).await?);
             }
         }
+        explanations.sort_by_key(|explanation| {
+            let at = explanation.period.as_ref();
+            (
+                at.and_then(|at| at.rank).unwrap_or(i64::MAX),
+                std::cmp::Reverse(at.and_then(|at| at.exposed_customers)),
+                explanation.journey.clone(),
+            )
+        });
+        if key_journeys.is_ok() && explanations.is_empty() {
+            key_journeys = Err("`fct_key_journeys` has no row yet".to_owned());
+        }
+        let (settings, labels) = (Settings::of(pipeline), BTreeMap::new());
+        let mut context = Self { pipeline, tables, settings, explanations, key_journeys, lineage, labels };
+        context.labels = context.read_labels().await?;
         Ok(context)
     }
 
@@ -118,46 +118,16 @@ impl<'a> Context<'a> {
         day(&self.tables.published().record.as_of)
     }
 
-    /// The latest matured landmark of any journey.
-    pub(crate) fn landmark(&self) -> Option<&AtLandmark> {
-        let matured = self.explanations.iter().filter_map(|explanation| explanation.landmark.as_ref());
-        matured.max_by(|left, right| left.landmark.cmp(&right.landmark))
-    }
-
-    /// Explanations with a landmark, by priority.
-    pub(crate) fn matured(&self) -> impl Iterator<Item = (&Explanation, &AtLandmark)> {
-        self.explanations.iter().filter_map(|explanation| Some((explanation, explanation.landmark.as_ref()?)))
-    }
-}
-
-/// `2026-Q2, 2026-07-01`.
-pub(crate) fn landmark_name(at: &AtLandmark) -> String {
-    match &at.period {
-        Some(period) => format!("{} (end of {period})", at.landmark),
-        None => at.landmark.clone(),
-    }
-}
-
-/// Whether a journey is linked to churn beyond chance, and which way.
-pub(crate) fn verdict(at: &AtLandmark, confidence: f64) -> Verdict {
-    let direction =
-        at.adjusted_odds_ratio.map(|ratio| ratio.value.ln()).or(at.excess_churners.map(|excess| excess.value));
-    verdict_of(&at.status, at.q_value, direction, confidence)
-}
-
-/// The same from the figures of a row.
-pub(crate) fn verdict_of(status: &str, q_value: Option<f64>, direction: Option<f64>, confidence: f64) -> Verdict {
-    if status != "ok" {
-        return Verdict::Unranked;
-    }
-    match (q_value, direction) {
-        (Some(q), Some(direction)) if q < 1.0 - confidence => {
-            if direction > 0.0 {
-                Verdict::More
-            } else {
-                Verdict::Fewer
-            }
+    /// The period that the page is about, or why there is none.
+    pub(crate) fn period(&self) -> Result<&KeyPeriod, &str> {
+        match &self.key_journeys {
+            Ok(known) => known.shown().ok_or("no period has figures yet"),
+            Err(reason) => Err(reason),
         }
-        _ => Verdict::Chance,
+    }
+
+    /// Explanations with figures of the period, by rank.
+    pub(crate) fn in_period(&self) -> impl Iterator<Item = (&Explanation, &InPeriod)> {
+        self.explanations.iter().filter_map(|explanation| Some((explanation, explanation.period.as_ref()?)))
     }
 }

@@ -1,330 +1,213 @@
 //! `throughline explain JOURNEY`: the published figures behind a journey's rank, gathered in one place.
 //!
-//! Everything is read from the tables of the last complete run; nothing is computed anew but sums of cells and the
-//! scaled ranks that a priority is made of. What a pipeline does not publish, [`Explanation::missing`] names.
+//! Everything is read from the tables of the last complete run; nothing is computed anew. What a pipeline does not
+//! publish, [`Explanation::missing`] names.
 
 mod facts;
+mod beside;
+mod settings;
+mod key_journeys;
 
 use std::collections::BTreeMap;
 
-use throughline_config::{Pipeline, Variable, closest};
-use throughline_engine::{EngineError, Figures, PrepareOptions, Published, PublishedTables};
+use throughline_config::{Pipeline, closest};
+use throughline_engine::{EngineError, Figures, KEY_JOURNEYS, KeyPeriod, PrepareOptions, Published, PublishedTables};
 
-pub use facts::{AtLandmark, Drivers, Explanation, NotMatured, Performance, Ranked, Stratum};
+pub use beside::{Drivers, Performance};
+pub use facts::{Explanation, InPeriod, Ranked, SinceTouchpoint, Together};
+pub(crate) use key_journeys::{KeyJourneys, TOGETHER, is_of, together};
+pub use settings::Settings;
 
-const KEY_JOURNEYS: &str = "fct_key_journeys";
 const ALL: &str = "all";
 
-/// Gathers what is published about `journey`.
+/// Gathers what is published about `journey`, in `period` or else in the newest period that is ranked.
 ///
 /// # Errors
-/// Nothing is published, the pipeline publishes no key journeys, or there is no such journey.
-pub async fn explain(options: PrepareOptions, journey: &str) -> Result<Explanation, EngineError> {
+/// Nothing is published, the pipeline publishes no key journeys, or there is no such journey or period.
+pub async fn explain(options: PrepareOptions, journey: &str, period: Option<&str>) -> Result<Explanation, EngineError> {
     let (pipeline, published) = Published::open_with_pipeline(options).await?;
     let tables = PublishedTables::of(&published).await?;
-    explain_from(&tables, &pipeline, journey).await
+    explain_from(&tables, &pipeline, journey, period).await
 }
 
 /// The same from tables that are open already.
 ///
 /// # Errors
-/// The pipeline publishes no key journeys, or there is no such journey.
+/// The pipeline publishes no key journeys, or there is no such journey or period.
 pub async fn explain_from(
     tables: &PublishedTables<'_>,
     pipeline: &Pipeline,
     journey: &str,
+    period: Option<&str>,
 ) -> Result<Explanation, EngineError> {
-    let published = tables.published();
     if !tables.has(KEY_JOURNEYS) {
         return Err(EngineError::refused(
-            format!("`{KEY_JOURNEYS}` is not published in {}", published.record.pipeline),
+            format!("`{KEY_JOURNEYS}` is not published in {}", tables.published().record.pipeline),
             format!("make it first: throughline run --select +{KEY_JOURNEYS}"),
         ));
     }
-    let reader = Reader { tables };
-    let rows = tables.rows(KEY_JOURNEYS, &[("journey", journey), ("segment", ALL)]).await?.unwrap_or_default();
-    if rows.is_empty() {
-        return Err(reader.unknown(journey, pipeline).await?);
+    let known = match KeyJourneys::read(tables, period).await? {
+        Ok(known) => known,
+        Err(reason) => return Err(EngineError::refused(reason, "its rows: throughline show fct_key_journeys")),
+    };
+    if !known.journeys().iter().any(|other| other == journey) {
+        return Err(unknown(tables, &known, journey, pipeline));
     }
-    let mut missing = BTreeMap::new();
+    explanation(tables, pipeline, &known, journey).await
+}
+
+fn unknown(tables: &PublishedTables<'_>, known: &KeyJourneys, journey: &str, pipeline: &Pipeline) -> EngineError {
+    if pipeline.journeys.contains_key(journey) {
+        return EngineError::refused(
+            format!(
+                "the journey `{journey}` is defined, but the tables as of {} do not have it",
+                tables.published().record.as_of
+            ),
+            "make them anew: throughline run",
+        );
+    }
+    let known = known.journeys();
+    let near = closest(journey, known.iter().map(String::as_str));
+    let near = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
+    EngineError::refused(format!("no journey `{journey}`"), format!("{near}published: {}", known.join(", ")))
+}
+
+/// What is published about a journey of the table.
+pub(crate) async fn explanation(
+    tables: &PublishedTables<'_>,
+    pipeline: &Pipeline,
+    known: &KeyJourneys,
+    journey: &str,
+) -> Result<Explanation, EngineError> {
+    let mut reader = Reader { tables, missing: BTreeMap::new() };
     let described = tables.rows("dim_journey", &[("journey", journey)]).await?;
     let described = described.and_then(|rows| rows.into_iter().next());
-    let windows = tables.rows("landmark", &[]).await?.unwrap_or_default();
-    let key = |row: &Figures| row.instant("landmark");
-    let latest =
-        rows.iter().filter(|row| row.text("status").as_deref() != Some("not_matured")).max_by_key(|row| key(row));
-    let strata = match latest {
-        Some(row) => reader.strata(journey, row, &mut missing).await?,
-        None => Vec::new(),
-    };
-    let landmark = latest.map(|row| at_landmark(row, &windows, &strata, pipeline));
-    if landmark.is_none() {
-        missing.insert("churn".to_owned(), "no landmark has matured yet".to_owned());
-    }
-    let not_matured = rows
-        .iter()
-        .filter(|row| {
-            row.text("status").as_deref() == Some("not_matured") && latest.is_none_or(|latest| key(row) > key(latest))
-        })
-        .map(|row| not_matured(row, &windows));
     let text = |name: &str| described.as_ref().and_then(|row| row.text(name));
+    let record = &tables.published().record;
     let mut explanation = Explanation {
         journey: journey.to_owned(),
         label: text("label"),
         owner: text("owner"),
-        as_of: published.record.as_of.clone(),
-        run_id: published.record.run_id.clone(),
-        confidence: number(pipeline, "confidence", 0.95),
-        minimum_arm: number(pipeline, "minimum_arm", 100.0) as i64,
-        minimum_churners: number(pipeline, "minimum_churners", 10.0) as i64,
+        as_of: record.as_of.clone(),
+        run_id: record.run_id.clone(),
+        settings: Settings::of(pipeline),
         eligible: text("eligible"),
+        eligible_from: text("eligible_from"),
+        eligible_until: text("eligible_until"),
         importance: described.as_ref().and_then(|row| row.whole("importance")),
         rationale: text("rationale"),
-        landmark,
-        not_matured: not_matured.collect(),
-        ranking: match latest {
-            Some(row) => reader.ranking(row).await?,
-            None => Vec::new(),
-        },
-        strata: strata.into_iter().map(|(stratum, _, _)| stratum).collect(),
-        performance: reader.performance(journey, &mut missing).await?,
-        drivers: None,
-        missing,
+        performance: reader.performance(journey).await?,
+        drivers: reader.drivers(journey).await?,
+        ..Explanation::default()
     };
-    explanation.not_matured.sort_by(|left, right| left.landmark.cmp(&right.landmark));
-    if let Some(row) = latest {
-        explanation.drivers = reader.drivers(journey, row, &mut explanation.missing).await?;
+    let Some(period) = known.shown() else {
+        reader.missing.insert("churn".to_owned(), "no period has figures yet".to_owned());
+        return Ok(Explanation { missing: reader.missing, ..explanation });
+    };
+    explanation.period = known.in_period(journey, period);
+    if explanation.period.is_none() {
+        reader.missing.insert("churn".to_owned(), format!("there are no figures of it in {}", period.name));
     }
-    Ok(explanation)
+    if explanation.period.as_ref().is_none_or(|at| at.status != "ok") {
+        explanation.last_ranked = known.last_ranked(journey, period).map(Box::new);
+    }
+    explanation.running = known.running(journey, period);
+    explanation.segments = reader.segments(journey, period).await?;
+    explanation.profile = reader.profile(journey, period).await?;
+    explanation.together = together(tables, period).await?;
+    explanation.ranking = known.ranking(period);
+    Ok(Explanation { missing: reader.missing, ..explanation })
 }
 
 /// What of the run's tables an explanation is made of.
 struct Reader<'a> {
     tables: &'a PublishedTables<'a>,
+    missing: BTreeMap<String, String>,
 }
 
 impl Reader<'_> {
-    async fn unknown(&self, journey: &str, pipeline: &Pipeline) -> Result<EngineError, EngineError> {
-        let rows = self.tables.rows(KEY_JOURNEYS, &[("segment", ALL)]).await?.unwrap_or_default();
-        let mut known: Vec<String> = rows.iter().filter_map(|row| row.text("journey")).collect();
-        known.sort();
-        known.dedup();
-        if pipeline.journeys.contains_key(journey) {
-            return Ok(EngineError::refused(
-                format!(
-                    "the journey `{journey}` is defined, but the tables as of {} do not have it",
-                    self.tables.published().record.as_of
-                ),
-                "make them anew: throughline run",
-            ));
-        }
-        let near = closest(journey, known.iter().map(String::as_str));
-        let near = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
-        Ok(EngineError::refused(format!("no journey `{journey}`"), format!("{near}published: {}", known.join(", "))))
-    }
-
-    /// The cells of a row's landmark, with the churners of the first seven days of either arm.
-    async fn strata(
-        &self,
-        journey: &str,
-        row: &Figures,
-        missing: &mut BTreeMap<String, String>,
-    ) -> Result<Vec<(Stratum, i64, i64)>, EngineError> {
-        let Some(rows) = self.tables.rows("fct_key_journeys_stratum", &[("journey", journey)]).await? else {
-            missing.insert("strata".to_owned(), "the pipeline publishes no fct_key_journeys_stratum".to_owned());
-            return Ok(Vec::new());
+    /// Rows of a table that a pipeline may lack; without it, the reason is kept under `what`.
+    async fn rows(
+        &mut self,
+        what: &str,
+        table: &str,
+        values: &[(&str, &str)],
+    ) -> Result<Option<Vec<Figures>>, EngineError> {
+        let needed: Vec<&str> = values.iter().map(|(column, _)| *column).collect();
+        let reason = if !self.tables.has(table) {
+            format!("the pipeline publishes no {table}")
+        } else {
+            let lacking = self.tables.lacking(table, &needed).await?;
+            if lacking.is_empty() {
+                return self.tables.rows(table, values).await;
+            }
+            format!("{table} has no column {}", lacking.join(", "))
         };
-        let at = row.instant("landmark");
-        let whole = |row: &Figures, name: &str| row.whole(name).unwrap_or(0);
-        let strata = rows.iter().filter(|row| row.instant("landmark") == at).filter_map(|row| {
-            let stratum = Stratum {
-                segment: row.text("segment")?,
-                tenure_band: row.text("tenure_band")?,
-                exposed: whole(row, "exposed"),
-                exposed_churners: whole(row, "a"),
-                unexposed: whole(row, "unexposed"),
-                unexposed_churners: whole(row, "c"),
-            };
-            Some((stratum, whole(row, "a_first_7_days"), whole(row, "c_first_7_days")))
-        });
-        let mut strata: Vec<(Stratum, i64, i64)> = strata.collect();
-        strata.sort_by(|(left, ..), (right, ..)| {
-            let key = |stratum: &Stratum| {
-                (std::cmp::Reverse(stratum.exposed), stratum.segment.clone(), stratum.tenure_band.clone())
-            };
-            key(left).cmp(&key(right))
-        });
-        Ok(strata)
+        self.missing.insert(what.to_owned(), reason);
+        Ok(None)
     }
 
-    async fn ranking(&self, row: &Figures) -> Result<Vec<Ranked>, EngineError> {
-        let at = row.instant("landmark");
-        let rows = self.tables.rows(KEY_JOURNEYS, &[("segment", ALL), ("status", "ok")]).await?.unwrap_or_default();
-        let ranked = rows.iter().filter(|row| row.instant("landmark") == at).filter_map(|row| {
-            Some(Ranked {
-                journey: row.text("journey")?,
-                data_rank: row.number("data_rank"),
-                expert_rank: row.number("expert_rank"),
-                priority_rank: row.whole("priority_rank"),
-                excess_churners_lower: row.number("excess_churners_lower"),
+    /// The journey's figures of each segment, by name.
+    async fn segments(&mut self, journey: &str, period: &KeyPeriod) -> Result<Vec<InPeriod>, EngineError> {
+        let rows = self.rows("segments", KEY_JOURNEYS, &[("journey", journey)]).await?.unwrap_or_default();
+        let of_segments = rows.iter().filter(|row| is_of(row, period) && row.text("segment").as_deref() != Some(ALL));
+        let mut segments: Vec<InPeriod> = of_segments.map(InPeriod::of).collect();
+        segments.sort_by(|left, right| left.segment.cmp(&right.segment));
+        Ok(segments)
+    }
+
+    async fn profile(&mut self, journey: &str, period: &KeyPeriod) -> Result<Vec<SinceTouchpoint>, EngineError> {
+        let values = [("journey", journey), ("segment", ALL)];
+        let rows = self.rows("profile", "fct_key_journeys_profile", &values).await?.unwrap_or_default();
+        let bands = rows.iter().filter(|row| is_of(row, period)).filter_map(|row| {
+            Some(SinceTouchpoint {
+                days: row.text("since_touchpoint")?,
+                person_days: row.whole("person_days"),
+                leavers: row.whole("leavers"),
+                adjusted_rate_ratio: row.estimate("adjusted_rate_ratio"),
+                reason: row.text("reason"),
             })
         });
-        let mut ranked: Vec<Ranked> = ranked.collect();
-        ranked.sort_by(|left, right| (left.priority_rank, &left.journey).cmp(&(right.priority_rank, &right.journey)));
-        Ok(ranked)
+        let mut bands: Vec<SinceTouchpoint> = bands.collect();
+        bands.sort_by_key(|band| {
+            let first = band.days.split('-').next().and_then(|days| days.trim().parse::<u32>().ok());
+            (first.unwrap_or(u32::MAX), band.days.clone())
+        });
+        Ok(bands)
     }
 
-    async fn performance(
-        &self,
-        journey: &str,
-        missing: &mut BTreeMap<String, String>,
-    ) -> Result<Vec<Performance>, EngineError> {
+    async fn performance(&mut self, journey: &str) -> Result<Vec<Performance>, EngineError> {
         let values = [("journey", journey), ("segment", ALL), ("period_kind", "quarter")];
-        let Some(mut rows) = self.tables.rows("fct_journey_performance", &values).await? else {
-            missing.insert("performance".to_owned(), "the pipeline publishes no fct_journey_performance".to_owned());
+        let Some(mut rows) = self.rows("performance", "fct_journey_performance", &values).await? else {
             return Ok(Vec::new());
         };
         rows.sort_by_key(|row| std::cmp::Reverse(row.instant("period_start")));
         if rows.is_empty() {
-            missing.insert("performance".to_owned(), "no instance has started yet".to_owned());
+            self.missing.insert("performance".to_owned(), "no instance has started yet".to_owned());
         }
-        let over = rows.iter().position(|row| row.text("completion_status").as_deref() == Some("ok"));
+        let over = rows.iter().position(|row| row.text("maturity").as_deref() == Some("mature"));
         if over.is_none() && !rows.is_empty() {
-            missing.insert("completion".to_owned(), "in no quarter is every instance over".to_owned());
+            self.missing.insert("completion".to_owned(), "in no quarter is every instance over".to_owned());
         }
         let mut places = vec![0];
         places.extend(over.filter(|place| *place > 0));
-        Ok(places.iter().filter_map(|&place| performance(rows.get(place)?)).collect())
+        Ok(places.iter().filter_map(|&place| Performance::of(rows.get(place)?)).collect())
     }
 
-    async fn drivers(
-        &self,
-        journey: &str,
-        row: &Figures,
-        missing: &mut BTreeMap<String, String>,
-    ) -> Result<Option<Drivers>, EngineError> {
-        let Some(rows) = self.tables.rows("fct_journey_drivers", &[("journey", journey)]).await? else {
-            missing.insert("drivers".to_owned(), "the pipeline publishes no fct_journey_drivers".to_owned());
-            return Ok(None);
+    /// The newest landmark, and the newest at which the models could be fitted, where that is an earlier one.
+    async fn drivers(&mut self, journey: &str) -> Result<Vec<Drivers>, EngineError> {
+        let Some(mut rows) = self.rows("drivers", "fct_journey_drivers", &[("journey", journey)]).await? else {
+            return Ok(Vec::new());
         };
-        let at = row.instant("landmark");
-        Ok(rows.iter().find(|row| row.instant("landmark") == at).and_then(|row| {
-            Some(Drivers {
-                landmark: row.day("landmark")?,
-                status: row.text("status")?,
-                reason: row.text("reason"),
-                responders: row.whole("responders"),
-                churners: row.whole("churners"),
-                touchpoint_r2: row.number("touchpoint_r2"),
-                journey_r2: row.number("journey_r2"),
-                touchpoint_auc: row.number("touchpoint_auc"),
-                journey_auc: row.number("journey_auc"),
-                journey_beyond_touchpoint_p_value: row.number("journey_beyond_touchpoint_p_value"),
-                touchpoint_beyond_journey_p_value: row.number("touchpoint_beyond_journey_p_value"),
-                verdict: row.text("verdict"),
-            })
-        }))
-    }
-}
-
-fn at_landmark(row: &Figures, windows: &[Figures], strata: &[(Stratum, i64, i64)], pipeline: &Pipeline) -> AtLandmark {
-    let window = window(row, windows);
-    let day = |name: &str| window.and_then(|window| window.day(name));
-    let whole = |name: &str| row.whole(name).unwrap_or(0);
-    let flags = row.text("flags").unwrap_or_default();
-    let early = |pick: fn(&(Stratum, i64, i64)) -> i64| (!strata.is_empty()).then(|| strata.iter().map(pick).sum());
-    AtLandmark {
-        landmark: row.day("landmark").unwrap_or_default(),
-        period: row.text("landmark_period"),
-        exposure_from: day("exposure_from"),
-        outcome_from: day("outcome_from"),
-        outcome_until: day("outcome_until"),
-        status: row.text("status").unwrap_or_default(),
-        reason: row.text("reason"),
-        flags: flags.split(", ").filter(|flag| !flag.is_empty()).map(str::to_owned).collect(),
-        instances: row.whole("instances"),
-        customers: row.whole("customers"),
-        eligible: row.whole("eligible"),
-        exposed: whole("exposed"),
-        unexposed: whole("unexposed"),
-        carried_over: whole("carried_over"),
-        censored: whole("censored"),
-        exposed_churners: whole("a"),
-        unexposed_churners: whole("c"),
-        exposed_churners_first_7_days: early(|(_, exposed, _)| *exposed),
-        unexposed_churners_first_7_days: early(|(_, _, unexposed)| *unexposed),
-        exposed_in_empty_margins: row.whole("exposed_in_empty_margins"),
-        sparse_exposed: row.whole("sparse_exposed"),
-        exposed_churn_rate: row.estimate("exposed_churn_rate"),
-        unexposed_churn_rate: row.estimate("unexposed_churn_rate"),
-        risk_difference: row.estimate("risk_difference"),
-        survival_difference: row.estimate("survival_difference"),
-        log_rank_p_value: row.number("log_rank_p_value"),
-        odds_ratio: row.estimate("odds_ratio"),
-        adjusted_odds_ratio: row.estimate("adjusted_odds_ratio"),
-        excess_churners: row.estimate("excess_churners"),
-        attributable_share: row.number("attributable_share"),
-        excess_revenue: row.number("excess_revenue"),
-        p_value: row.number("p_value"),
-        q_value: row.number("q_value"),
-        homogeneity_p_value: row.number("homogeneity_p_value"),
-        data_rank: row.number("data_rank"),
-        expert_rank: row.number("expert_rank"),
-        priority: row.number("priority"),
-        priority_rank: row.whole("priority_rank"),
-        agreement: row.text("agreement"),
-        priority_weight: number(pipeline, "priority_weight", 0.7),
-    }
-}
-
-fn window<'a>(row: &Figures, windows: &'a [Figures]) -> Option<&'a Figures> {
-    windows.iter().find(|window| window.instant("landmark") == row.instant("landmark"))
-}
-
-fn not_matured(row: &Figures, windows: &[Figures]) -> NotMatured {
-    NotMatured {
-        landmark: row.day("landmark").unwrap_or_default(),
-        outcome_until: window(row, windows).and_then(|window| window.day("outcome_until")),
-        exposed: row.whole("exposed"),
-        reason: row.text("reason"),
-    }
-}
-
-fn performance(row: &Figures) -> Option<Performance> {
-    Some(Performance {
-        period: row.text("period")?,
-        instances: row.whole("instances")?,
-        completed: row.whole("completed"),
-        abandoned: row.whole("abandoned"),
-        expired: row.whole("expired"),
-        restarted: row.whole("restarted"),
-        open: row.whole("open"),
-        completion_rate: row.estimate("completion_rate"),
-        completion_rate_target: row.number("completion_rate_target"),
-        completion_reason: row.text("completion_reason"),
-        duration_p50_s: row.number("duration_p50_s"),
-        duration_p50_s_target: row.number("duration_p50_s_target"),
-        duration_p90_s: row.number("duration_p90_s"),
-        contacts_per_instance: row.number("contacts_per_instance"),
-        contacts: row.whole("contacts"),
-        repeat_contact_rate: row.number("repeat_contact_rate"),
-        touchpoint_satisfaction: row.number("touchpoint_satisfaction"),
-        touchpoint_responses: row.whole("touchpoint_responses"),
-        journey_satisfaction: row.number("journey_satisfaction"),
-        journey_responses: row.whole("journey_responses"),
-        journey_satisfaction_target: row.number("journey_satisfaction_target"),
-        all_satisfied_instances: row.whole("all_satisfied_instances"),
-        touchpoint_answered_instances: row.whole("touchpoint_answered_instances"),
-        journey_satisfied_instances: row.whole("journey_satisfied_instances"),
-        journey_answered_instances: row.whole("journey_answered_instances"),
-    })
-}
-
-/// A variable of the pipeline as a number.
-fn number(pipeline: &Pipeline, name: &str, otherwise: f64) -> f64 {
-    match pipeline.variables.get(name).map(|variable| &variable.value) {
-        Some(Variable::Float(number)) => *number,
-        Some(Variable::Integer(number)) => *number as f64,
-        _ => otherwise,
+        rows.retain(|row| row.text("status").as_deref() != Some("not_matured"));
+        rows.sort_by_key(|row| std::cmp::Reverse(row.instant("landmark")));
+        if rows.is_empty() {
+            let reason = "nobody's leaving after a quarter's end is known yet".to_owned();
+            self.missing.insert("drivers".to_owned(), reason);
+        }
+        let told = rows.iter().position(|row| row.text("status").as_deref() == Some("ok"));
+        let mut places = vec![0];
+        places.extend(told.filter(|place| *place > 0));
+        Ok(places.iter().filter_map(|&place| Drivers::of(rows.get(place)?)).collect())
     }
 }

@@ -11,36 +11,45 @@ mod context;
 mod explain;
 mod numbers;
 mod page;
+mod ranking;
 mod sections;
 mod table;
-mod verdict;
+mod tier;
 pub mod words;
 
 use throughline_config::Pipeline;
 use throughline_engine::{EngineError, PrepareOptions, Published, PublishedTables, prepare};
 use throughline_plan::Lineage;
 
-pub use explain::{AtLandmark, Drivers, Explanation, NotMatured, Performance, Ranked, Stratum, explain, explain_from};
-pub use numbers::{count, fixed};
+pub use explain::{
+    Drivers, Explanation, InPeriod, Performance, Ranked, Settings, SinceTouchpoint, Together, explain, explain_from,
+};
+pub use numbers::{count, decimals_of, fixed, level, more_or_fewer, of_hundred, signed};
+pub use ranking::{Ranking, ranking};
+pub use tier::Tier;
 
 use crate::context::Context;
 
-/// The page of what a workspace's pipeline has published.
+/// The page of what a workspace's pipeline has published, in `period` or else in the newest that is ranked.
 ///
 /// # Errors
-/// Nothing is published yet, or a table cannot be read.
-pub async fn page(options: PrepareOptions) -> Result<String, EngineError> {
+/// Nothing is published yet, there is no such period, or a table cannot be read.
+pub async fn page(options: PrepareOptions, period: Option<&str>) -> Result<String, EngineError> {
     let (pipeline, published) = Published::open_with_pipeline(options.clone()).await?;
-    page_of(&pipeline, &published, lineage(options).await).await
+    page_of(&pipeline, &published, period, lineage(options).await).await
 }
 
 /// The page of a snapshot, as it was then.
 ///
 /// # Errors
-/// There is no such snapshot, or it cannot be read.
-pub async fn snapshot_page(options: PrepareOptions, snapshot: &str) -> Result<String, EngineError> {
+/// There is no such snapshot or period, or it cannot be read.
+pub async fn snapshot_page(
+    options: PrepareOptions,
+    snapshot: &str,
+    period: Option<&str>,
+) -> Result<String, EngineError> {
     let (pipeline, published) = Published::open_snapshot_with_pipeline(options.clone(), snapshot).await?;
-    page_of(&pipeline, &published, lineage(options).await).await
+    page_of(&pipeline, &published, period, lineage(options).await).await
 }
 
 /// Needs the schemas of the sources, which whoever only reads tables may not be allowed to see.
@@ -55,10 +64,11 @@ async fn lineage(options: PrepareOptions) -> Result<Lineage, String> {
 async fn page_of(
     pipeline: &Pipeline,
     published: &Published,
+    period: Option<&str>,
     lineage: Result<Lineage, String>,
 ) -> Result<String, EngineError> {
     let tables = PublishedTables::of(published).await?;
-    let context = Context::gather(pipeline, &tables, lineage).await?;
+    let context = Context::gather(pipeline, &tables, period, lineage).await?;
     let views = sections::views(&context).await?;
     page::render(&context, &views)
         .map_err(|error| EngineError::unexpected("the page cannot be made", format!("{error:#}")))

@@ -1,22 +1,23 @@
 //! The sections of the page, one file each, and who reads them.
 
-mod accounts;
-mod channels;
-mod columns;
-mod data;
-mod drivers;
-mod intervals;
-mod issues;
-mod journeys;
-mod landmarks;
-mod lineage;
-mod map;
-mod performance;
-mod ranking;
-mod satisfaction;
 mod short;
+mod map;
+mod ranking;
+mod periods;
+mod accounts;
+mod profile;
+mod satisfaction;
+mod performance;
 mod targets;
+mod channels;
+mod issues;
 mod triggers;
+mod intervals;
+mod drivers;
+mod journeys;
+mod data;
+mod lineage;
+mod columns;
 
 use throughline_engine::EngineError;
 
@@ -34,7 +35,7 @@ pub(crate) async fn views(context: &Context<'_>) -> Result<Vec<View>, EngineErro
                 short::section(context).await?,
                 map::section(context).await?,
                 ranking::section(context),
-                landmarks::section(context).await?,
+                periods::section(context),
                 accounts::section(context).await?,
             ],
         },
@@ -43,6 +44,7 @@ pub(crate) async fn views(context: &Context<'_>) -> Result<Vec<View>, EngineErro
             title: "Operations",
             question: "How does each journey perform, and who has to act?",
             sections: vec![
+                profile::section(context),
                 satisfaction::section(context).await?,
                 performance::section(context).await?,
                 targets::section(context).await?,

@@ -13,30 +13,34 @@
 //! This crate knows nothing of pipelines or engines; that the journey definitions under `pipelines/` find what is
 //! planted here is for the tests of the whole to show.
 
-mod block;
-mod calendar;
+// What is planted, and the tools of chance and time.
 mod catalogue;
-mod chance;
-mod defects;
-mod delivery;
-mod dice;
 mod effect;
-mod ending;
-mod error;
-mod everyday;
-mod excess;
-mod identity;
-mod lake;
-mod opinions;
-mod options;
+mod calendar;
+mod dice;
+// A customer's life: what happens, what it does to each day, how it ends.
 mod person;
-mod risk;
-mod satisfaction;
+mod spell;
 mod script;
 mod scripts;
-mod spell;
+mod everyday;
+mod opinions;
+mod risk;
+mod chance;
+mod ending;
+// The rows it leaves behind, and how source systems deliver them.
+mod block;
 mod tables;
+mod defects;
+mod lake;
+mod delivery;
+// What is known of it all.
+mod excess;
+mod satisfaction;
+mod identity;
 mod truth;
+mod options;
+mod error;
 
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,8 @@
-//! `pg_catalog`: the tables that clients look at to find out what there is.
+//! `pg_catalog`: the tables that clients read to find out what there is.
 //!
 //! They come from datafusion-pg-catalog. Added here is what it leaves empty, the comments of tables and columns, and
-//! numbers (oids) that are the same in every edition with the same tables, since clients look a table up by its name and
-//! then ask for more by its number.
+//! numbers (oids) that are the same in every edition with the same tables, since clients look a table up by its name
+//! and then ask for more by its number.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
@@ -69,7 +69,7 @@ pub(crate) async fn install(
     Ok(())
 }
 
-/// `pg_class` with the columns that it lacks and clients look at: options and grants, of which there are none.
+/// `pg_class` with the columns that it lacks and clients read: options and grants, of which there are none.
 fn with_missing(session: &SessionContext, relations: Arc<dyn TableProvider>) -> Result<Arc<dyn TableProvider>> {
     let nothing = || lit(ScalarValue::Utf8(None));
     let relations = session.read_table(relations)?;

@@ -1,7 +1,7 @@
 //! Queries that would take for ever before they run.
 //!
-//! Planning is work that no timeout interrupts, and its time grows with a power of the number of joins. A short text can
-//! hold many: a relation in WITH that names the one before it twice doubles with each.
+//! Planning is work that no timeout interrupts, and its time grows with a power of the number of joins. A short text
+//! can hold many: a relation in WITH that names the one before it twice doubles with each.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -17,8 +17,8 @@ const MOST_JOINS: usize = 60;
 /// Steps of a plan: what is read, filtered, joined, grouped.
 const MOST_STEPS: usize = 2_000;
 
-/// Refuses statements that name more relations than a plan may have steps, those behind a name in WITH counted each time
-/// the name stands.
+/// Refuses statements that name more relations than a plan may have steps, those behind a name in WITH counted each
+/// time the name stands.
 pub(crate) fn verify_short(statement: &Statement) -> Result<(), Failure> {
     let mut relations = Relations { open: vec![0], ..Relations::default() };
     // It always goes to the end.
@@ -34,7 +34,7 @@ pub(crate) fn verify_short(statement: &Statement) -> Result<(), Failure> {
 /// Counts relations.
 #[derive(Default)]
 struct Relations {
-    /// For the query that is looked at and those around it.
+    /// For the query that is being visited and those around it.
     open: Vec<usize>,
     /// Names in WITH, by where their query stands.
     names: HashMap<*const Query, String>,

@@ -1,8 +1,8 @@
-//! What the endpoint tells while it runs.
+//! What the endpoint reports while it runs.
 
 use std::net::SocketAddr;
 
-/// Hears what happens. Called from many tasks at once.
+/// Receives events. Called from many tasks at once.
 pub trait Observer: Send + Sync + 'static {
     /// Something happened.
     fn event(&self, event: &Event<'_>);
@@ -55,7 +55,7 @@ pub enum Event<'a> {
         /// Why.
         message: &'a str,
     },
-    /// A client is in.
+    /// A client has logged in.
     Connected {
         /// Counts up from 1.
         connection: u64,
@@ -66,7 +66,7 @@ pub enum Event<'a> {
         /// Who it says it is.
         user: &'a str,
     },
-    /// A client was turned away.
+    /// A client was refused.
     Refused {
         /// What it speaks.
         protocol: Protocol,
@@ -75,7 +75,7 @@ pub enum Event<'a> {
         /// Why.
         reason: &'a str,
     },
-    /// A client is gone.
+    /// A client has disconnected.
     Disconnected {
         /// Its number.
         connection: u64,
@@ -91,9 +91,9 @@ pub enum Event<'a> {
 /// What became of a query.
 #[derive(Debug)]
 pub struct QueryReport<'a> {
-    /// Whose it was.
+    /// The connection it came from.
     pub connection: u64,
-    /// How it came.
+    /// The protocol it came by.
     pub protocol: Protocol,
     /// Its text; of what is refused only the first words, since a password could stand further on.
     pub sql: &'a str,
@@ -101,7 +101,7 @@ pub struct QueryReport<'a> {
     pub run_id: &'a str,
     /// Rows handed on.
     pub rows: u64,
-    /// From the question to the last row.
+    /// From the query's arrival to its last row.
     pub seconds: f64,
     /// SQLSTATE and message, if it failed.
     pub failure: Option<(&'a str, &'a str)>,

@@ -1,4 +1,4 @@
-//! Why a query fails, with the code that clients look at (SQLSTATE).
+//! Why a query fails, with the code that clients read (SQLSTATE).
 
 use std::fmt;
 

@@ -138,7 +138,7 @@ const NOTHING_TO_SAY: [&str; 9] = [
     "pg_tablespace_location",
 ];
 
-/// Makes `schema` the one that clients are told unqualified names mean.
+/// Reports `schema` to clients as the one in which unqualified names are looked up.
 pub(crate) fn register_current_schema(session: &SessionContext, schema: &str) {
     session.register_udf(constant("current_schema", ScalarValue::from(schema)));
     let schema = schema.to_owned();

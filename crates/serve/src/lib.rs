@@ -1,11 +1,11 @@
 //! Read-only SQL over what a pipeline has published, on PostgreSQL's wire and on Arrow Flight SQL.
 //!
-//! In: [`Publications`](throughline_engine::Publications) and [`ServeOptions`]. Out: two listening ports. What happens is
-//! told to an [`Observer`]; this crate prints nothing and writes nothing.
+//! In: [`Publications`](throughline_engine::Publications) and [`ServeOptions`]. Out: two listening ports. What happens
+//! is reported to an [`Observer`]; this crate prints nothing and writes nothing.
 //!
-//! The way of a question: a connection (`postgres`, `flight`) proves who it is, its SQL is planned against one
-//! edition, the tables of one complete run, and `queries` runs the plan within the limits. An edition never
-//! changes; a newer run becomes a new one, and queries that run keep theirs.
+//! The way of a query: a connection (`postgres`, `flight`) proves who it is, its SQL is planned against one edition,
+//! the tables of one complete run, and `queries` runs the plan within the limits. An edition never changes; a newer run
+//! becomes a new one, and queries that run keep theirs.
 //!
 //! Invariants: nothing but a query is ever planned, so nothing can be written, set for others, or opened by a path or a
 //! URL. Rows are handed on as they come and held nowhere. No byte from a client reaches a parser before its length is
@@ -13,23 +13,23 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
-mod catalogue;
-mod complexity;
-mod edition;
-mod event;
-mod failure;
-mod flight;
-mod functions;
-mod objects;
 mod options;
 mod password;
-mod postgres;
-mod queries;
-mod schemas;
+mod tls;
 mod server;
 mod shared;
+mod edition;
+mod schemas;
+mod catalogue;
+mod objects;
+mod functions;
+mod postgres;
+mod flight;
+mod complexity;
+mod queries;
 mod stoppable;
-mod tls;
+mod event;
+mod failure;
 
 pub use event::{Event, Observer, Protocol, QueryReport};
 pub use options::{Limits, ServeError, ServeOptions, TlsFiles};

@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 pub(crate) const PG_CLASS: i32 = 1259;
 pub(crate) const PG_NAMESPACE: i32 = 2615;
 
-/// A comment belongs to an object of a catalogue table, or to one of its columns, counted from 1; 0 is the object itself.
+/// A comment belongs to an object of a catalogue table, or to one of its columns, counted from 1; 0 is the object
+/// itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Described {
     pub(crate) class: i32,

@@ -1,10 +1,11 @@
-//! Runs plans within the limits: so many at once, so long, and no longer than somebody wants the rows.
+//! Runs plans within the limits: a number of them at once, for a limited time, and only while the client wants the
+//! rows.
 //!
 //! Each query has two tasks. One pulls rows, hands them on through a channel of a few batches and holds the query's
-//! place. The other watches: whatever ends the query, the last row, an error, the time, a cancel, or that the other end of
-//! the channel is gone, it tells the client at once and stops the first, whose place goes to the next query when its
-//! work has really ended (`stoppable` is why that is soon). A client that stops reading cannot keep it: the clock runs on
-//! while the channel is full.
+//! place. The other watches: whatever ends the query, the last row, an error, the time, a cancel, or that the other end
+//! of the channel is gone, it informs the client at once and stops the first, whose place goes to the next query when
+//! its work has really ended (`stoppable` is why that is soon). A client that stops reading cannot keep it: the clock
+//! runs on while the channel is full.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -45,7 +46,7 @@ pub(crate) struct Queries {
     hidden: Hidden,
 }
 
-/// A question, with all that is known of who asks.
+/// A query to be run, with all that is known of the client.
 #[derive(Clone)]
 pub(crate) struct Asked {
     pub(crate) connection: u64,
@@ -55,7 +56,7 @@ pub(crate) struct Asked {
     pub(crate) run_id: Arc<str>,
     /// A shorter time than the endpoint's own.
     pub(crate) timeout: Option<Duration>,
-    /// Told when the client wants no more of what runs now.
+    /// Cancelled when the client wants no more rows of what runs now.
     pub(crate) cancel: CancellationToken,
 }
 
@@ -69,7 +70,7 @@ impl Queries {
         self.hidden.failure(failure.into())
     }
 
-    /// Tells of a question that came to nothing before it ran, and gives its failure as the client sees it.
+    /// Reports a query that failed before it ran, and returns its failure as the client sees it.
     pub(crate) fn failed(&self, asked: &Asked, failure: impl Into<Failure>) -> Failure {
         let failure = self.shown(failure);
         self.report(asked, Instant::now(), 0, Some(&failure));
@@ -244,7 +245,7 @@ impl Watch {
         let rows = self.rows.load(Ordering::Relaxed);
         report(self.observer.as_ref(), &self.asked, self.started, rows, outcome.as_ref().err());
         let last = outcome.map_or_else(Part::Failed, |()| Part::End);
-        // Nobody there to hear it is no failure.
+        // A client that is gone is no failure.
         let _ = sender.send(last).await;
     }
 }

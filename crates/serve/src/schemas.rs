@@ -18,7 +18,7 @@ pub(crate) struct Schema {
     pub(crate) tables: Vec<Table>,
 }
 
-/// A table; its columns' comments stand in the metadata of its fields.
+/// A table; its columns' comments are in the metadata of its fields.
 #[derive(Debug)]
 pub(crate) struct Table {
     pub(crate) name: String,

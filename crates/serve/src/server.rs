@@ -52,7 +52,7 @@ impl Server {
         let postgres = listener(&options, options.postgres_port, "--port").await?;
         let flight = listener(&options, options.flight_port, "--flight-port").await?;
 
-        told(observer.as_ref(), &edition);
+        report_serving(observer.as_ref(), &edition);
         let (publish, edition) = watch::channel(Arc::new(edition));
         let (stop, stopping) = watch::channel(false);
         let hidden = Hidden::new(publications.location_texts());
@@ -128,18 +128,18 @@ fn listening(shared: &Shared, protocol: Protocol, address: SocketAddr) {
     });
 }
 
-fn told(observer: &dyn Observer, edition: &Edition) {
+fn report_serving(observer: &dyn Observer, edition: &Edition) {
     observer.event(&Event::Serving { run_id: &edition.run_id, as_of: &edition.as_of, schemas: &edition.schemas });
 }
 
-/// Looks for newer runs until the endpoint stops. One that cannot be served is told once and tried again.
+/// Looks for newer runs until the endpoint stops. One that cannot be served is reported once and tried again.
 async fn refresh(
     publications: Publications,
     shared: Arc<Shared>,
     publish: watch::Sender<Arc<Edition>>,
     mut newest: String,
 ) {
-    let mut told_problem = String::new();
+    let mut reported_problem = String::new();
     loop {
         tokio::select! {
             () = shared.stopping() => return,
@@ -148,17 +148,17 @@ async fn refresh(
         match newer(&publications, &shared, &newest).await {
             Ok((found, edition)) => {
                 if let Some(edition) = edition {
-                    told(shared.observer.as_ref(), &edition);
+                    report_serving(shared.observer.as_ref(), &edition);
                     publish.send_replace(Arc::new(edition));
                 }
                 newest = found;
-                told_problem.clear();
+                reported_problem.clear();
             }
             Err(error) => {
                 let problem = error.to_string();
-                if problem != told_problem {
+                if problem != reported_problem {
                     shared.observer.event(&Event::NotRefreshed { message: &problem });
-                    told_problem = problem;
+                    reported_problem = problem;
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! What every connection needs: the options, the newest edition, and word of the endpoint's end.
+//! What every connection needs: the options, the newest edition, and the signal that the endpoint stops.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

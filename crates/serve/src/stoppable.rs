@@ -1,9 +1,9 @@
 //! Plans that stop when nobody wants their rows any more.
 //!
-//! Dropping a stream stops it where it gives its thread back. DataFusion's operators do so for each batch that they read
-//! from a table, and joins come to few of those: a join of joins makes millions of pairs out of one batch, and one whose
-//! condition no pair meets works on without an end. Here each join gives its thread back for the batches it makes, and
-//! its condition asks, before it looks at the next few thousand pairs, whether anybody waits for them.
+//! Dropping a stream stops it where it gives its thread back. DataFusion's operators do so for each batch that they
+//! read from a table, and joins come to few of those: a join of joins makes millions of pairs out of one batch, and one
+//! whose condition no pair meets works on without an end. Here each join gives its thread back for the batches it
+//! makes, and its condition asks, before it looks at the next few thousand pairs, whether anybody waits for them.
 
 use std::fmt::{Display, Formatter};
 use std::hash::{Hash, Hasher};

@@ -42,8 +42,8 @@ impl Endpoint {
         }
         let serve = [&["serve", "--port", "0", "--flight-port", "0", "--log-format", "json"], arguments].concat();
         let mut child = command(&serve).stderr(Stdio::piped()).spawn().map_err(|error| error.to_string())?;
-        let told = child.stderr.take().ok_or("standard error is not piped")?;
-        let mut lines = BufReader::new(told).lines();
+        let stderr = child.stderr.take().ok_or("standard error is not piped")?;
+        let mut lines = BufReader::new(stderr).lines();
         let mut listening = || -> Option<std::net::SocketAddr> {
             let mut events = lines.by_ref().map_while(Result::ok).filter_map(|line| serde_json::from_str(&line).ok());
             let event: Value = events.find(|event: &Value| event["event"] == "listening")?;
@@ -106,7 +106,7 @@ impl Drop for Endpoint {
 /// A refusal with its code, as the endpoint sent it.
 pub(crate) fn whole(error: &tokio_postgres::Error) -> String {
     match error.as_db_error() {
-        Some(told) => format!("{} {}", told.code().code(), told.message()),
+        Some(error) => format!("{} {}", error.code().code(), error.message()),
         None => error.to_string(),
     }
 }

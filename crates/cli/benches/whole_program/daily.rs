@@ -1,8 +1,8 @@
 //! What a daily run costs beside a full rebuild, and that both end in the same rows.
 //!
-//! The sample has two years; a run as of its last day makes the history, and the run of the day after is measured. Times
-//! are those of the whole process, from its start to its end. Bytes are told twice: those of the steps' scans, as the
-//! run's record has them, and all that the process read from files, footers, logs and tests included (Linux).
+//! The sample has two years; a run as of its last day makes the history, and the run of the day after is measured.
+//! Times are those of the whole process, from its start to its end. Bytes are shown twice: those of the steps' scans,
+//! as the run's record has them, and all that the process read from files, footers, logs and tests included (Linux).
 
 use std::fs::{self, File};
 use std::io::{BufReader, Read};

@@ -7,16 +7,16 @@
 #![allow(missing_docs)]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "tables are what was asked for")]
 
-mod calibration;
 #[path = "../shared/command_line.rs"]
 mod command_line;
 mod company;
-mod daily;
-mod excess;
-mod proportion;
-mod sheet;
-mod table;
 mod truths;
+mod excess;
+mod sheet;
+mod calibration;
+mod proportion;
+mod daily;
+mod table;
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! Tables of plain text, columns as wide as what stands in them.
+//! Tables of plain text, columns as wide as their cells.
 
 /// Prints a heading and rows; the first column is aligned to the left, the others to the right.
 pub(crate) fn print(title: &str, header: &[&str], rows: &[Vec<String>]) {

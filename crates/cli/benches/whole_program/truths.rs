@@ -135,8 +135,8 @@ fn satisfied_everywhere(company: &Company, sheet: &mut Sheet) -> Result<(), Stri
 /// Below so many responders, some ten of them churners, a comparison of two scores says nothing.
 const FEW: u64 = 200;
 
-/// Journey scores explain churn where experience matters, touchpoint scores hardly: McFadden R² of one score alone, over
-/// the responders of all landmarks who gave both.
+/// Journey scores explain churn where experience matters, touchpoint scores hardly: McFadden R² of one score alone,
+/// over the responders of all landmarks who gave both.
 fn drivers(company: &Company, sheet: &mut Sheet) -> Result<(), String> {
     let matters = list(&company.truth["journeys"]).iter().filter(|journey| journey["experience_matters"] == true);
     let names: Vec<String> = matters.map(|journey| format!("'{}'", text(&journey["journey"]))).collect();

@@ -1,4 +1,4 @@
-//! How what happens is told on standard error.
+//! How events are printed on standard error.
 
 use clap::ValueEnum;
 

@@ -50,7 +50,7 @@ pub(super) const DISCOVER_EXAMPLES: &str = "\
 Examples:
   throughline discover --top 5                           the strongest candidates
   throughline discover --yaml > pipelines/journeys/found.yaml
-  throughline discover --key order_id                    a customer's orders told apart";
+  throughline discover --key order_id                    a customer's orders kept apart";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum DiscoveryFormat {
@@ -76,7 +76,7 @@ pub(crate) struct DiscoverArguments {
     /// Patterns are looked for in the sequences of at most so many customers; figures are those of all.
     #[arg(long, value_name = "N", default_value_t = 50_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) customers: u32,
-    /// A column of the touchpoints that tells a customer's cases apart, e.g. `order_id`; rows without it are left out.
+    /// A column of the touchpoints that separates a customer's cases, e.g. `order_id`; rows without it are left out.
     #[arg(long, value_name = "COLUMN")]
     pub(crate) key: Option<String>,
 }
@@ -84,6 +84,7 @@ pub(crate) struct DiscoverArguments {
 pub(super) const EXPLAIN_EXAMPLES: &str = "\
 Examples:
   throughline explain onboarding
+  throughline explain onboarding --period 2026-07        in a month; without it, in the newest quarter that is ranked
   throughline explain onboarding --format json           the facts behind the words";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -96,6 +97,9 @@ pub(crate) enum ExplanationFormat {
 pub(crate) struct ExplainArguments {
     /// The journey, by the name of its definition.
     pub(crate) journey: String,
+    /// A quarter (2026-Q3) or month (2026-07); without it, the newest quarter that is ranked.
+    #[arg(long, value_name = "PERIOD")]
+    pub(crate) period: Option<String>,
     /// As it stood in a snapshot.
     #[arg(long, value_name = "NAME")]
     pub(crate) snapshot: Option<String>,
@@ -139,6 +143,7 @@ pub(super) const REPORT_EXAMPLES: &str = "\
 Examples:
   throughline report                                     report.html in this folder
   throughline report --out /srv/www/journeys.html        somewhere else; replaced as a whole
+  throughline report --period 2026-Q2                    the key journeys of an earlier quarter, or of a month
   throughline report --out - | gzip > report.html.gz     to standard output";
 
 #[derive(Debug, Args)]
@@ -146,6 +151,9 @@ pub(crate) struct ReportArguments {
     /// The file; one that is there is replaced. `-` is standard output.
     #[arg(long, short, default_value = "report.html", value_name = "FILE")]
     pub(crate) out: PathBuf,
+    /// The quarter (2026-Q3) or month (2026-07) whose key journeys are shown; without it, the newest that is ranked.
+    #[arg(long, value_name = "PERIOD")]
+    pub(crate) period: Option<String>,
     /// The page of a snapshot, as it was then.
     #[arg(long, value_name = "NAME")]
     pub(crate) snapshot: Option<String>,

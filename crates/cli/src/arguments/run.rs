@@ -1,4 +1,4 @@
-//! Arguments of the commands that make tables and test them, and of those that tell what a run does or did.
+//! Arguments of the commands that make tables and test them, and of those that show what a run does or did.
 
 use clap::{Args, ValueEnum};
 
@@ -17,7 +17,7 @@ Examples:
 
 #[derive(Debug, Args)]
 pub(crate) struct CheckArguments {
-    /// Opens no source: takes its columns from its `columns:`. Whether files have them is not looked at.
+    /// Opens no source: takes its columns from its `columns:`. Whether the files have them is not checked.
     #[arg(long)]
     pub(crate) offline: bool,
 }
@@ -44,10 +44,10 @@ pub(crate) struct SelectionArguments {
 /// What is to be rebuilt whatever the ledgers of incremental models say.
 #[derive(Debug, Args)]
 pub(crate) struct IntervalArguments {
-    /// Makes the whole history again, also of incremental models, and accepts an `--as-of` before the published one.
+    /// Rebuilds the whole history, also of incremental models, and accepts an `--as-of` before the published one.
     #[arg(long)]
     pub(crate) full_refresh: bool,
-    /// Makes incremental models again from this instant on at least; their history begins there when there is none yet.
+    /// Rebuilds incremental models since this instant at least; their history begins there when there is none yet.
     #[arg(long, value_name = "TIME")]
     pub(crate) start: Option<String>,
 }
@@ -64,7 +64,7 @@ error), `event` and, from the start of the run on, `run_id`:
 OpenLineage: without --openlineage, OPENLINEAGE_URL (with OPENLINEAGE_ENDPOINT, by default api/v1/lineage) says where to
 post. OPENLINEAGE_API_KEY is sent as bearer token; OPENLINEAGE_NAMESPACE names the jobs' namespace (default);
 OPENLINEAGE_PARENT_ID=namespace/job/run-id names the run that started this one; OPENLINEAGE_DISABLED=true turns it off.
-Events that cannot be delivered are told in a warning and never make a run fail.";
+Events that cannot be delivered cause a warning and never make a run fail.";
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
@@ -81,8 +81,8 @@ pub(crate) struct RunArguments {
     /// Stops at the first step that fails, instead of finishing those that do not depend on it.
     #[arg(long)]
     pub(crate) fail_fast: bool,
-    /// Goes on after the last good step of the last run, however that ended. A step is taken over only when everything it
-    /// was made from is the same: `--as-of`, definitions, files of sources, tables, the program.
+    /// Goes on after the last good step of the last run, however that ended. A step is taken over only when everything
+    /// it was made from is the same: `--as-of`, definitions, files of sources, tables, the program.
     #[arg(long)]
     pub(crate) retry: bool,
     /// In an object store: seconds after which the next run takes over from one that was killed and is not heard of.
@@ -94,10 +94,10 @@ pub(crate) struct RunArguments {
         value_parser = clap::value_parser!(u64).range(2..=3600)
     )]
     pub(crate) lease_seconds: u64,
-    /// How the run tells what happens: bars on a terminal and plain lines elsewhere, or one JSON object a line.
+    /// How progress is printed: bars on a terminal and plain lines elsewhere, or one JSON object a line.
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     pub(crate) log_format: LogFormat,
-    /// Tells OpenLineage what ran, read and wrote: `file:PATH` (one event a line) or `http://host:port`.
+    /// Reports to OpenLineage what ran, read and wrote: `file:PATH` (one event a line) or `http://host:port`.
     #[arg(long, value_name = "TARGET")]
     pub(crate) openlineage: Option<String>,
 }
@@ -108,7 +108,7 @@ Examples:
   throughline test --data --select fct_journey+  data tests of a model and all that read it
   throughline test --format json                one JSON object a test
 
-Unit tests stand in the files that the pipeline names under `unit_tests:`:
+Unit tests are in the files that the pipeline names under `unit_tests:`:
 
   a_paid_bill_is_two_touchpoints:
     model: touchpoints

@@ -53,7 +53,7 @@ pub(crate) struct ServeArguments {
     /// Connections of each protocol.
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) max_connections: u16,
-    /// How the endpoint tells what happens: plain lines, or one JSON object a line.
+    /// How the endpoint's events are printed: plain lines, or one JSON object a line.
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     pub(crate) log_format: LogFormat,
 }

@@ -51,7 +51,7 @@ pub(crate) struct SnapshotCreateArguments {
     /// Steps that run side by side.
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(crate) threads: u16,
-    /// How it tells what happens: bars on a terminal and plain lines elsewhere, or one JSON object a line.
+    /// How progress is printed: bars on a terminal and plain lines elsewhere, or one JSON object a line.
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     pub(crate) log_format: LogFormat,
 }
@@ -118,8 +118,8 @@ pub(crate) struct VacuumArguments {
     #[arg(long, default_value = "168h", value_name = "TIME", value_parser = hours_or_days)]
     pub(crate) retention: chrono::TimeDelta,
     /// Accepts less than 168 h. Readers that began longer ago than the retention lose files under their hands and fail.
-    /// No run of any pipeline in the warehouse and no snapshot in the making may be under way: exit code 4 names it. The
-    /// published tables stay whole.
+    /// No run of any pipeline in the warehouse and no snapshot in the making may be under way: exit code 4 names it.
+    /// The published tables stay whole.
     #[arg(long)]
     pub(crate) force: bool,
 }

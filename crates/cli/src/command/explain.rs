@@ -11,12 +11,13 @@ use crate::terminal::{put, text_width, wrapped};
 /// Prints why a journey is ranked where it is, from the tables of the last complete run or of a snapshot.
 pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &ExplainArguments) -> Result<(), Exit> {
     let options = options(workspace)?;
+    let period = arguments.period.as_deref();
     let explanation = match &arguments.snapshot {
         Some(snapshot) => {
             let (pipeline, published) = Published::open_snapshot_with_pipeline(options, snapshot).await?;
-            explain_from(&PublishedTables::of(&published).await?, &pipeline, &arguments.journey).await?
+            explain_from(&PublishedTables::of(&published).await?, &pipeline, &arguments.journey, period).await?
         }
-        None => explain(options, &arguments.journey).await?,
+        None => explain(options, &arguments.journey, period).await?,
     };
     match arguments.format {
         ExplanationFormat::Json => {

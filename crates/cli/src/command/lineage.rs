@@ -1,8 +1,8 @@
 //! `throughline lineage`.
 
+mod relations;
 mod columns;
 mod direction;
-mod relations;
 
 use throughline_config::closest;
 use throughline_plan::{ColumnOf, Plan};

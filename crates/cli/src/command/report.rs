@@ -11,9 +11,10 @@ use crate::terminal::{bytes, put, say};
 
 /// Writes the page of what is published or frozen, to a file or to standard output.
 pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &ReportArguments) -> Result<(), Exit> {
+    let period = arguments.period.as_deref();
     let page = match &arguments.snapshot {
-        Some(snapshot) => snapshot_page(options(workspace)?, snapshot).await?,
-        None => page(options(workspace)?).await?,
+        Some(snapshot) => snapshot_page(options(workspace)?, snapshot, period).await?,
+        None => page(options(workspace)?, period).await?,
     };
     if arguments.out.as_os_str() == "-" {
         return put(&page);

@@ -13,7 +13,7 @@ use crate::openlineage;
 use crate::signal::Interruptions;
 use crate::terminal::{print_ranking, print_summary, run_observer, say};
 
-/// Runs the plan, tells how it goes, and ends with the ranked journeys where the pipeline has them.
+/// Runs the plan, shows its progress, and ends with the ranked journeys where the pipeline has them.
 pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &RunArguments) -> Result<(), Exit> {
     let mut interruptions = Interruptions::new();
     let until = match &arguments.end {
@@ -36,12 +36,12 @@ pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &RunArguments
         stop: stop.clone(),
     };
     let observer = run_observer(arguments.log_format);
-    let (observer, told) = openlineage::with_lineage(observer, arguments.openlineage.as_deref(), &prepared).await?;
+    let (observer, lineage) = openlineage::with_lineage(observer, arguments.openlineage.as_deref(), &prepared).await?;
     let record = tokio::select! {
         record = run_plan(&prepared, &options, &observer) => record?,
         () = interrupted_twice(&mut interruptions, &stop) => return Err(Exit::interrupted()),
     };
-    drop(told);
+    drop(lineage);
     drop(observer);
     if arguments.log_format == LogFormat::Text {
         print_summary(&record, &prepared);
@@ -49,7 +49,7 @@ pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &RunArguments
             let published = Published::of(&prepared, record.clone());
             // The tables are published whatever can be shown of them: a pipeline's own `fct_key_journeys` may have
             // other columns.
-            match print_ranking(&published).await {
+            match print_ranking(&published, &prepared.plan.pipeline).await {
                 Ok(Some(first)) => say(&next_steps(&first)),
                 Ok(None) => {}
                 Err(error) => say(&format!("\nThe ranking cannot be shown: {error}")),

@@ -15,7 +15,8 @@ use crate::terminal::{ServingJson, ServingWords};
 
 /// Where the password is, if not in a file.
 const PASSWORD: &str = "THROUGHLINE_PASSWORD";
-/// Memory of all queries together, unless `--memory-limit` says otherwise: strangers' queries are never without a limit.
+/// Memory of all queries together, unless `--memory-limit` says otherwise: strangers' queries are never without a
+/// limit.
 const MEMORY: usize = 2 * 1024 * 1024 * 1024;
 /// How often to look for a newer run.
 const REFRESH: Duration = Duration::from_secs(1);

@@ -16,11 +16,11 @@ const RANKED: [&str; 2] = ["fct_key_journeys", "mart_planning"];
 pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &ShowArguments) -> Result<(), Exit> {
     let options = in_stored_order(options(workspace)?);
     let snapshot = match &arguments.snapshot {
-        Some(snapshot) => Some(Published::open_snapshot(options.clone(), snapshot).await?),
+        Some(snapshot) => Some(Published::open_snapshot_with_pipeline(options.clone(), snapshot).await?),
         None => None,
     };
     let frame = match &snapshot {
-        Some(snapshot) => snapshot.table(&arguments.model).await?,
+        Some((_, snapshot)) => snapshot.table(&arguments.model).await?,
         None => throughline_engine::show(options.clone(), &arguments.model).await?,
     };
     rows(frame, arguments.limit, &arguments.output).await?;
@@ -28,12 +28,12 @@ pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &ShowArgument
     if arguments.limit.0 == Some(0) || !is_for_people || !RANKED.contains(&arguments.model.as_str()) {
         return Ok(());
     }
-    let published = match snapshot {
+    let (pipeline, published) = match snapshot {
         Some(snapshot) => snapshot,
-        None => Published::open(options).await?,
+        None => Published::open_with_pipeline(options).await?,
     };
     // A pipeline's own tables of these names may have other columns; the rows stand above all the same.
-    if let Err(error) = print_ranking(&published).await {
+    if let Err(error) = print_ranking(&published, &pipeline).await {
         say(&format!("\nThe ranking cannot be shown: {error}"));
     }
     Ok(())

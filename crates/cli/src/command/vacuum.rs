@@ -34,7 +34,7 @@ pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &VacuumArgume
     } else {
         tabulate(&report)?;
     }
-    tell(&report, arguments.dry_run);
+    print_summary(&report, arguments.dry_run);
     match report.failed.as_slice() {
         [] => Ok(()),
         failed if failed.iter().any(|(_, error)| error.kind() == FailureKind::Internal) => Err(Exit::internal()),
@@ -68,7 +68,7 @@ fn tabulate(report: &VacuumReport) -> Result<(), Exit> {
     if any { put(&format!("{}\n", fitted(table))) } else { Ok(()) }
 }
 
-fn tell(report: &VacuumReport, dry_run: bool) {
+fn print_summary(report: &VacuumReport, dry_run: bool) {
     for vacuumed in &report.tables {
         if let Some(reason) = &vacuumed.skipped {
             say(&format!("`{}` is left as it is: {reason}", vacuumed.table));

@@ -9,8 +9,8 @@ const KEPT_WHOLE: usize = 24;
 /// In front of what stands below a row's name.
 const INDENT: &str = "   ";
 
-/// The table as lines that fit its width. Where not even its longest words fit side by side, each row is a paragraph: its
-/// name, below it the other cells with their headings.
+/// The table as lines that fit its width. Where not even its longest words fit side by side, each row is a paragraph:
+/// its name, below it the other cells with their headings.
 pub(crate) fn fitted(mut table: Table) -> String {
     let (Some(width), Some(least)) = (table.width(), least_widths(&table)) else { return table.to_string() };
     if !fits(&table) {

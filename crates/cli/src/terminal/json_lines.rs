@@ -8,7 +8,7 @@ use throughline_engine::{Event, Observer, StepStatus};
 
 use crate::terminal::say;
 
-/// Tells every event except progress, each with its time, level and run.
+/// Prints every event except progress, each with its time, level and run.
 pub(crate) struct JsonLines {
     run_id: OnceLock<String>,
 }

@@ -11,7 +11,7 @@ use throughline_engine::{Event, Observer, StepRecord, StepStatus};
 use crate::exit::stderr_has_colour;
 use crate::terminal::{bytes, count, say, seconds};
 
-/// Tells a person how a run goes.
+/// Shows a person how a run goes.
 pub(crate) struct Progress {
     bars: Option<MultiProgress>,
     running: Mutex<HashMap<String, ProgressBar>>,
@@ -24,9 +24,9 @@ impl Progress {
         Self { bars, running: Mutex::default() }
     }
 
-    fn tell(&self, line: &str) {
-        let told = self.bars.as_ref().map(|bars| bars.println(line).is_ok());
-        if told != Some(true) {
+    fn print(&self, line: &str) {
+        let printed = self.bars.as_ref().map(|bars| bars.println(line).is_ok());
+        if printed != Some(true) {
             say(line);
         }
     }
@@ -50,10 +50,10 @@ impl Progress {
         {
             bar.finish_and_clear();
         }
-        self.tell(&line(record, stderr_has_colour()));
+        self.print(&line(record, stderr_has_colour()));
         for test in record.tests.iter().filter(|test| !test.passed) {
             let word = if test.severity == "error" { "test failed" } else { "test warns" };
-            self.tell(&format!(
+            self.print(&format!(
                 "      {word}: {} ({} rows), {}",
                 test.test,
                 count(test.count.unsigned_abs()),
@@ -61,10 +61,10 @@ impl Progress {
             ));
         }
         if let Some(error) = &record.error {
-            self.tell(&format!("      {error}"));
+            self.print(&format!("      {error}"));
         }
         if let Some(help) = &record.help {
-            self.tell(&format!("      help: {help}"));
+            self.print(&format!("      help: {help}"));
         }
     }
 }
@@ -72,7 +72,7 @@ impl Progress {
 impl Observer for Progress {
     fn event(&self, event: &Event<'_>) {
         match event {
-            Event::RunStarted { run_id, steps } => self.tell(&format!("run {run_id}: {} steps", steps.len())),
+            Event::RunStarted { run_id, steps } => self.print(&format!("run {run_id}: {} steps", steps.len())),
             Event::StepStarted { step } => self.start(step),
             Event::StepProgress { step, rows } => {
                 if let Ok(running) = self.running.lock()
@@ -82,8 +82,8 @@ impl Observer for Progress {
                 }
             }
             Event::StepFinished { record } => self.finish(record),
-            Event::Warning { message } => self.tell(&format!("warning: {message}")),
-            Event::Note { message } => self.tell(message),
+            Event::Warning { message } => self.print(&format!("warning: {message}")),
+            Event::Note { message } => self.print(message),
             Event::RunFinished { .. } => {}
         }
     }
@@ -109,7 +109,7 @@ fn line(record: &StepRecord, colour: bool) -> String {
     if let Some(increment) = &record.increment
         && let Some(from) = &increment.from
     {
-        line.push_str(&format!(" · {} written again from {from}", count(increment.written)));
+        line.push_str(&format!(" · {} rebuilt since {from}", count(increment.written)));
         if let Some(replaced) = increment.replaced_ids.filter(|replaced| *replaced > 0) {
             line.push_str(&format!(", {} ids replaced", count(replaced)));
         }

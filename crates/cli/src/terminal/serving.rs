@@ -1,4 +1,4 @@
-//! What the endpoint tells, in words or as JSON, a line each on standard error.
+//! What the endpoint reports, in words or as JSON, a line each on standard error.
 
 use chrono::{SecondsFormat, Utc};
 use serde_json::{Value, json};

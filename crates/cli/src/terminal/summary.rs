@@ -22,9 +22,6 @@ pub(crate) fn print_summary(record: &RunRecord, prepared: &Prepared) {
     if !conservation.is_empty() {
         say(&format!("\n{}", on_terminal(&conservation_title(&conservation))));
         say(&fitted(conservation_table(&conservation)));
-        for row in conservation.iter().filter(|row| !row.holds()) {
-            say(&format!("warning: the touchpoints of `{}` do not add up; please report this", row.journey));
-        }
     }
     say("");
     for line in last_lines(record, prepared) {
@@ -48,7 +45,7 @@ fn triggers(triggers: &[TriggerRecord]) -> Option<String> {
         named.extend(new.map(|trigger| format!("{} {} ({severity})", count(trigger.fired), trigger.trigger)));
     }
     let named = if named.is_empty() { String::new() } else { format!(": {}", named.join(" · ")) };
-    Some(format!("triggers: {} fired anew of {} that hold{named}", count(fired), count(holding)))
+    Some(format!("triggers: {} new of {} firings{named}", count(fired), count(holding)))
 }
 
 fn rejected_rows(steps: &[StepRecord]) -> Option<Table> {

@@ -2,7 +2,7 @@
 """Kills, interrupts and races runs, and looks at what readers see in between and what a rerun makes of it.
 
 Most runs are of the small workspace that `init` writes, some of the repository's pipeline on a small sample, whose
-incremental tables are made again from the earlier cut on where the later follows it. Most of the time a run replaces a
+incremental tables are rebuilt since the earlier cut where the later follows it. Most of the time a run replaces a
 complete set of tables by that of another cut, else it is the first in its warehouse. After each fault three readers look:
 `throughline query`, another program that reads the versions of the newest complete run, and one that reads each table at
 its newest version. Then the run is repeated, every other time with --retry, and all tables are held against those of a
@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from program import EARLIER, LATER, Hangs, Outcome, Program, end, events, options, sample, small_workspace, workspace
+from program import EARLIER, LATER, Hangs, Outcome, Program, end, events, options, projects
 from tables import (
     LOG,
     Folder,
@@ -49,10 +49,7 @@ class Laboratory:
         self.expected, self.heads, self.digests, self.seconds = {}, {}, {}, 0.0
         program, warehouse = self.at("undisturbed")
         for cut in (EARLIER, LATER):
-            done = program.run(cut)
-            if done.code:
-                sys.exit(f"the undisturbed run failed with {done.code}:\n{done.stderr[-3000:]}")
-            self.seconds = done.seconds
+            self.seconds = program.undisturbed(cut).seconds
             if cut == EARLIER:
                 self.first_log = published(warehouse).get(LOG)
                 self.sql = digest_query(published(warehouse))
@@ -64,7 +61,7 @@ class Laboratory:
         if same(self.expected[EARLIER], self.expected[LATER]):
             sys.exit("the two cuts have the same rows, so nothing would be seen")
         self.log = published(warehouse).get(LOG)
-        # The tables of which the later cut makes only a part again.
+        # The tables of which the later cut rebuilds only a part.
         steps = complete(warehouse)["steps"]
         self.incremental = [step["step"] for step in steps if (step.get("increment") or {}).get("from")]
         shutil.copytree(work / "undisturbed", work / "standing")
@@ -111,8 +108,8 @@ class Trial:
         self.after = laboratory.expected[self.cut]
         self.increments = bool(laboratory.incremental) and not fresh and self.cut == LATER
 
-    def told(self, fault: str) -> str:
-        """The fault, apart for runs that make only a part of incremental tables again."""
+    def label(self, fault: str) -> str:
+        """The fault's name, another one where the run rebuilds only a part of incremental tables."""
         return f"{fault}, increments" if self.increments else fault
 
     def next_entry(self, table: str) -> Path:
@@ -175,7 +172,7 @@ def kill_at_an_instant(trial: Trial, dice: random.Random) -> Outcome:
 
 
 def kill_after_a_step(trial: Trial, dice: random.Random) -> Outcome:
-    """Right after a step is told, and so just after a commit and just before the next."""
+    """Right after a step is reported, and so just after a commit and just before the next."""
     run = trial.program.start_run(trial.cut)
     at, seen = dice.randrange(1, 2 + int(1.4 * len(trial.after))), 0
     for line in run.stderr:
@@ -208,7 +205,7 @@ def kill_before_an_incremental_commit(trial: Trial, dice: random.Random) -> Outc
 
 
 def kill_after_an_incremental_commit(trial: Trial, dice: random.Random) -> Outcome:
-    """As soon as the log entry of an incremental table is seen: before anything is told of it."""
+    """As soon as the log entry of an incremental table is seen: before anything is reported of it."""
     entry = trial.next_entry(dice.choice(trial.laboratory.incremental))
     run = trial.program.start_run(trial.cut)
     while not entry.exists() and run.poll() is None:
@@ -258,7 +255,7 @@ def faults(laboratory: Laboratory, kills: int, tally: Tally) -> None:
     for number in range(kills):
         fault, apply, _ = names[number % len(names)]
         trial = Trial(laboratory, fresh=dice.random() < laboratory.fresh)
-        fault = trial.told(fault)
+        fault = trial.label(fault)
         try:
             outcome = apply(trial, dice)
             if apply is interrupt and outcome.code not in (0, 130):
@@ -284,7 +281,7 @@ def races(laboratory: Laboratory, pairs: int, tally: Tally) -> None:
     for number in range(pairs):
         kind = kinds[number % len(kinds)]
         trial = Trial(laboratory, fresh=dice.random() < laboratory.fresh)
-        fault = trial.told(f"race: {kind}")
+        fault = trial.label(f"race: {kind}")
         try:
             first = trial.program.start_run(trial.cut)
             lock = trial.warehouse.path / "_locks" / "key_journeys.json"
@@ -354,17 +351,14 @@ def main() -> int:
         ("--disks", 8, "runs on a disk that is full"),
         ("--whole", 5, "one in so many of each is of the whole pipeline"),
     )
-    binary, work, repository = given.throughline, given.work, given.repository
-    sample(binary, work / "lake", given.customers)
-    small = small_workspace(repository, work / "small workspace")
-    whole = workspace(repository, work / "whole pipeline")
+    small, whole = projects(given)
     tally, began = Tally(), time.monotonic()
     share = lambda number: -(-number // given.whole)
     for project, lake, of in (
-        (small, small / "data" / "lake", lambda number: number - share(number)),
-        (whole, work / "lake", share),
+        (*small, lambda number: number - share(number)),
+        (*whole, share),
     ):
-        laboratory = Laboratory(binary, project, work / f"{project.name}, warehouses", lake, given.seed)
+        laboratory = Laboratory(given.throughline, project, given.work / f"{project.name}, warehouses", lake, given.seed)
         faults(laboratory, of(given.kills), tally)
         races(laboratory, of(given.pairs), tally)
         full_disks(laboratory, of(given.disks), tally)

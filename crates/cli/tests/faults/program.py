@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,6 +95,13 @@ class Program:
         """`run`, whatever cut is published."""
         return self.call(*run_arguments(cut), *more, before=before)
 
+    def undisturbed(self, cut: str) -> Outcome:
+        """`run` without a fault, which has to succeed: other runs are compared with its tables."""
+        done = self.run(cut)
+        if done.code:
+            sys.exit(f"the undisturbed run as of {cut} failed with {done.code}:\n{done.stderr[-3000:]}")
+        return done
+
     def start_run(self, cut: str, *more: str, before: tuple[str, ...] = ()) -> subprocess.Popen:
         """Starts `run`."""
         return self.start(*run_arguments(cut), *more, before=before)
@@ -168,3 +176,11 @@ def sample(binary: Path, folder: Path, customers: int) -> None:
     subprocess.run(
         [str(binary), "sample", "--customers", str(customers), "--out", str(folder)], check=True, capture_output=True
     )
+
+
+def projects(given: argparse.Namespace) -> tuple[tuple[Path, Path], tuple[Path, Path]]:
+    """The small workspace and the whole pipeline, each with its lake, in the folder to work in."""
+    sample(given.throughline, given.work / "lake", given.customers)
+    small = small_workspace(given.repository, given.work / "small")
+    whole = workspace(given.repository, given.work / "whole")
+    return (small, small / "data" / "lake"), (whole, given.work / "lake")

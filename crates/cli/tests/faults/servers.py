@@ -32,7 +32,7 @@ def free_port() -> int:
 
 
 @dataclass
-class Told:
+class Refusal:
     """Settings with which the program must end with a code and these words, and without a secret."""
 
     what: str
@@ -82,7 +82,7 @@ class Store:
     def place(self, prefix: str, bucket: str = BUCKET) -> str:
         return f"{self.scheme}://{bucket}/{prefix}"
 
-    def refusals(self) -> list[Told]:
+    def refusals(self) -> list[Refusal]:
         """Settings that are wrong for this store."""
         return []
 
@@ -139,13 +139,13 @@ class S3(Store):
         options = S3.environment(self, self.server_port) | {"AWS_ALLOW_HTTP": "true"}
         return f"s3://{BUCKET}/{prefix}", options
 
-    def refusals(self) -> list[Told]:
+    def refusals(self) -> list[Refusal]:
         few = {"AWS_MAX_ATTEMPTS": "3"}
         none = {"AWS_EC2_METADATA_DISABLED": "true"}
         return [
-            Told("no credentials", 2, ["AWS_ACCESS_KEY_ID"], none, unset=["AWS_ACCESS_KEY_ID"]),
-            Told("an endpoint where nobody listens", 2, ["cannot be reached", "AWS_ENDPOINT_URL"], few | {"AWS_ENDPOINT_URL": NOBODY}),
-            Told("a number of attempts that is none", 2, ["AWS_MAX_ATTEMPTS"], {"AWS_MAX_ATTEMPTS": "0"}),
+            Refusal("no credentials", 2, ["AWS_ACCESS_KEY_ID"], none, unset=["AWS_ACCESS_KEY_ID"]),
+            Refusal("an endpoint where nobody listens", 2, ["cannot be reached", "AWS_ENDPOINT_URL"], few | {"AWS_ENDPOINT_URL": NOBODY}),
+            Refusal("a number of attempts that is none", 2, ["AWS_MAX_ATTEMPTS"], {"AWS_MAX_ATTEMPTS": "0"}),
         ]  # fmt: skip
 
 
@@ -176,7 +176,7 @@ class SeaweedFS(S3):
         data = work / "seaweedfs"
         data.mkdir(exist_ok=True)
         ports = {name: free_port() for name in ("master", "volume", "filer")}
-        # gRPC listens 10,000 above each port unless told otherwise.
+        # gRPC listens 10,000 above each port unless it is set otherwise.
         grpc = [f"-{name}.port.grpc={free_port()}" for name in ports] + [f"-s3.port.grpc={free_port()}"]
         return [
             str(Path(sys.executable).with_name("weed")), "server", f"-dir={data}",
@@ -186,12 +186,12 @@ class SeaweedFS(S3):
             *(f"-{name}.port={port}" for name, port in ports.items()), *grpc,
         ]  # fmt: skip
 
-    def refusals(self) -> list[Told]:
+    def refusals(self) -> list[Refusal]:
         reader = {"AWS_ACCESS_KEY_ID": READER, "AWS_SECRET_ACCESS_KEY": READER_SECRET}
         return super().refusals() + [
-            Told("a wrong secret", 2, ["SignatureDoesNotMatch", "AWS_SECRET_ACCESS_KEY"], {"AWS_SECRET_ACCESS_KEY": "wrong-secret-12"}),
-            Told("a wrong key", 2, ["InvalidAccessKeyId", "AWS_ACCESS_KEY_ID"], {"AWS_ACCESS_KEY_ID": "nobody"}),
-            Told("a warehouse that may only be read", 1, ["AccessDenied", "grant read, write and list"], reader),
+            Refusal("a wrong secret", 2, ["SignatureDoesNotMatch", "AWS_SECRET_ACCESS_KEY"], {"AWS_SECRET_ACCESS_KEY": "wrong-secret-12"}),
+            Refusal("a wrong key", 2, ["InvalidAccessKeyId", "AWS_ACCESS_KEY_ID"], {"AWS_ACCESS_KEY_ID": "nobody"}),
+            Refusal("a warehouse that may only be read", 1, ["AccessDenied", "grant read, write and list"], reader),
         ]  # fmt: skip
 
 
@@ -265,20 +265,20 @@ class Azurite(Store):
             expiry=datetime.now(UTC) + timedelta(**until),
         )
 
-    def refusals(self) -> list[Told]:
+    def refusals(self) -> list[Refusal]:
         key = ["AZURE_STORAGE_ACCOUNT_KEY"]
         few = {"AZURE_MAX_ATTEMPTS": "3"}
         reader = {"AZURE_STORAGE_SAS_TOKEN": self.token("rl", hours=1)}
         late = {"AZURE_STORAGE_SAS_TOKEN": self.token("racwdl", hours=-1)}
         return [
-            Told("no account", 2, ["AZURE_STORAGE_ACCOUNT_NAME is not set"], {}, unset=["AZURE_STORAGE_ACCOUNT_NAME"]),
-            Told("no credentials", 2, ["no credentials", "AZURE_STORAGE_ACCOUNT_KEY"], {}, unset=key),
-            Told("an endpoint where nobody listens", 2, ["cannot be reached", "AZURE_STORAGE_ENDPOINT"], few | {"AZURE_STORAGE_ENDPOINT": f"{NOBODY}/{self.ACCOUNT}"}),
-            Told("a number of attempts that is none", 2, ["AZURE_MAX_ATTEMPTS"], {"AZURE_MAX_ATTEMPTS": "0"}),
-            Told("a wrong key", 2, ["AuthorizationFailure", "check AZURE_STORAGE_ACCOUNT_KEY"], {"AZURE_STORAGE_ACCOUNT_KEY": self.WRONG_KEY}),
-            Told("a key that is none", 2, ["AZURE_STORAGE_ACCOUNT_KEY is not a key"], {"AZURE_STORAGE_ACCOUNT_KEY": "none!"}),
-            Told("a warehouse that may only be read", 1, ["AuthorizationPermissionMismatch", "grant read, write"], reader, unset=key),
-            Told("a token that is over", 2, ["AuthorizationFailure", "AZURE_STORAGE_SAS_TOKEN"], late, unset=key),
+            Refusal("no account", 2, ["AZURE_STORAGE_ACCOUNT_NAME is not set"], {}, unset=["AZURE_STORAGE_ACCOUNT_NAME"]),
+            Refusal("no credentials", 2, ["no credentials", "AZURE_STORAGE_ACCOUNT_KEY"], {}, unset=key),
+            Refusal("an endpoint where nobody listens", 2, ["cannot be reached", "AZURE_STORAGE_ENDPOINT"], few | {"AZURE_STORAGE_ENDPOINT": f"{NOBODY}/{self.ACCOUNT}"}),
+            Refusal("a number of attempts that is none", 2, ["AZURE_MAX_ATTEMPTS"], {"AZURE_MAX_ATTEMPTS": "0"}),
+            Refusal("a wrong key", 2, ["AuthorizationFailure", "check AZURE_STORAGE_ACCOUNT_KEY"], {"AZURE_STORAGE_ACCOUNT_KEY": self.WRONG_KEY}),
+            Refusal("a key that is none", 2, ["AZURE_STORAGE_ACCOUNT_KEY is not a key"], {"AZURE_STORAGE_ACCOUNT_KEY": "none!"}),
+            Refusal("a warehouse that may only be read", 1, ["AuthorizationPermissionMismatch", "grant read, write"], reader, unset=key),
+            Refusal("a token that is over", 2, ["AuthorizationFailure", "AZURE_STORAGE_SAS_TOKEN"], late, unset=key),
         ]  # fmt: skip
 
     def elsewhere(self) -> list[tuple[str, str, dict[str, str]]]:
@@ -322,15 +322,15 @@ class GoogleOnMoto(Moto):
             "GOOGLE_SERVICE_ACCOUNT_KEY": json.dumps(self.SERVICE_ACCOUNT),
         }
 
-    def refusals(self) -> list[Told]:
+    def refusals(self) -> list[Refusal]:
         key = ["GOOGLE_SERVICE_ACCOUNT_KEY"]
         few = {"GOOGLE_MAX_ATTEMPTS": "3"}
         nobody = {"NO_GCE_CHECK": "true", "HOME": "/no/such/home"}
         return [
-            Told("no credentials", 2, ["no credentials", "GOOGLE_APPLICATION_CREDENTIALS"], nobody, unset=key),
-            Told("an endpoint where nobody listens", 2, ["cannot be reached", "GOOGLE_BASE_URL"], few | {"GOOGLE_BASE_URL": NOBODY}),
-            Told("a number of attempts that is none", 2, ["GOOGLE_MAX_ATTEMPTS"], {"GOOGLE_MAX_ATTEMPTS": "0"}),
-            Told("a file that is not there", 2, ["correct the path"], {"GOOGLE_APPLICATION_CREDENTIALS": "/no/such/key.json"}, unset=key),
+            Refusal("no credentials", 2, ["no credentials", "GOOGLE_APPLICATION_CREDENTIALS"], nobody, unset=key),
+            Refusal("an endpoint where nobody listens", 2, ["cannot be reached", "GOOGLE_BASE_URL"], few | {"GOOGLE_BASE_URL": NOBODY}),
+            Refusal("a number of attempts that is none", 2, ["GOOGLE_MAX_ATTEMPTS"], {"GOOGLE_MAX_ATTEMPTS": "0"}),
+            Refusal("a file that is not there", 2, ["correct the path"], {"GOOGLE_APPLICATION_CREDENTIALS": "/no/such/key.json"}, unset=key),
         ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""What stands in a warehouse: read with another program (the Python package deltalake), compared row for row."""
+"""The tables of a warehouse: read with another program (the Python package deltalake), compared row for row."""
 
 import json
 from collections import Counter
@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 from deltalake import DeltaTable
 
-LOG = "fct_trigger"  # only grows, so what stands in it depends on the runs before
+LOG = "fct_trigger"  # only grows, so its rows depend on the runs before
 
 
 class Folder:

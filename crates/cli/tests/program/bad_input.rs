@@ -383,10 +383,13 @@ r1,dan,2024-01-02T00:00:00Z,web,ask,0.5
 r1,dan,2024-01-02T00:00:00Z,web,ask,1
 ";
     workspace.put("data/contacts/copies.csv", format!("{HEADER}{rows}"));
-    let told = workspace.run(RUN).ends_with(0).steps();
+    let printed = workspace.run(RUN).ends_with(0).steps();
     let rows = workspace.query("SELECT count(*) AS n FROM contacts__rejected").stdout;
     let number = rows.lines().nth(1).expect("one row");
-    assert!(told.contains(&format!("{number} set aside: contradicts")), "{number} rows are set aside, but: {told}");
+    assert!(
+        printed.contains(&format!("{number} set aside: contradicts")),
+        "{number} rows are set aside, but: {printed}"
+    );
 }
 
 #[test]

@@ -24,12 +24,12 @@ fn mistakes_are_found_without_a_lake() {
     let workspace = Workspace::tiny();
     workspace.remove("data");
     workspace.edit(BY_STATUS, "count(*)", "count(stepz)");
-    let told = workspace.run("check --offline").ends_with(2);
-    assert!(told.stderr.contains("no column `stepz`"), "{told}");
+    let printed = workspace.run("check --offline").ends_with(2);
+    assert!(printed.stderr.contains("no column `stepz`"), "{printed}");
     workspace.edit(BY_STATUS, "count(stepz)", "count(*)");
     workspace.edit(PIPELINE, "time_column: at", "time_column: att");
-    let told = workspace.run("check --offline").ends_with(2);
-    assert!(told.stderr.contains("no column `att`"), "{told}");
+    let printed = workspace.run("check --offline").ends_with(2);
+    assert!(printed.stderr.contains("no column `att`"), "{printed}");
 }
 
 #[test]
@@ -40,7 +40,7 @@ fn a_source_whose_columns_only_its_files_know_is_named() {
     assert_snapshot!(workspace.run("check --offline"), @"
     exit 2
     --- stderr
-    error[undeclared-columns]: source `visits` declares no `columns:`, so only its files know them, and they are not looked at
+    error[undeclared-columns]: source `visits` declares no `columns:`, so only its files have them, and they are not opened
      --> pipelines/tiny.yaml:6:19
       |
     6 |   visits: { path: s3://nowhere/visits/, format: parquet }
@@ -48,7 +48,7 @@ fn a_source_whose_columns_only_its_files_know_is_named() {
       |
       = help: declare `columns: { name: type, … }`, which a check without `--offline` then holds against the files
 
-    error[undeclared-columns]: source `calls` declares no `columns:`, so only its files know them, and they are not looked at
+    error[undeclared-columns]: source `calls` declares no `columns:`, so only its files have them, and they are not opened
      --> pipelines/tiny.yaml:7:18
       |
     7 |   calls: { path: lake/calls/, format: delta }
@@ -67,8 +67,8 @@ fn the_repositorys_pipelines_are_checked_without_a_lake() {
     for pipeline in ["key_journeys", "retail"] {
         let arguments = ["--pipeline", pipeline, "check", "--offline"];
         let places = [("LAKE", "s3://nowhere/lake"), ("WAREHOUSE", "s3://nowhere/warehouse")];
-        let told = workspace.run_with(&arguments, &places).ends_with(0);
-        assert!(told.stderr.contains(&format!("ok: pipeline `{pipeline}`: ")), "{told}");
-        assert!(told.stderr.contains("no source was opened, each is taken as it is declared"), "{told}");
+        let printed = workspace.run_with(&arguments, &places).ends_with(0);
+        assert!(printed.stderr.contains(&format!("ok: pipeline `{pipeline}`: ")), "{printed}");
+        assert!(printed.stderr.contains("no source was opened, each is taken as it is declared"), "{printed}");
     }
 }

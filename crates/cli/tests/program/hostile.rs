@@ -170,7 +170,7 @@ fn garbage_in_place_of_sql_and_data() {
     assert!(refused.stderr.contains("data/contacts/garbage.csv"), "{refused}");
     let workspace = Workspace::tiny();
     workspace.put("data/contacts/garbage.csv", [crate::tiny::HEADER.as_bytes(), &garbage].concat());
-    let told = workspace.run(RUN).ends_with(0).steps();
-    assert!(told.contains("set aside: could not be read"), "{told}");
-    assert!(told.contains("done instance, 6 rows, published"), "{told}");
+    let printed = workspace.run(RUN).ends_with(0).steps();
+    assert!(printed.contains("set aside: could not be read"), "{printed}");
+    assert!(printed.contains("done instance, 6 rows, published"), "{printed}");
 }

@@ -144,6 +144,42 @@ fn with_logins() -> Workspace {
     workspace
 }
 
+/// The sources' third: opinions on single contacts, the latest within six days being the contact's score.
+const OPINIONS: &str = "  opinions:
+    path: data/opinions
+    format: json
+    columns: { opinion_id: string, customer: string, contact_id: string, answered_at: timestamp, score: float64 }
+    time_column: answered_at
+    key: [opinion_id]
+seeds:
+";
+
+const OPINION: &str = "SELECT opinion_id, customer, contact_id, answered_at, score,
+    lead(answered_at) OVER (PARTITION BY contact_id, customer ORDER BY answered_at, opinion_id DESC) AS answered_again_at
+FROM opinions
+";
+
+const SCORED: &str =
+    "SELECT contact.* EXCLUDE (satisfaction), coalesce(opinion.score, contact.satisfaction) AS satisfaction
+FROM opinion
+RIGHT JOIN contact ON opinion.contact_id = contact.touchpoint_id AND opinion.customer = contact.customer_id
+    AND opinion.answered_at <= contact.occurred_at + INTERVAL '6 days'
+    AND (opinion.answered_again_at IS NULL OR opinion.answered_again_at > contact.occurred_at + INTERVAL '6 days')
+";
+
+/// The workspace in which an opinion changes the contact that it is about.
+fn with_opinions() -> Workspace {
+    let workspace = workspace();
+    workspace.edit("pipelines/grown.yaml", "seeds:\n", OPINIONS);
+    let member = "match: touchpoints, materialized: incremental, lookback: 10 days";
+    workspace.edit("pipelines/grown.yaml", member, &format!("{member}, reach: 6 days"));
+    workspace.edit("pipelines/grown.yaml", "models:\n", "models:\n  opinion: { sql: sql/opinion.sql }\n");
+    workspace.put("sql/opinion.sql", OPINION);
+    workspace.put("sql/touchpoints.sql", format!("WITH contact AS (\n{TOUCHPOINTS})\n{SCORED}"));
+    workspace.put("data/opinions/none.json", "");
+    workspace
+}
+
 /// A row and the day on which it arrives.
 struct Arrival {
     day: f64,
@@ -231,9 +267,27 @@ fn clicks(random: &mut Random) -> Vec<Arrival> {
     (0..150).map(click).collect()
 }
 
+/// Opinions on contacts of the first sixty days, some on nobody's and some on another customer's; some given long after
+/// the contact, and some late by up to nine days.
+fn opinions(random: &mut Random) -> Vec<Arrival> {
+    let opinion = |id| {
+        let hour = random.below(66 * 24 * 4) as f64 / 4.0;
+        let line = format!(
+            r#"{{"opinion_id":"o{id:03}","customer":"k{}","contact_id":"t{:03}","answered_at":"{}","score":0.{}}}"#,
+            random.below(3),
+            random.below(12),
+            time(hour),
+            random.below(10),
+        );
+        let late = if random.chance(20) { random.below(9 * 24) as f64 } else { 0.0 };
+        Arrival { day: (hour + late) / 24.0, source: "opinions", line }
+    };
+    (0..400).map(opinion).collect()
+}
+
 /// Puts what arrives in `from..until` into files of its own.
 fn deliver(workspace: &Workspace, arrivals: &[Arrival], from: f64, until: f64) {
-    for source in ["contacts", "answers", "clicks"] {
+    for source in ["contacts", "answers", "clicks", "opinions"] {
         let mut text = String::new();
         for arrival in arrivals.iter().filter(|row| row.source == source && row.day >= from && row.day < until) {
             let _ = writeln!(text, "{}", arrival.line);
@@ -273,11 +327,15 @@ fn any_history_of_increments_equals_one_full_rebuild() {
     for seed in seed(first)..=seed(last) {
         let mut random = Random(seed);
         let mut arrivals = arrivals(&mut random);
-        let workspace = match seed % 2 {
+        let workspace = match seed % 3 {
             0 => workspace(),
-            _ => {
+            1 => {
                 arrivals.extend(clicks(&mut random));
                 with_logins()
+            }
+            _ => {
+                arrivals.extend(opinions(&mut random));
+                with_opinions()
             }
         };
         let mut delivered = 0.0;
@@ -409,15 +467,15 @@ fn plan_says_from_where_on_and_why() {
 }
 
 #[test]
-fn rows_later_than_the_lookback_are_told_until_a_run_takes_them_in() {
+fn rows_later_than_the_lookback_are_reported_until_a_run_takes_them_in() {
     let (workspace, _) = in_time(12);
     workspace.put(
         "data/contacts/too_late.json",
         r#"{"contact_id":"late","customer":"k1","order_id":"o1","at":"2024-01-05T06:00:00Z","channel":"web","event":"a","score":null}"#,
     );
-    let told = run(&workspace, "grown", 31.0, &[]).ends_with(0);
-    assert!(told.stderr.contains("1 row of `contacts` came later than the lookback"), "{told}");
-    assert!(told.stderr.contains("throughline run --start 2024-01-05T06:00:00Z"), "{told}");
+    let printed = run(&workspace, "grown", 31.0, &[]).ends_with(0);
+    assert!(printed.stderr.contains("1 row of `contacts` came later than the lookback"), "{printed}");
+    assert!(printed.stderr.contains("throughline run --start 2024-01-05T06:00:00Z"), "{printed}");
     run(&workspace, "grown", 31.0, &["--start", "2024-01-05T06:00:00Z"]).ends_with(0);
     run(&workspace, "whole", 31.0, &[]).ends_with(0);
     assert_equal(&workspace, "grown", "whole", "repaired");
@@ -437,8 +495,8 @@ fn each_model_has_its_own_lookback() {
         "data/contacts/late.json",
         r#"{"contact_id":"late","customer":"k1","order_id":"o1","at":"2024-01-26T06:00:00Z","channel":"web","event":"a","score":null}"#,
     );
-    let told = run(&workspace, "grown", 31.0, &[]).ends_with(0);
-    assert!(told.stderr.contains("1 row of `contacts` came later than the lookback"), "{told}");
+    let printed = run(&workspace, "grown", 31.0, &[]).ends_with(0);
+    assert!(printed.stderr.contains("1 row of `contacts` came later than the lookback"), "{printed}");
     let counted = |sql: &str| workspace.run_with(&["query", sql, "--format", "csv"], &[("WAREHOUSE", "grown")]).stdout;
     let late = counted("SELECT count(*) FROM member WHERE touchpoint_id = 'late'");
     assert_ne!(late.lines().nth(1), Some("0"), "within the lookback of the members");

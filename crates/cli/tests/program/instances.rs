@@ -66,7 +66,7 @@ fn a_sorted_source_is_not_sorted_again_and_gives_the_same() {
 }
 
 #[test]
-fn an_order_that_is_not_there_is_told_and_nothing_is_published() {
+fn an_order_that_the_rows_do_not_have_is_reported_and_nothing_is_published() {
     let workspace = measured();
     let backwards = "SELECT * FROM contacts ORDER BY customer DESC, at, contact_id\n";
     workspace.edit(

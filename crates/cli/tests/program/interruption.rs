@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use throughline_engine::{EngineError, Event, Observer, PrepareOptions, RunOptions, SessionOptions, prepare, run};
 
+use crate::dice::Dice;
 use crate::workspace::Workspace;
 
 const KILLS: u32 = 12;
@@ -22,20 +23,6 @@ fn company() -> Workspace {
     let workspace = Workspace::of_the_repository();
     workspace.run("sample --customers 300 --out data/lake").ends_with(0);
     workspace
-}
-
-/// Numbers that look random and are the same in every run of the test (splitmix64, Steele, Lea and Flood 2014).
-struct Dice(u64);
-
-impl Dice {
-    /// From 0 to 1.
-    fn throw(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) as f64 / u64::MAX as f64
-    }
 }
 
 #[test]
@@ -67,7 +54,7 @@ fn killed_runs_show_the_last_complete_one_and_the_next_run_finishes() {
     };
     // Before anything is published.
     for _ in 0..KILLS / 4 {
-        kill(FIRST, dice.throw() * 0.8);
+        kill(FIRST, dice.fraction() * 0.8);
         let answer = workspace.query("SELECT count(*) AS n FROM fct_journey");
         if answer.code != Some(0) {
             assert!(answer.code == Some(2) && answer.stderr.contains("nothing is published yet"), "{answer}");
@@ -77,7 +64,7 @@ fn killed_runs_show_the_last_complete_one_and_the_next_run_finishes() {
     assert_eq!(tables("data/warehouse"), first);
     // While a newer run replaces what is published.
     for _ in KILLS / 4..KILLS {
-        kill(SECOND, dice.throw());
+        kill(SECOND, dice.fraction());
         let now = tables("data/warehouse");
         assert!(now == first || now == second, "a mixture of two runs is shown");
     }
@@ -102,28 +89,34 @@ fn a_kill_before_the_first_log_entry_leaves_no_table() {
     assert_eq!(workspace.rows(), clean.rows());
 }
 
-/// Starts a run and returns it when its first steps are under way, with all that it has told.
+/// Starts a run and returns it when its first steps are under way, with all that it has printed.
 fn under_way(workspace: &Workspace, arguments: &str) -> (Child, BufReader<ChildStderr>, String) {
     let mut child = workspace.start(arguments);
-    let mut told = BufReader::new(child.stderr.take().expect("standard error is piped"));
+    let mut printed = BufReader::new(child.stderr.take().expect("standard error is piped"));
     let mut text = String::new();
     while !text.contains(" steps\n") {
-        assert!(told.read_line(&mut text).expect("it tells") > 0, "the run ended before it began: {text}");
+        assert!(
+            printed.read_line(&mut text).expect("standard error can be read") > 0,
+            "the run ended before it began: {text}"
+        );
     }
-    (child, told, text)
+    (child, printed, text)
 }
 
 #[test]
 fn an_interrupted_run_says_so_and_ends_with_130() {
     let workspace = company();
     for (signal, tables_before) in [("-INT", 0), ("-TERM", 4)] {
-        let (mut child, mut told, mut text) = under_way(&workspace, SECOND);
+        let (mut child, mut printed, mut text) = under_way(&workspace, SECOND);
         while text.matches(" ok table ").count() < tables_before {
-            assert!(told.read_line(&mut text).expect("it tells") > 0, "the run ended too early: {text}");
+            assert!(
+                printed.read_line(&mut text).expect("standard error can be read") > 0,
+                "the run ended too early: {text}"
+            );
         }
         let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().expect("`kill` runs");
         assert!(sent.success());
-        std::io::Read::read_to_string(&mut told, &mut text).expect("it tells");
+        std::io::Read::read_to_string(&mut printed, &mut text).expect("standard error can be read");
         let status = child.wait().expect("it ends");
         assert_eq!(status.code(), Some(130), "{text}");
         assert!(text.contains("error: interrupted") && text.contains("INTERRUPTED"), "{text}");
@@ -193,7 +186,7 @@ fn a_run_that_lost_its_pipeline_after_its_last_table_is_not_the_one_that_is_read
 #[test]
 fn of_two_runs_at_once_one_wins_and_the_other_names_it() {
     let workspace = company();
-    let (mut first, mut told, mut text) = under_way(&workspace, SECOND);
+    let (mut first, mut printed, mut text) = under_way(&workspace, SECOND);
     let second = workspace.run(SECOND).ends_with(4);
     assert!(second.stderr.contains("error: the pipeline `key_journeys` is held by run [RUN] on host "), "{second}");
     assert!(second.stderr.contains(&format!("(pid {})", first.id())), "{second}");
@@ -201,14 +194,14 @@ fn of_two_runs_at_once_one_wins_and_the_other_names_it() {
     // Those who only look are not kept waiting.
     workspace.run("runs").ends_with(0);
     workspace.run("plan").ends_with(0);
-    std::io::Read::read_to_string(&mut told, &mut text).expect("it tells");
+    std::io::Read::read_to_string(&mut printed, &mut text).expect("standard error can be read");
     assert_eq!(first.wait().expect("it ends").code(), Some(0), "{text}");
 
     // Whoever removes the lock ends the lease: the holder publishes nothing more.
-    let (mut first, mut told, mut text) = under_way(&workspace, FIRST_AGAIN);
+    let (mut first, mut printed, mut text) = under_way(&workspace, FIRST_AGAIN);
     workspace.remove("data/warehouse/_locks/key_journeys.json");
     workspace.run(FIRST_AGAIN).ends_with(0);
-    std::io::Read::read_to_string(&mut told, &mut text).expect("it tells");
+    std::io::Read::read_to_string(&mut printed, &mut text).expect("standard error can be read");
     assert_eq!(first.wait().expect("it ends").code(), Some(4), "{text}");
     assert_eq!(workspace.newest_record("data/warehouse")["status"], "done");
     let elsewhere: Vec<&str> = FIRST.split(' ').collect();

@@ -5,13 +5,16 @@
 mod bad_input;
 mod beginning;
 mod checking;
+mod dice;
 mod discovering;
 mod explaining;
+mod hand_made;
 mod hostile;
 mod increments;
 mod instances;
 mod interruption;
 mod object_stores;
+mod person_time;
 mod publishing;
 mod readme;
 mod refusals;

@@ -5,7 +5,7 @@ use insta::assert_snapshot;
 use crate::tiny::{BY_STATUS, INSTANCE, PIPELINE, RUN};
 use crate::workspace::Workspace;
 
-/// One more contact, so that a run that publishes is told from one that does not.
+/// One more contact, so that a run that publishes differs from one that does not.
 fn with_news(workspace: &Workspace) {
     workspace.put("data/contacts/news.csv", format!("{}n1,eve,2024-02-09T00:00:00Z,web,ask,\n", crate::tiny::HEADER));
 }
@@ -172,10 +172,10 @@ fn a_first_run_that_fails_publishes_nothing_to_query() {
 }
 
 #[test]
-fn a_warehouse_that_cannot_be_written_is_told() {
+fn a_warehouse_that_cannot_be_written_is_reported() {
     let workspace = Workspace::tiny();
     workspace.put("occupied", "a file, not a folder");
-    let told = workspace.run_with(&RUN.split(' ').collect::<Vec<_>>(), &[("WAREHOUSE", "occupied/below")]);
-    assert!(matches!(told.code, Some(1 | 2)), "{told}");
-    assert!(told.stderr.contains("occupied"), "{told}");
+    let printed = workspace.run_with(&RUN.split(' ').collect::<Vec<_>>(), &[("WAREHOUSE", "occupied/below")]);
+    assert!(matches!(printed.code, Some(1 | 2)), "{printed}");
+    assert!(printed.stderr.contains("occupied"), "{printed}");
 }

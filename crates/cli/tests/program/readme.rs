@@ -77,7 +77,7 @@ fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
 
 /// The same as the table of crates in `crates/README.md` says: the first two columns of its rows.
 fn stated_dependencies(readme: &str) -> BTreeMap<String, BTreeSet<String>> {
-    let (_, table) = readme.split_once("| crate | uses |").expect("the crates stand in a table");
+    let (_, table) = readme.split_once("| crate | uses |").expect("the README has a table of the crates");
     let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
     let row = |line: &str| {
         let mut cells = line.split('|').skip(1).map(str::trim);

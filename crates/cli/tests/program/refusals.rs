@@ -86,7 +86,7 @@ fn misspelt_columns() {
 
 /// The columns that carry a text format's problems are the program's own affair.
 #[test]
-fn misspelt_columns_of_a_source_are_told_without_hidden_ones() {
+fn misspelt_columns_of_a_source_are_reported_without_hidden_ones() {
     for (from, to) in [("not_null: [customer]", "not_null: [custmer]"), ("key: [contact_id]", "key: [contct_id]")] {
         let refused = refused(PIPELINE, from, to);
         assert!(refused.stderr.contains("did you mean"), "{refused}");
@@ -370,7 +370,7 @@ fn a_select_into_is_no_query() {
 }
 
 #[test]
-fn several_mistakes_are_told_at_once() {
+fn several_mistakes_are_reported_at_once() {
     let workspace = Workspace::tiny();
     workspace.edit(INSTANCE, "min(occurred_at)", "min(ocurred_at)");
     workspace.edit("sql/by_channel.sql", "FROM member", "FROM membr");

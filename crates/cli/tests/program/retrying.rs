@@ -110,7 +110,7 @@ fn a_step_is_stale_when_anything_that_it_was_made_from_differs() {
     by_channel: its definition changed
     ");
 
-    // A file that the source has anew.
+    // A new file of the source.
     let workspace = failed();
     workspace.put("data/contacts/news.csv", format!("{HEADER}n1,eve,2024-02-09T00:00:00Z,web,ask,\n"));
     let renewed = retry(&workspace).ends_with(0);

@@ -92,8 +92,8 @@ fn later_data_makes_a_revision_and_the_older_one_stays() {
     let workspace = frozen();
     let before = ask(&workspace, "2024-01", "SELECT * FROM instance ORDER BY journey_id");
     with_late_contact(&workspace);
-    let told = workspace.run(CREATE);
-    assert_snapshot!(words(&told), @"
+    let printed = workspace.run(CREATE);
+    assert_snapshot!(words(&printed), @"
     exit 2
     error: 2024-01 stays as it is, but the data now gives other rows: by_channel +1 −1, instance ~1, member ~2
       = help: to keep these as 2024-01.r2: throughline snapshot create 2024-01 --revise
@@ -131,10 +131,13 @@ fn later_data_makes_a_revision_and_the_older_one_stays() {
     assert_eq!(listed[1]["supersedes"], "2024-01");
     assert_eq!((&listed[0]["state"], &listed[1]["state"]), (&"verified".into(), &"verified".into()));
 
-    // The other way round it says as much, and a changed definition is told from changed data.
+    // The other way round it says as much, and a changed definition is distinguished from changed data.
     workspace.edit("sql/by_status.sql", "count(*) AS instances", "2 * count(*) AS instances");
-    let told = workspace.run(CREATE).ends_with(2);
-    assert!(told.stderr.contains("the pipeline, which was changed since, now gives other rows: by_status ~"), "{told}");
+    let printed = workspace.run(CREATE).ends_with(2);
+    assert!(
+        printed.stderr.contains("the pipeline, which was changed since, now gives other rows: by_status ~"),
+        "{printed}"
+    );
 }
 
 #[test]
@@ -181,7 +184,7 @@ fn the_log_of_triggers_is_left_out_and_left_alone() {
 #[test]
 fn what_cannot_be_frozen_is_refused() {
     let workspace = Workspace::tiny();
-    for (arguments, code, told) in [
+    for (arguments, code, printed) in [
         ("snapshot create 2999-Q1", 2, "the quarter 2999-Q1 is not over: it ends at 2999-04-01T00:00:00Z"),
         ("snapshot create 2023-Q4", 2, "2023-Q4 was over before the pipeline's start, 2024-01-01T00:00:00Z"),
         ("snapshot create 2024-Q1.r2", 2, "write: throughline snapshot create 2024-Q1 --revise"),
@@ -194,7 +197,7 @@ fn what_cannot_be_frozen_is_refused() {
         ("snapshot list", 0, "no snapshot yet"),
     ] {
         let outcome = workspace.run(arguments).ends_with(code);
-        assert!(outcome.stderr.contains(told), "{arguments}: {outcome}");
+        assert!(outcome.stderr.contains(printed), "{arguments}: {outcome}");
     }
     workspace.run(CREATE).ends_with(0);
     let outcome = workspace.run("snapshot show 2024-01 instances").ends_with(2);
@@ -288,8 +291,8 @@ fn an_interrupted_snapshot_leaves_nothing() {
     let (workspace, child) = in_the_middle();
     let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("`kill` runs");
     assert!(sent.success());
-    let told = workspace.outcome(child.wait_with_output().expect("it ends")).ends_with(130);
-    assert!(told.stderr.contains("error: interrupted; no snapshot was made"), "{told}");
+    let printed = workspace.outcome(child.wait_with_output().expect("it ends")).ends_with(130);
+    assert!(printed.stderr.contains("error: interrupted; no snapshot was made"), "{printed}");
     assert!(leftovers(&workspace).is_empty());
     assert!(!workspace.has("warehouse/_snapshots/2024-01"));
     workspace.run(CREATE).ends_with(0);
@@ -366,11 +369,12 @@ fn of_two_at_once_one_is_made_and_the_other_finds_it_or_the_one_who_makes_it() {
     let workspace = Workspace::tiny();
     let start = || workspace.command(&CREATE.split(' ').collect::<Vec<_>>()).stderr(Stdio::piped()).spawn();
     let started = [start(), start()].map(|child| child.expect("the program starts"));
-    let told = started.map(|child| words(&workspace.outcome(child.wait_with_output().expect("it ends"))));
-    let well = |told: &String| told.starts_with("exit 0\n2024-01 ");
-    let held = |told: &String| told.starts_with("exit 4\n") && told.contains("the snapshot 2024-01 is being made");
-    assert!(told.iter().all(|told| well(told) || held(told)), "{told:?}");
-    assert!(told.iter().any(|told| told.contains(" tables, ")), "{told:?}");
+    let printed = started.map(|child| words(&workspace.outcome(child.wait_with_output().expect("it ends"))));
+    let well = |printed: &String| printed.starts_with("exit 0\n2024-01 ");
+    let held =
+        |printed: &String| printed.starts_with("exit 4\n") && printed.contains("the snapshot 2024-01 is being made");
+    assert!(printed.iter().all(|printed| well(printed) || held(printed)), "{printed:?}");
+    assert!(printed.iter().any(|printed| printed.contains(" tables, ")), "{printed:?}");
     workspace.run("snapshot verify 2024-01").ends_with(0);
     assert!(leftovers(&workspace).is_empty());
 }
@@ -381,7 +385,7 @@ fn two_quarters_of_the_sample_are_compared() {
     workspace.run("sample --customers 300 --out data/lake").ends_with(0);
     for quarter in ["2026-Q2", "2026-Q3"] {
         let made = workspace.run(&format!("snapshot create {quarter}")).ends_with(0);
-        assert!(made.stderr.contains("churn figures reach to landmark"), "{made}");
+        assert!(made.stderr.contains("key journeys are ranked"), "{made}");
     }
     let diff = workspace.run("snapshot diff 2026-Q2 2026-Q3 --format json").ends_with(0).stdout;
     let diff: Value = serde_json::from_str(&diff).expect("JSON");
@@ -398,17 +402,41 @@ fn two_quarters_of_the_sample_are_compared() {
     assert!(tables["fct_journey"]["columns"]["status"].as_i64() > Some(0), "{}", tables["fct_journey"]);
     let moves = diff["journeys"].as_array().expect("journeys");
     assert_eq!(moves.len(), 8, "{moves:?}");
-    assert!(
-        moves.iter().all(|moved| moved["from"]["landmark"] == "2026-04-01" && moved["to"]["landmark"] == "2026-07-01")
-    );
+    assert!(moves.iter().all(|moved| moved["from"]["period"] == "2026-Q2" && moved["to"]["period"] == "2026-Q3"));
 
     let explained = workspace.run("explain onboarding --snapshot 2026-Q2").ends_with(0).stdout;
-    assert!(explained.contains("2026-07-01"), "{explained}");
+    assert!(explained.contains("2026-07-01") && explained.contains("2026-Q2"), "{explained}");
+    assert!(!explained.contains("2026-Q3"), "{explained}");
     workspace.run("report --snapshot 2026-Q2 --out q2.html").ends_with(0);
     let page = std::fs::read_to_string(workspace.path().join("q2.html")).expect("the page is written");
     assert!(page.contains("2026-07-01") && !page.contains("2026-10-01"), "the page is of another day");
     let printed = workspace.run("snapshot diff 2026-Q2 2026-Q3").ends_with(0).stdout;
-    assert!(printed.contains("2026-04-01 → 2026-07-01") && printed.contains("onboarding"), "{printed}");
+    assert!(printed.contains("2026-Q2 → 2026-Q3") && printed.contains("onboarding"), "{printed}");
     let same = workspace.run("snapshot diff 2026-Q3 2026-Q3").ends_with(0).stdout;
     assert!(same.contains("dim_journey, employee_feedback__rejected") && !same.contains("added"), "{same}");
+}
+
+#[test]
+fn why_ranks_moved_is_said_with_its_parts() {
+    let workspace = Workspace::hand_made(true);
+    for quarter in ["2026-Q2", "2026-Q3"] {
+        let made = workspace.run(&format!("snapshot create {quarter}")).ends_with(0);
+        assert!(made.stderr.contains(&format!("key journeys are ranked up to {quarter}")), "{made}");
+    }
+    let printed = workspace.run("snapshot diff 2026-Q2 2026-Q3").ends_with(0).stdout;
+    let printed = printed.split_whitespace().collect::<Vec<_>>().join(" ");
+    for sentence in [
+        "Journeys in the newest period with figures, all segments: 2026-Q2 → 2026-Q3",
+        "harmful 2 → 1 helping 3,900 → 4,216 7.6 → 8.1 6.0 → 6.2 1.27 → 1.31 47 → 59",
+        "unclear → insufficient 3 → · moving",
+        "Why it moved, in customers who left beyond like ones:",
+        "helping: +12 (-30 to +54): +5.0 (+2.0 to +8.0) as more or fewer customers were on it, +1.0 (-1.0 to +3.0) as they \
+         were others (segment, time as a customer, month), +10 (-12 to +32) as those on it leave more or less often, -4.0 \
+         (-9.0 to +1.0) as like customers do.",
+    ] {
+        assert!(printed.contains(sentence), "`{sentence}` is not in: {printed}");
+    }
+    // Against itself nothing moved, and nothing is said of why.
+    let same = workspace.run("snapshot diff 2026-Q3 2026-Q3").ends_with(0).stdout;
+    assert!(!same.contains("Why it moved"), "{same}");
 }

@@ -127,9 +127,9 @@ fn order_counts_where_it_is_asked_for() {
     assert_eq!((test("false"), test("true")), (Some(0), Some(3)));
 }
 
-/// Where a source leaves its columns to its files, the given values tell their types.
+/// Where a source leaves its columns to its files, the given values decide their types.
 #[test]
-fn values_tell_the_types_of_a_source_that_declares_none() {
+fn values_decide_the_types_of_a_source_that_declares_none() {
     let workspace = Workspace::tiny_in_parquet();
     workspace.remove("data");
     workspace.edit(PIPELINE, "journeys: journeys/*.yaml", "journeys: journeys/*.yaml\nunit_tests: tests/*.yaml");
@@ -384,6 +384,6 @@ fn a_test_whose_model_cannot_be_computed_fails() {
     );
     workspace.edit(PIPELINE, "  by_status:\n    sql: sql/by_status.sql\n    materialized: table\n    grain: [journey, status]\n    tags: [marts]\n", "");
     let outcome = workspace.run("test --unit").ends_with(3);
-    let told = outcome.stdout.lines().find(|line| line.contains("the model cannot be computed"));
-    assert!(told.is_some_and(|line| line.contains("Divide by zero")), "{outcome}");
+    let printed = outcome.stdout.lines().find(|line| line.contains("the model cannot be computed"));
+    assert!(printed.is_some_and(|line| line.contains("Divide by zero")), "{outcome}");
 }

@@ -1,4 +1,5 @@
-//! Triggers: each firing is written once, whatever is repeated; what is wrong with one is told before anything runs.
+//! Triggers: each firing is written once, whatever is repeated; what is wrong with one is reported before anything
+//! runs.
 
 use crate::tiny::{PIPELINE, RUN};
 use crate::workspace::Workspace;
@@ -52,7 +53,7 @@ fn a_firing_is_written_once_however_often_the_run_is_repeated() {
     workspace.edit(PIPELINE, "condition: instances >= 2", "condition: instances >= 1");
     workspace.edit(PIPELINE, "key: [status, journey]", "key: [journey, status]");
     let outcome = workspace.run("run --as-of 2024-02-11").ends_with(0);
-    let line = "triggers: 4 fired anew of 5 that hold: 4 piling_up (critical)";
+    let line = "triggers: 4 new of 5 firings: 4 piling_up (critical)";
     assert!(outcome.stderr.contains(line), "{outcome}");
     let rows = log(&workspace);
     assert_eq!(rows.lines().count(), 1 + 5, "{rows}");
@@ -69,7 +70,7 @@ fn a_log_without_a_firing_can_be_read() {
 }
 
 #[test]
-fn a_run_that_fails_tells_nobody() {
+fn a_run_that_fails_fires_nothing() {
     let workspace = watched();
     workspace.edit(PIPELINE, "row_count: { min: 1 }", "row_count: { min: 1000 }");
     workspace.edit(
@@ -87,13 +88,13 @@ fn a_run_that_fails_tells_nobody() {
     workspace.edit(PIPELINE, "row_count: { min: 1000 }", "row_count: { min: 1 }");
     workspace.run(RUN).ends_with(0);
     assert_eq!(workspace.query("SELECT * FROM fct_trigger").ends_with(0).stdout.lines().count(), 1 + 4);
-    // Of the tables that were not made anew nothing can fire.
+    // Tables that were not rebuilt fire nothing.
     let outcome = workspace.run(&format!("{RUN} --select by_status")).ends_with(0);
     assert!(!outcome.stderr.contains("fct_trigger"), "{outcome}");
 }
 
 #[test]
-fn mistakes_are_told_with_their_place() {
+fn mistakes_are_reported_with_their_place() {
     let cases = [
         (
             "table: by_status",

@@ -5,11 +5,15 @@ use std::process::Command;
 #[cfg(unix)]
 use std::time::{Duration, Instant};
 
-use crate::tiny::RUN;
+use crate::tiny::{PIPELINE, RUN};
 use crate::workspace::Workspace;
 
 fn data_files(workspace: &Workspace) -> usize {
-    let folder = workspace.path().join("warehouse/by_status");
+    data_files_of(workspace, "by_status")
+}
+
+fn data_files_of(workspace: &Workspace, table: &str) -> usize {
+    let folder = workspace.path().join("warehouse").join(table);
     let listed = std::fs::read_dir(folder).expect("the table is there");
     listed
         .filter(|entry| entry.as_ref().is_ok_and(|entry| entry.path().extension().is_some_and(|e| e == "parquet")))
@@ -87,6 +91,25 @@ fn a_short_retention_waits_for_the_run_that_is_under_way() {
 fn held(workspace: &Workspace) -> usize {
     let listed = std::fs::read_dir(workspace.path().join("warehouse/member")).expect("the table is there");
     listed.filter(|entry| entry.as_ref().is_ok_and(|entry| entry.path().to_string_lossy().contains(".parquet"))).count()
+}
+
+/// No run's record names the digests of touchpoints, since only the next run reads them.
+#[test]
+fn old_digests_of_touchpoints_are_removed() {
+    let workspace = Workspace::tiny();
+    workspace.edit(PIPELINE, "match: touchpoints\n", "match: touchpoints\n    materialized: incremental\n");
+    let run = |day: u32| workspace.run(&format!("run --as-of 2024-02-{day:02} --threads 1")).ends_with(0);
+    for day in [7, 8, 9] {
+        run(day);
+    }
+    let all = data_files_of(&workspace, "touchpoints__seen");
+    assert!(all >= 3, "each run has kept its own: {all}");
+    workspace.run("vacuum --retention 0h --force").ends_with(0);
+    assert_eq!(data_files_of(&workspace, "touchpoints__seen"), 1, "those of the newest version stay");
+    run(10);
+    let rows = workspace.rows();
+    workspace.run("run --as-of 2024-02-10 --threads 1 --full-refresh").ends_with(0);
+    assert_eq!(workspace.rows(), rows);
 }
 
 /// A second pipeline in the same warehouse, over the same contacts.

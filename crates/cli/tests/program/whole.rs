@@ -142,13 +142,13 @@ fn the_worked_example_comes_out_as_specified() {
 }
 
 #[test]
-fn a_run_tells_a_person_what_it_did() {
-    let told = Workspace::tiny().run("run --as-of 2024-02-10 --threads 1").ends_with(0);
-    assert_eq!(told.stdout, "", "what a run tells is not data");
+fn a_run_shows_a_person_what_it_did() {
+    let printed = Workspace::tiny().run("run --as-of 2024-02-10 --threads 1").ends_with(0);
+    assert_eq!(printed.stdout, "", "progress is not data");
     for word in
         ["run [RUN]: 6 steps", "ok source contacts", "ok table instance", "worked", "asking", "done: 6 done in [TIME]"]
     {
-        assert!(told.stderr.contains(word), "no `{word}` in {told}");
+        assert!(printed.stderr.contains(word), "no `{word}` in {printed}");
     }
 }
 

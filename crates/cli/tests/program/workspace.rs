@@ -44,7 +44,7 @@ impl Workspace {
     pub(crate) fn edit(&self, file: &str, from: &str, to: &str) {
         let path = self.path().join(file);
         let text = std::fs::read_to_string(&path).expect("the file to edit is there");
-        assert_eq!(text.matches(from).count(), 1, "`{from}` does not stand in {file} once");
+        assert_eq!(text.matches(from).count(), 1, "`{from}` is not in {file} exactly once");
         std::fs::write(path, text.replacen(from, to, 1)).expect("the file can be written");
     }
 
@@ -144,8 +144,8 @@ impl Workspace {
         names
     }
 
-    /// One line a published table of the warehouse: its name, its rows, and a digest of all of them, whatever their order.
-    /// Floats enter the digest with every digit.
+    /// One line a published table of the warehouse: its name, its rows, and a digest of all of them, whatever their
+    /// order. Floats enter the digest with every digit.
     pub(crate) fn fingerprints(&self, warehouse: &str) -> Vec<String> {
         let place = [("WAREHOUSE", warehouse)];
         let ask = |sql: &str| {

@@ -83,7 +83,7 @@ fn lookup<'a>(inner: &'a str, environment: &'a HashMap<String, String>) -> Resul
         return Err(Diagnostic::error("interpolation", format!("`{name}` is no name of an environment variable"))
             .help("write `${VAR}` or `${VAR:-default}`; `$${` stands for the letters `${`"));
     }
-    // As in a shell, `:-` also stands in for a variable that is set but empty.
+    // As in a shell, the default after `:-` also replaces a variable that is set but empty.
     match (environment.get(name), default) {
         (Some(value), None) => Ok(value),
         (Some(value), Some(_)) if !value.is_empty() => Ok(value),

@@ -86,7 +86,7 @@ fn definitions(
 }
 
 /// The definitions of a journey file's text, in the order written: for those who match journeys without a workspace.
-/// `${VAR:-default}` stands for its default, since no environment is looked at.
+/// `${VAR:-default}` takes its default, since the environment is not read.
 ///
 /// # Errors
 /// Everything found wrong, with line and column, as for the file of a workspace.

@@ -14,7 +14,7 @@ use crate::{
     SourceFile,
 };
 
-/// Rows that come later than this are told of and left to a person, unless the model says otherwise.
+/// Rows that come later than this are reported and left to a person, unless the model says otherwise.
 const LOOKBACK: Duration = Duration(30 * 86_400_000_000);
 
 pub(crate) const KEYS: [&str; 15] = [

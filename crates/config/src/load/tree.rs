@@ -15,7 +15,7 @@ use crate::{Diagnostic, Diagnostics, Located, Place, SourceFile};
 const MAX_DEPTH: usize = 32;
 /// Scalars, keys, mappings and sequences of one file.
 const MAX_NODES: usize = 20_000;
-/// Findings after which the rest of a file is not looked at: it is not the kind of file that was meant.
+/// Findings after which the rest of a file is not read: it is not the kind of file that was meant.
 const MAX_FINDINGS: usize = 200;
 
 /// A piece of YAML.
@@ -43,7 +43,7 @@ impl Node {
         matches!(&self.kind, NodeKind::Scalar { text, plain: true } if matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL"))
     }
 
-    /// For messages: what stands here.
+    /// What kind of node it is, for messages.
     pub(super) fn described(&self) -> &'static str {
         match self.kind {
             _ if self.is_null() => "nothing",

@@ -13,7 +13,7 @@ pub(super) const MAX_BYTES: usize = 1 << 20;
 pub(super) struct Workspace {
     /// As the user gave it; for joining.
     pub(super) root: PathBuf,
-    /// With links resolved; for telling what lies inside.
+    /// With links resolved; for deciding what lies inside.
     pub(super) resolved: PathBuf,
 }
 

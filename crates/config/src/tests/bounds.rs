@@ -25,7 +25,7 @@ fn a_file_of_more_than_a_mebibyte() {
 
 #[test]
 fn nesting() {
-    // The list stands in the mapping at the top, so 31 more levels fit.
+    // The list is in the mapping at the top, so 31 more levels fit.
     let nested = |levels: usize| format!("owner: {}{}\n", "[".repeat(levels), "]".repeat(levels));
     assert!(refused(&nested(31)).contains("wrong-type"), "within the bound the list is read, and refused as an owner");
     assert_snapshot!(refused(&nested(32)), @"

@@ -28,7 +28,7 @@ fn values_and_defaults() {
     assert_eq!(filled("${A:-y}", &[("A", "")]), "y", "as in a shell");
     assert_eq!(filled("\"a${A:-}b\"", &[]), "ab", "an empty default");
     assert_eq!(filled("ä${A}ö", &[("A", "ü")]), "äüö");
-    assert_eq!(filled("${A}", &[("A", "${B}")]), "${B}", "what was put in is not looked at again");
+    assert_eq!(filled("${A}", &[("A", "${B}")]), "${B}", "what was put in is not interpolated again");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Pipelines that load, every field looked at.
+//! Pipelines that load, every field checked.
 
 use super::{SMALLEST, loaded, options, workspace};
 use crate::{
@@ -338,7 +338,7 @@ fn definitions_are_read_from_a_text_as_from_a_file() {
 #[test]
 fn the_definition_in_semantics_loads() {
     let semantics = include_str!("../../../SEMANTICS.md");
-    let (_, rest) = semantics.split_once("```yaml\n").expect("a definition stands in section 2");
+    let (_, rest) = semantics.split_once("```yaml\n").expect("section 2 has a definition");
     let (yaml, _) = rest.split_once("```").expect("it has an end");
     let journeys = crate::journey_definitions(yaml).unwrap_or_else(|findings| panic!("{findings}"));
     assert_eq!(journeys.len(), 1);

@@ -31,7 +31,7 @@ impl fmt::Display for Circle {
     }
 }
 
-/// The circles among the files of these modules, whose names are told from `folder` on.
+/// The circles among the files of these modules, whose names begin at `folder`.
 pub(crate) fn circles(modules: &Modules, folder: &Path) -> Vec<Circle> {
     let edges = edges(modules, folder);
     let mut graph = DiGraph::<&Path, ()>::new();
@@ -65,7 +65,7 @@ fn edges(modules: &Modules, folder: &Path) -> Edges {
         });
         let named = module.paths.iter().filter_map(|path| modules.meaning(number, path));
         for meaning in imported.chain(named) {
-            // A module alone is nothing to build on; what is taken out of it stands in a path of its own.
+            // A module alone is nothing to build on; an item that is taken out of it has a path of its own.
             let Meaning::Item { module: from, name } = meaning else { continue };
             let source = &modules.0[from].file;
             if *source != module.file {

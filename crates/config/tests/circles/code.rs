@@ -107,7 +107,7 @@ impl Code {
     }
 }
 
-/// What stands in front of a token.
+/// What comes before a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Before {
     Anything,

@@ -69,12 +69,12 @@ fn no_crate_has_a_circle() {
         assert!(unread.is_empty(), "no `mod` of {name} leads to these files: {unread:?}");
         assert!(files > 0, "{name} has no file");
     }
-    let told: Vec<String> = found.iter().map(ToString::to_string).collect();
+    let shown: Vec<String> = found.iter().map(ToString::to_string).collect();
     assert!(
         found.is_empty(),
         "{} circles of imports; move what both sides need to a file of its own:\n\n{}",
         found.len(),
-        told.join("\n\n")
+        shown.join("\n\n")
     );
 }
 
@@ -170,13 +170,13 @@ fn a_re_export_hides_no_circle() {
 fn names_in_macros_and_attributes_count_and_fields_and_variables_do_not() {
     let root = ("lib.rs", "mod a;\nmod b;\n");
     let a = ("a.rs", "pub fn shown() -> u8 { crate::b::LIMIT }\n");
-    let names = ("b.rs", "pub const LIMIT: u8 = 1;\nfn tell() { println!(\"{}\", crate::a::shown()) }\n");
+    let names = ("b.rs", "pub const LIMIT: u8 = 1;\nfn print() { println!(\"{}\", crate::a::shown()) }\n");
     assert_eq!(circles_of(&[root, a, names]).len(), 1);
     let attribute = ("b.rs", "pub const LIMIT: u8 = 1;\n#[arg(value_parser = crate::a::shown)]\nstruct B;\n");
     assert_eq!(circles_of(&[root, a, attribute]).len(), 1);
     let fields = (
         "b.rs",
-        "mod c;\npub use c::shown;\npub const LIMIT: u8 = 1;\nstruct S { shown: u8 }\nfn tell(s: &S) { println!(\"{}\", s.shown) }\n",
+        "mod c;\npub use c::shown;\npub const LIMIT: u8 = 1;\nstruct S { shown: u8 }\nfn print(s: &S) { println!(\"{}\", s.shown) }\n",
     );
     let child = ("b/c.rs", "pub fn shown() -> u8 { super::LIMIT }\n");
     assert_eq!(circles_of(&[root, a, fields, child]), Vec::<String>::new());

@@ -2,8 +2,8 @@
 //!
 //! How a definition matches a customer's touchpoints since an instant depends on earlier touchpoints only through the
 //! instance that is open at that instant. It is the last one that began before, and its members are in the table of
-//! members: put before the touchpoints that follow, they bring the matcher to the same instance. They count for their own
-//! journey alone, so each is marked with its journey's name.
+//! members: put before the touchpoints that follow, they bring the matcher to the same instance. They count for their
+//! own journey alone, so each is marked with its journey's name.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -31,8 +31,8 @@ use crate::workspace::matching::Matcher;
 /// The journey whose open instance a member brings in; null for a touchpoint of the time that is matched.
 const OPEN_FOR: &str = "__open_for";
 
-/// By the table of members, its version and the instant since which touchpoints are matched, and the version of the digests
-/// that say which customers are matched: none when all are.
+/// By the table of members, its version and the instant since which touchpoints are matched, and the version of the
+/// digests that say which customers are matched: none when all are.
 type OpenAt = (String, u64, Timestamp, Option<u64>);
 
 /// The open instances that the steps of a run have found so far: members and instances both need them.
@@ -67,9 +67,9 @@ pub(crate) struct OpenInstances {
 }
 
 /// The instances that were open at `since`, found in the published members: of each journey and key the last one that
-/// began before, unless it was settled before. `unsettled` are the members in files that may hold one settled at `since`
-/// or later, `settled` the other files. `is_matched` is true for rows of customers who are matched, where it is known
-/// who is. `session` is the caller's own.
+/// began before, unless it was settled before. `unsettled` are the members in files that may hold one settled at
+/// `since` or later, `settled` the other files. `is_matched` is true for rows of customers who are matched, where it is
+/// known who is. `session` is the caller's own.
 pub(super) async fn find_open_instances(
     unsettled: &Arc<dyn TableProvider>,
     settled: &TableParts,
@@ -79,8 +79,8 @@ pub(super) async fn find_open_instances(
     session: &SessionContext,
 ) -> Result<OpenInstances, EngineError> {
     const MEMBERS: &str = "__members";
-    // A restarted instance's row does not say when it ended. The one that took its place may be settled already, and then
-    // lies in another file; of a journey without restarts none begins before the one that is open is settled.
+    // A restarted instance's row does not say when it ended. The one that took its place may be settled already, and
+    // then lies in another file; of a journey without restarts none begins before the one that is open is settled.
     let restarts = || plan.pipeline.journeys.values().filter(|journey| journey.on_restart == OnRestart::Split);
     let mut members = session.read_table(Arc::clone(unsettled))?;
     if restarts().next().is_some() {

@@ -10,6 +10,7 @@ use super::customers::Customers;
 use super::digests::CustomerDigests;
 use super::ledger::KeptDigests;
 use super::rebuild::{Rebuild, Rebuilds};
+use crate::failure::EngineError;
 
 /// Before the instant since which the next run matches, digests of so much time are kept for rows that come late.
 const KEPT_FOR_LATE_ROWS: Timestamp = 7 * DAY;
@@ -33,7 +34,7 @@ pub(crate) struct Comparison {
     read_since: Timestamp,
 }
 
-/// What a comparison came to.
+/// The result of a comparison.
 pub(crate) struct Compared {
     /// By the version of the digests that were compared, and since when, whose touchpoints differ.
     changed: BTreeMap<(u64, Timestamp), Arc<Customers>>,
@@ -119,7 +120,7 @@ struct OfView {
 }
 
 impl ChangedCustomers {
-    /// Adds what a comparison of a view's digests came to, once they are kept as `version`.
+    /// Adds the result of comparing a view's digests, once they are kept as `version`.
     pub(crate) fn add(&self, view: &str, version: u64, compared: Compared) {
         let Compared { changed, since, next, .. } = compared;
         let kept = KeptDigests { version, since, next };
@@ -134,7 +135,7 @@ impl ChangedCustomers {
     }
 
     /// The ledger of a model once this run has published it.
-    pub(crate) fn ledger(&self, rebuild: &Rebuild) -> String {
+    pub(crate) fn ledger(&self, rebuild: &Rebuild) -> Result<String, EngineError> {
         let view = rebuild.touchpoints.as_ref();
         rebuild.ledger_with(view.and_then(|view| Some(self.of_views().get(view)?.kept)))
     }

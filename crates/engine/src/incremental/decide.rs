@@ -16,6 +16,9 @@ use crate::session::instants::rfc3339;
 use crate::workspace::prepare::Prepared;
 
 /// Decides for each incremental model among `steps`. Reads the ledgers, and of the sources the files that are new.
+///
+/// # Errors
+/// A ledger or a source's new files cannot be read.
 pub async fn decide_rebuilds(
     prepared: &Prepared,
     steps: &[&Step],

@@ -1,10 +1,12 @@
-//! Digests of customers' touchpoints: one number for each customer, by which a run knows whose touchpoints have changed.
+//! Digests of customers' touchpoints: one number for each customer, by which a run knows whose touchpoints have
+//! changed.
 //!
-//! Matching starts again at an instant, but few customers have anything new since then. So a run keeps a digest for each
-//! customer: the sum of the hashes of those touchpoints that the next run will read. The next run computes the same
-//! digests, with the touchpoints that came since among them: a customer whose digest is the same was matched from the
-//! same rows before, and keeps the rows that came of them. Nothing has to be known of the SQL that makes the touchpoints:
-//! a login that claims old events, an answer that changes a touchpoint, a contradiction, all show in the rows.
+//! Matching starts again at an instant, but few customers have anything new since then. So a run keeps a digest for
+//! each customer: the sum of the hashes of those touchpoints that the next run will read. The next run computes the
+//! same digests, with the touchpoints that came since among them: a customer whose digest is the same was matched from
+//! the same rows before, and keeps the rows that came of them. Nothing has to be known of the SQL that makes the
+//! touchpoints: a login that claims old events, an answer that changes a touchpoint, a contradiction, all show in the
+//! rows.
 //!
 //! Rows that come late make matching start earlier than planned. So the digests of the last days before that are kept
 //! apart, a day each, and those of days that a run does not read are kept as they are for the next run.
@@ -31,8 +33,8 @@ use super::ledger::KeptDigests;
 
 const TIME: &str = "occurred_at";
 
-/// By the hash of the customer, the sum of the hashes of the touchpoints. Customers whose hashes are equal share a digest
-/// and are matched together.
+/// By the hash of the customer, the sum of the hashes of the touchpoints. Customers whose hashes are equal share a
+/// digest and are matched together.
 type Digests = HashMap<u64, u64, RandomState>;
 
 /// Digests of touchpoints by the instant at which their interval begins; each interval ends where the next begins.
@@ -88,8 +90,8 @@ impl CustomerDigests {
         }
     }
 
-    /// The customers who are new, changed or gone since `before` was computed, by their touchpoints at or after `since`.
-    /// An interval of both begins there.
+    /// The customers who are new, changed or gone since `before` was computed, by their touchpoints at or after
+    /// `since`. An interval of both begins there.
     pub(crate) fn changed(&self, before: &Self, since: Timestamp) -> Customers {
         let (then, now) = (before.since(since), self.since(since));
         let changed = now.iter().filter(|(customer, digest)| then.get(*customer) != Some(*digest));
@@ -97,11 +99,11 @@ impl CustomerDigests {
         changed.chain(gone).map(|(customer, _)| *customer).collect()
     }
 
-    /// Of the digests that this run computed, and of the `newest` that earlier runs kept, those that the next run needs;
-    /// and the instant since which they know every touchpoint.
+    /// Of the digests that this run computed, and of the `newest` that earlier runs kept, those that the next run
+    /// needs; and the instant since which they know every touchpoint.
     ///
-    /// The next run needs one digest for `next` and later, and one for each day before that since `kept_since`. This run
-    /// has read all touchpoints since `read_since`. Earlier days come from the newest digests, where these follow
+    /// The next run needs one digest for `next` and later, and one for each day before that since `kept_since`. This
+    /// run has read all touchpoints since `read_since`. Earlier days come from the newest digests, where these follow
     /// without a gap.
     pub(crate) fn kept_for_next_run(
         mut self,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use throughline_config::Timestamp;
 
 use super::calendar::midnight_before;
+use crate::failure::EngineError;
 
 /// The ledger of a table. Times are microseconds since 1970-01-01 00:00 UTC.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,8 +57,13 @@ impl Ledger {
         serde_json::from_str(text).ok()
     }
 
-    pub(super) fn text(&self) -> String {
-        serde_json::to_string(self).unwrap_or_default()
+    /// The ledger as it is stored.
+    ///
+    /// # Errors
+    /// A bug: names and numbers always become JSON. An empty ledger would make the next run rebuild everything.
+    pub(super) fn text(&self) -> Result<String, EngineError> {
+        serde_json::to_string(self)
+            .map_err(|error| EngineError::unexpected("a ledger cannot be written as JSON", error))
     }
 
     /// The stamps of a source's files.
@@ -91,7 +97,7 @@ mod tests {
             late_since: Some(3),
             digests: Some(KeptDigests { version: 1, since: 2, next: 3 }),
         };
-        let text = ledger.text();
+        let text = ledger.text().expect("JSON");
         assert!(text.contains(r#""seen":{"version":1,"since":2,"next":3}"#), "earlier versions read it: {text}");
         assert_eq!(Ledger::parse(&text), Some(ledger.clone()));
         assert_eq!(ledger.stamps("calls").collect::<Vec<_>>(), [255]);

@@ -5,8 +5,8 @@
 use throughline_config::{Duration, JourneyDefinition, Timestamp};
 use throughline_plan::{BEGINNING, Plan};
 
-/// The earliest instant at which the last member of an instance that is open at `at` can lie: none stays open for longer
-/// than its journey's limits allow.
+/// The earliest instant at which the last member of an instance that is open at `at` can lie: none stays open for
+/// longer than its journey's limits allow.
 pub(super) fn open_since(plan: &Plan, at: Timestamp) -> Timestamp {
     last_member_since(plan.pipeline.journeys.values(), at)
 }
@@ -34,8 +34,8 @@ pub(super) fn settled_at(plan: &Plan) -> String {
     )
 }
 
-/// The instant after which an instance is over unless another touchpoint comes; null for journeys without limits, `None`
-/// when no journey has any.
+/// The instant after which an instance is over unless another touchpoint comes; null for journeys without limits,
+/// `None` when no journey has any.
 pub(super) fn deadline(plan: &Plan) -> Option<String> {
     let deadlines: String = plan
         .pipeline

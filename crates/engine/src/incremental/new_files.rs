@@ -40,8 +40,8 @@ impl<'a> NewFiles<'a> {
         Self { prepared, found: HashMap::new() }
     }
 
-    /// The rows that came into a source since `before` was written; `oldest` is where the lookback begins. `None` when a
-    /// file came or went of a source without a time column.
+    /// The rows that came into a source since `before` was written; `oldest` is where the lookback begins. `None` when
+    /// a file came or went of a source without a time column.
     pub(super) async fn rows(
         &mut self,
         source: &Source,

@@ -9,6 +9,7 @@ use throughline_plan::ReplacedRows;
 use super::calendar::in_days;
 use super::ledger::{KeptDigests, Ledger};
 use super::reach::Reach;
+use crate::failure::EngineError;
 use crate::session::instants::rfc3339;
 
 /// What a person asks to be rebuilt, whatever the ledgers say.
@@ -33,14 +34,15 @@ pub struct Rebuild {
     pub why: String,
     /// Rows that came too late to be taken in.
     pub late: Vec<LateRows>,
-    /// The instant since which the model's inputs have changed; a model of instances matches its touchpoints since then.
+    /// The instant since which the model's inputs have changed; a model of instances matches its touchpoints since
+    /// then.
     pub(super) changed_since: Option<Timestamp>,
     /// For a model of members or instances, the view of touchpoints that are matched.
     pub(super) touchpoints: Option<String>,
     /// The instant since which the next run will match when nothing comes late.
     pub(super) next_matched_since: Timestamp,
-    /// The digests of customers' touchpoints that the table was made with, and the instant since which this run compares
-    /// its own with them; `None` where touchpoints are matched that are not in them.
+    /// The digests of customers' touchpoints that the table was made with, and the instant since which this run
+    /// compares its own with them; `None` where touchpoints are matched that are not in them.
     pub(super) digests: Option<(KeptDigests, Timestamp)>,
     /// Which rows go into which files.
     pub(super) layout: PartLayout,
@@ -143,7 +145,7 @@ impl Rebuild {
     }
 
     /// The model's ledger, with the digests that this run has kept.
-    pub(super) fn ledger_with(&self, digests: Option<KeptDigests>) -> String {
+    pub(super) fn ledger_with(&self, digests: Option<KeptDigests>) -> Result<String, EngineError> {
         Ledger { digests, ..self.ledger.clone() }.text()
     }
 }

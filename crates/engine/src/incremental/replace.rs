@@ -21,10 +21,10 @@ use super::rebuild::{Rebuild, Rebuilds};
 use super::replacement::{RebuiltRows, Replacement};
 use super::window::{active_sources_since, touchpoints_of};
 use crate::failure::EngineError;
-use crate::record::usage::StepUsage;
 use crate::session::columns::in_types_of;
 use crate::session::instants::{at, time_type};
 use crate::session::relation_cache::RelationCache;
+use crate::session::usage::StepUsage;
 use crate::workspace::matching::Matcher;
 use crate::workspace::prepare::Prepared;
 
@@ -36,7 +36,7 @@ pub(crate) struct Shared<'a> {
     pub(crate) prepared: &'a Prepared,
     pub(crate) rebuilds: &'a Rebuilds,
     pub(crate) cache: Option<&'a RelationCache>,
-    pub(crate) open: &'a FoundOpenInstances,
+    pub(crate) open_instances: &'a FoundOpenInstances,
     /// The customers whose touchpoints differ from those that the step's table was made from, where that is known.
     pub(crate) changed: Option<Arc<Customers>>,
 }
@@ -77,7 +77,7 @@ pub(crate) async fn plan_replacement(
     };
     let rows = planning.with_settled_at(rows)?;
     let Planning { is_matched, usage, .. } = planning;
-    Ok(Replacement { rows, layout: rebuild.layout, files, rebuilt, usage, open, old_rows, is_matched })
+    Ok(Replacement { rows, layout: rebuild.layout, files, rebuilt, usage, open_instances: open, old_rows, is_matched })
 }
 
 struct Planning<'a> {
@@ -176,7 +176,7 @@ impl Planning<'_> {
         // Tables with the same version of digests were made by one run, so of both the same customers are matched.
         let digests = is_matched.and(self.rebuild.digests).map(|(kept, _)| kept.version);
         let find = find_open_instances(&unsettled, &settled, is_matched, &prepared.plan, since, &session);
-        let open = self.shared.open.get((table, members.version, since), digests, find).await?;
+        let open = self.shared.open_instances.get((table, members.version, since), digests, find).await?;
         let before = Some((unsettled, &open));
         let matched = match_since(touchpoints, before, is_matched, rows, since, &prepared.plan, self.session)?;
         Ok((matched, Some(open)))
@@ -196,8 +196,8 @@ impl Planning<'_> {
         let Some(touchpoints) = touchpoints_of(plan, view) else {
             return Err(EngineError::internal(format!("`{view}` matches no relation")));
         };
-        // Where the history begins at an instant, no instance is open then. What was a member before the matching is the
-        // same before and after the step that rebuilds the members, which reads the same version of them.
+        // Where the history begins at an instant, no instance is open then. What was a member before the matching is
+        // the same before and after the step that rebuilds the members, which reads the same version of them.
         let published = match (&self.rebuild.base, self.shared.rebuilds.get(members)) {
             (None, _) => None,
             (Some(_), Some(Rebuild { base: Some(base), .. })) => Some(base.clone()),

@@ -17,8 +17,8 @@ use super::carry::OpenInstances;
 use super::rebuild::Rebuild;
 use crate::failure::EngineError;
 use crate::record::step_record::IncrementRecord;
-use crate::record::usage::StepUsage;
 use crate::session::instants::rfc3339;
+use crate::session::usage::StepUsage;
 
 /// The rows that an incremental step writes, and the files that stay.
 pub(crate) struct Replacement {
@@ -32,7 +32,8 @@ pub(crate) struct Replacement {
     pub(crate) rebuilt: Option<RebuiltRows>,
     /// What it cost to read rows that are read more than once.
     pub(crate) usage: StepUsage,
-    pub(super) open: Option<OpenInstances>,
+    /// The instances that were open since touchpoints were matched.
+    pub(super) open_instances: Option<OpenInstances>,
     /// The rows of the files that are replaced.
     pub(super) old_rows: Option<Arc<dyn TableProvider>>,
     /// True for rows of customers who are matched; `None` when all are.
@@ -73,7 +74,7 @@ impl Replacement {
             from: rebuild.since.map(rfc3339),
             until: rfc3339(as_of),
             why: rebuild.why.clone(),
-            open_instances: self.open.as_ref().map(|open| open.number),
+            open_instances: self.open_instances.as_ref().map(|open| open.number),
             written: staged.rows(),
             kept: staged.table_rows() - staged.rows(),
             replaced_ids,

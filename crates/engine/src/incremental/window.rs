@@ -55,8 +55,8 @@ fn read_since(plan: &Plan, step: &str, rebuild: Option<&Rebuild>) -> Vec<(String
     }
 }
 
-/// True for a row of a source that is active at `since` or later. Rows without a time pass: every run sets them aside and
-/// counts them.
+/// True for a row of a source that is active at `since` or later. Rows without a time pass: every run sets them aside
+/// and counts them.
 pub(crate) fn active_since(source: &Source, since: Timestamp, relation: Option<&TableReference>) -> Option<Expr> {
     let column = |name: &str| Expr::Column(Column::new(relation.cloned(), name));
     let active = source.active_at.iter().map(|time| column(&time.value).gt_eq(at(since))).reduce(Expr::or)?;

@@ -16,6 +16,10 @@ use crate::workspace::options::PrepareOptions;
 use crate::workspace::prepare::{Prepared, prepare};
 
 /// The rows of a relation: those of a table as published, those of a source or view computed on the spot.
+///
+/// # Errors
+/// No relation has this name; a table is not published yet; the sources that a view needs cannot be read or break their
+/// contract.
 pub async fn show(options: PrepareOptions, name: &str) -> Result<DataFrame, EngineError> {
     let prepared = Arc::new(prepare(options).await?);
     let plan = &prepared.plan;

@@ -38,7 +38,7 @@ impl Figures {
         number.is_finite().then_some(number)
     }
 
-    /// Microseconds since 1970.
+    /// Microseconds since 1970-01-01 00:00 UTC.
     pub fn instant(&self, name: &str) -> Option<i64> {
         let time = DataType::Timestamp(TimeUnit::Microsecond, None);
         Some(self.column(name, &time)?.as_primitive::<TimestampMicrosecondType>().value(0))
@@ -61,7 +61,7 @@ impl Figures {
 }
 
 /// An estimate with its interval.
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Estimate {
     /// The estimate.
     pub value: f64,

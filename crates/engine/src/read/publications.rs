@@ -23,6 +23,9 @@ pub struct Publications {
 
 impl Publications {
     /// Those of a workspace's pipeline. Nothing is opened yet.
+    ///
+    /// # Errors
+    /// The pipeline cannot be loaded, or its warehouse is no location.
     pub fn of(options: PrepareOptions) -> Result<Self, EngineError> {
         let (pipeline, warehouse, runtime) = locate(&options)?;
         Ok(Self { pipeline: pipeline.name.value.clone(), warehouse, session_options: options.session, runtime })
@@ -48,6 +51,9 @@ impl Publications {
 
     /// A text that changes when there may be something new: the id of the newest run, done or not, and the names of
     /// the snapshots. Reads names only.
+    ///
+    /// # Errors
+    /// The warehouse cannot be listed.
     pub async fn newest(&self) -> Result<String, EngineError> {
         let run = self.warehouse.run_ids().await?.into_iter().next().unwrap_or_default();
         let snapshots = self.warehouse.snapshots().names().await?;
@@ -55,11 +61,17 @@ impl Publications {
     }
 
     /// The newest complete run.
+    ///
+    /// # Errors
+    /// The run records cannot be read.
     pub async fn latest(&self) -> Result<Option<Published>, EngineError> {
         Published::latest(&self.warehouse, &self.pipeline).await
     }
 
     /// A session with the functions of a run and no tables.
+    ///
+    /// # Errors
+    /// Those of [`crate::new_session`].
     pub fn session(&self) -> Result<SessionContext, EngineError> {
         new_session(&self.session_options, &self.runtime)
     }

@@ -37,6 +37,9 @@ pub struct Published {
 
 impl Published {
     /// The newest run of `pipeline` in which every step was done; `None` when there is none yet.
+    ///
+    /// # Errors
+    /// The run records cannot be read.
     pub async fn latest(warehouse: &Warehouse, pipeline: &str) -> Result<Option<Self>, EngineError> {
         for run_id in warehouse.run_ids().await?.iter() {
             let Some(record) = read_record(warehouse, run_id).await? else { continue };
@@ -71,11 +74,17 @@ impl Published {
     }
 
     /// Opens what a workspace's pipeline has published, without opening its sources.
+    ///
+    /// # Errors
+    /// The pipeline cannot be loaded; nothing is published yet; the run records cannot be read.
     pub async fn open(options: PrepareOptions) -> Result<Self, EngineError> {
         Ok(Self::open_with_pipeline(options).await?.1)
     }
 
     /// The same, and the pipeline as its files define it today.
+    ///
+    /// # Errors
+    /// Those of [`Self::open`].
     pub async fn open_with_pipeline(options: PrepareOptions) -> Result<(Pipeline, Self), EngineError> {
         let (pipeline, warehouse, runtime) = locate(&options)?;
         match Self::latest(&warehouse, &pipeline.name).await? {
@@ -90,11 +99,17 @@ impl Published {
     }
 
     /// Opens a snapshot of a workspace's pipeline, to be read like a run.
+    ///
+    /// # Errors
+    /// Those of [`crate::find_snapshot`].
     pub async fn open_snapshot(options: PrepareOptions, name: &str) -> Result<Self, EngineError> {
         Ok(Self::open_snapshot_with_pipeline(options, name).await?.1)
     }
 
     /// The same, and the pipeline as its files define it today.
+    ///
+    /// # Errors
+    /// Those of [`crate::find_snapshot`].
     pub async fn open_snapshot_with_pipeline(
         options: PrepareOptions,
         name: &str,
@@ -117,6 +132,9 @@ impl Published {
     }
 
     /// Every snapshot of this pipeline, by period and revision. Sessions made from this one's runtime can read them.
+    ///
+    /// # Errors
+    /// The warehouse cannot be listed.
     pub async fn snapshots(&self) -> Result<Vec<ListedSnapshot>, EngineError> {
         listed(&self.warehouse, &self.record.pipeline).await
     }
@@ -136,12 +154,19 @@ impl Published {
     }
 
     /// Every table of the run at the run's version, by name; of a run, not of a snapshot.
+    ///
+    /// # Errors
+    /// [`EngineError::VersionRemoved`] where a vacuum or a person removed a version, or an error of the store.
     pub async fn tables(&self) -> Result<Vec<PublishedTable>, EngineError> {
         let opened: Vec<_> = self.record.tables.keys().map(|name| self.published_table(name)).collect();
         futures::stream::iter(opened).buffered(OPENED_AT_ONCE).try_filter_map(futures::future::ok).try_collect().await
     }
 
     /// Registers one table at the run's version; false when the run does not have it.
+    ///
+    /// # Errors
+    /// [`EngineError::VersionRemoved`] where a vacuum or a person removed the version, an error of the store, or the
+    /// name is registered already.
     pub async fn register_table(&self, name: &str, session: &SessionContext) -> Result<bool, EngineError> {
         if let Some(snapshot) = &self.frozen {
             let Some(table) = snapshot.table(name) else { return Ok(false) };
@@ -154,6 +179,9 @@ impl Published {
     }
 
     /// The rows of one table.
+    ///
+    /// # Errors
+    /// The run has no such table; else as [`Self::register_table`].
     pub async fn table(&self, name: &str) -> Result<DataFrame, EngineError> {
         let session = self.empty_session()?;
         if self.register_table(name, &session).await? {
@@ -169,6 +197,9 @@ impl Published {
     }
 
     /// A session with every table of the run, the history of all runs, and nothing else to read.
+    ///
+    /// # Errors
+    /// As [`Self::register_table`], for any of the tables.
     pub async fn session(&self) -> Result<SessionContext, EngineError> {
         let session = self.empty_session()?;
         for name in self.record.tables.keys() {
@@ -176,6 +207,15 @@ impl Published {
         }
         if self.frozen.is_none() {
             register_run_tables(&self.warehouse, &self.record.pipeline, &session)?;
+        }
+        Ok(session)
+    }
+
+    /// A session with some tables of the run and nothing else to read; names that the run does not have are left out.
+    pub(crate) async fn session_with(&self, names: &[&str]) -> Result<SessionContext, EngineError> {
+        let session = self.empty_session()?;
+        for name in names {
+            self.register_table(name, &session).await?;
         }
         Ok(session)
     }
@@ -190,6 +230,9 @@ impl Published {
 }
 
 /// The newest `most` runs of a pipeline, newest first.
+///
+/// # Errors
+/// The pipeline cannot be loaded, or the warehouse cannot be read. A record that cannot be read is left out.
 pub async fn past_runs(options: PrepareOptions, most: usize) -> Result<Vec<RunRecord>, EngineError> {
     let (pipeline, warehouse, _) = locate(&options)?;
     let mut runs = Vec::new();

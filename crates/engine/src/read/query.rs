@@ -16,6 +16,9 @@ use crate::workspace::options::PrepareOptions;
 
 impl Published {
     /// Plans one SELECT over the run's tables and the history of runs. Anything that is not a query is refused.
+    ///
+    /// # Errors
+    /// The text is no SELECT, reads something else, or does not fit the tables: refused. A table cannot be opened.
     pub async fn query(&self, sql: &str) -> Result<DataFrame, EngineError> {
         let parsed = parsed(sql, &self.record.tables.keys().map(String::as_str).collect::<Vec<_>>())?;
         planned(parsed, self.session().await?).await
@@ -23,6 +26,9 @@ impl Published {
 }
 
 /// Plans one SELECT over what a pipeline has published. Before anything is, the history of runs can be asked.
+///
+/// # Errors
+/// Those of [`Published::open`] and [`Published::query`].
 pub async fn query(options: PrepareOptions, sql: &str) -> Result<DataFrame, EngineError> {
     let (pipeline, warehouse, runtime) = locate(&options)?;
     let history_only = SqlText::parse(&query_file(sql)).is_ok_and(|parsed| only_history(&parsed));

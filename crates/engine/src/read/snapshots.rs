@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use throughline_lake::{Exported, Snapshot, SnapshotError, SnapshotName, Stores, Verification, Warehouse};
+use throughline_lake::{
+    Exported, NotASnapshotName, Snapshot, SnapshotError, SnapshotName, Stores, Verification, Warehouse,
+};
 
 use crate::failure::EngineError;
 use crate::session::sessions::{SessionOptions, new_runtime};
@@ -23,6 +25,9 @@ pub struct ListedSnapshot {
 /// Each gives its tables' rows ([`Snapshot::table`]) and columns with comments ([`Snapshot::schema`]); a session that
 /// reads them needs the runtime with which the warehouse was opened, so a program that has
 /// [`crate::Published`] open uses [`crate::Published::snapshots`].
+///
+/// # Errors
+/// The pipeline cannot be loaded, or the warehouse cannot be listed.
 pub async fn snapshots(options: &PrepareOptions) -> Result<Vec<ListedSnapshot>, EngineError> {
     let (pipeline, warehouse, _) = locate(options)?;
     listed(&warehouse, &pipeline.name.value).await
@@ -74,11 +79,14 @@ pub(crate) async fn find(warehouse: &Warehouse, pipeline: &str, name: &str) -> R
 }
 
 pub(crate) fn parsed(name: &str) -> Result<SnapshotName, EngineError> {
-    name.parse().map_err(|error: throughline_lake::NotASnapshotName| EngineError::refused(error.to_string(), ""))
+    name.parse().map_err(|error: NotASnapshotName| EngineError::refused_because(error.to_string(), "", error))
 }
 
 /// A snapshot at any place, such as a copy somebody was sent: a path or a URL such as `s3://bucket/prefix`. Needs no
 /// workspace.
+///
+/// # Errors
+/// The place is no location, holds no snapshot, or one whose manifest is damaged.
 pub async fn snapshot_at(place: &str) -> Result<Snapshot, EngineError> {
     let stores = stores_here()?;
     let location = stores.locate(place).map_err(SnapshotError::from)?;
@@ -86,6 +94,10 @@ pub async fn snapshot_at(place: &str) -> Result<Snapshot, EngineError> {
 }
 
 /// Copies a snapshot to a place and verifies the copy by its manifest; the copy needs nothing of the warehouse.
+///
+/// # Errors
+/// Those of [`find_snapshot`] and [`snapshot_at`]; another snapshot is at the place; a file is not what the manifest
+/// says.
 pub async fn export_snapshot(
     options: &PrepareOptions,
     name: &str,

@@ -15,8 +15,16 @@ pub struct PublishedTables<'a> {
 
 impl<'a> PublishedTables<'a> {
     /// Opens them.
+    ///
+    /// # Errors
+    /// As [`Published::session`].
     pub async fn of(published: &'a Published) -> Result<Self, EngineError> {
         Ok(Self { session: published.session().await?, published })
+    }
+
+    /// Opens some of them, where the others are not asked for; those that the run does not have are left out.
+    pub async fn some(published: &'a Published, names: &[&str]) -> Result<Self, EngineError> {
+        Ok(Self { session: published.session_with(names).await?, published })
     }
 
     /// The run they belong to.
@@ -30,6 +38,9 @@ impl<'a> PublishedTables<'a> {
     }
 
     /// Those of `columns` that a published table lacks.
+    ///
+    /// # Errors
+    /// An error of planning.
     pub async fn lacking<'c>(&self, table: &str, columns: &[&'c str]) -> Result<Vec<&'c str>, EngineError> {
         let frame = self.session.table(table).await?;
         let has = |column: &&str| frame.schema().fields().iter().any(|field| field.name() == *column);
@@ -37,6 +48,9 @@ impl<'a> PublishedTables<'a> {
     }
 
     /// Rows in which text columns have these values; `None` when the run has no such table.
+    ///
+    /// # Errors
+    /// The table has no such column, or its files cannot be read.
     pub async fn rows(&self, table: &str, values: &[(&str, &str)]) -> Result<Option<Vec<Figures>>, EngineError> {
         if !self.has(table) {
             return Ok(None);
@@ -48,10 +62,13 @@ impl<'a> PublishedTables<'a> {
         Ok(Some(Figures::of(&frame.collect().await?)))
     }
 
-    /// The rows of one SELECT, written by this program, over the run's tables. Refused when a table has other columns or types than the
-    /// SELECT asks for, since a pipeline's tables are its own; a failure is one of reading.
+    /// The rows of one SELECT, written by this program, over the run's tables. Refused when a table has other columns
+    /// or types than the SELECT asks for, since a pipeline's tables are its own; a failure is one of reading.
     pub async fn select(&self, sql: &str) -> Result<Vec<Figures>, EngineError> {
-        let frame = self.session.sql(sql).await.map_err(|error| EngineError::refused(error.strip_backtrace(), ""))?;
+        let frame = self.session.sql(sql).await.map_err(|error| {
+            // The message without the engine's back trace; the cause keeps it.
+            EngineError::refused_because(error.strip_backtrace(), "", error)
+        })?;
         Ok(Figures::of(&frame.collect().await?))
     }
 }

@@ -29,6 +29,9 @@ const MOST_RUNS: usize = 1_000;
 const READ_AT_ONCE: usize = 16;
 
 /// Registers the history of a pipeline's runs. Nothing is read before a query does.
+///
+/// # Errors
+/// A table of one of these names is registered already.
 pub fn register_run_tables(warehouse: &Warehouse, pipeline: &str, session: &SessionContext) -> Result<()> {
     for (name, kind) in RUN_TABLES.into_iter().zip([Kind::Runs, Kind::Steps, Kind::Tests]) {
         let table = RunTable {
@@ -167,7 +170,7 @@ const RUN_COUNTS: [RunCount; 13] = [
     ("test_warnings", "Of these, failures of severity warning", |run| {
         number_of_tests(run, |test| !test.passed && test.severity != "error")
     }),
-    ("triggers_fired", "Triggers that fired anew", |run| run.triggers.iter().map(|trigger| trigger.fired).sum()),
+    ("triggers_fired", "New firings of triggers", |run| run.triggers.iter().map(|trigger| trigger.fired).sum()),
     ("bytes_read", "Bytes that scans read from storage", |run| sum_of_steps(run, |step| step.usage.bytes_read)),
     ("bytes_spilled", "Bytes that operators spilled", |run| sum_of_steps(run, |step| step.usage.bytes_spilled)),
 ];

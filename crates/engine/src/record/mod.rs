@@ -4,9 +4,8 @@
 //! [`step_record`]s is what is kept; [`stored`] reads and writes records; [`history`] makes tables of them.
 
 pub(crate) mod events;
-pub(crate) mod history;
 pub(crate) mod progress;
 pub(crate) mod run_record;
 pub(crate) mod step_record;
 pub(crate) mod stored;
-pub(crate) mod usage;
+pub(crate) mod history;

@@ -48,13 +48,13 @@ pub struct RunRecord {
     pub started_at: String,
     /// When it ended, RFC 3339.
     pub finished_at: String,
-    /// Wall time.
+    /// Wall time in seconds.
     pub seconds: f64,
     /// How it ended.
     pub status: RunStatus,
     /// The program's version.
     pub program: String,
-    /// Most memory held by the process, where known.
+    /// The most bytes of memory that the process held, where known.
     pub peak_memory_bytes: Option<u64>,
     /// Each step, in the plan's order; last the log of triggers, where a trigger reads one of its tables.
     pub steps: Vec<StepRecord>,

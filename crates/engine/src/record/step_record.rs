@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::usage::StepUsage;
 use crate::failure::{EngineError, FailureKind};
+use crate::session::usage::StepUsage;
 
 /// How a step ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,7 +50,7 @@ pub struct StepRecord {
     pub help: Option<String>,
     /// The fingerprint of its definition and all it reads.
     pub fingerprint: String,
-    /// Wall time.
+    /// Wall time in seconds.
     pub seconds: f64,
     /// Rows of the table or kept rows of the source.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -100,7 +100,7 @@ pub struct StepRecord {
 }
 
 impl StepRecord {
-    /// A record in which nothing is said yet but how the step ended.
+    /// A record that contains only how the step ended.
     pub(crate) fn new(step: &str, kind: &str, fingerprint: &str, status: StepStatus) -> Self {
         Self {
             step: step.to_owned(),
@@ -128,7 +128,7 @@ impl StepRecord {
         }
     }
 
-    /// Says that the step failed, and why; a step that was interrupted counts as not run.
+    /// Marks the step as failed, with the reason; a step that was interrupted counts as not run.
     pub(crate) fn fail(&mut self, error: &EngineError) {
         let kind = error.kind();
         self.status = if kind == FailureKind::Interrupted { StepStatus::NotRun } else { StepStatus::Failed };
@@ -193,6 +193,13 @@ pub struct IncrementRecord {
 pub struct TestRecord {
     /// What was tested.
     pub test: String,
+    /// The test's key in YAML (`not_null`, `unique`, …), or `freshness`; `None` in records that earlier versions of the
+    /// program stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// The one column that was tested; `None` where it was several or none, and in records of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub column: Option<String>,
     /// `error` or `warning`.
     pub severity: String,
     /// Whether it passed.
@@ -222,13 +229,6 @@ pub struct ConservationRow {
     pub instances: BTreeMap<String, u64>,
 }
 
-impl ConservationRow {
-    /// Whether every touchpoint is accounted for.
-    pub fn holds(&self) -> bool {
-        self.read == self.members + self.non_members + self.set_aside.values().sum::<u64>() + self.after_as_of
-    }
-}
-
 /// What a trigger found in a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TriggerRecord {
@@ -240,4 +240,17 @@ pub struct TriggerRecord {
     pub holding: u64,
     /// Of these, the keys that were not in the log: what this run added to it.
     pub fired: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_test_that_an_earlier_version_recorded_can_be_read() {
+        let text = r#"{"test":"(day) is unique","severity":"error","passed":true,"count":0,"place":"p.yaml:1:1"}"#;
+        let test: TestRecord = serde_json::from_str(text).expect("a record");
+        assert_eq!((test.kind.as_deref(), test.column.as_deref()), (None, None));
+        assert_eq!(serde_json::to_string(&test).expect("JSON"), text);
+    }
 }

@@ -1,4 +1,4 @@
-//! What a run reads without making it: the last complete run.
+//! What a run reads and does not make: tables of the last complete run.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,19 +18,47 @@ pub(crate) struct Inputs {
 }
 
 impl Inputs {
-    /// Opens them.
+    /// Refuses a run whose inputs are not there, before anything is written. Opens no table.
     ///
     /// # Errors
     /// Tables as of a later instant are published; or a table is read that is neither made nor published.
+    pub(crate) async fn check(prepared: &Prepared, steps: &[&Step], full_refresh: bool) -> Result<(), EngineError> {
+        Self::latest(prepared, steps, full_refresh).await.map(|_| ())
+    }
+
+    /// Opens them, once the run holds its pipeline: until then another run may publish newer tables.
+    ///
+    /// # Errors
+    /// Those of [`Self::check`], and tables that cannot be read.
     pub(crate) async fn open(prepared: &Prepared, steps: &[&Step], full_refresh: bool) -> Result<Self, EngineError> {
+        let published = Self::latest(prepared, steps, full_refresh).await?;
+        let session = prepared.session()?;
+        if let Some(published) = &published {
+            for name in unselected(&prepared.plan, steps) {
+                published.register_table(name, &session).await?;
+            }
+        }
+        Ok(Self { published, session })
+    }
+
+    async fn latest(
+        prepared: &Prepared,
+        steps: &[&Step],
+        full_refresh: bool,
+    ) -> Result<Option<Published>, EngineError> {
         let plan = &prepared.plan;
         let published = Published::latest(&prepared.warehouse, &plan.pipeline.name).await?;
         if let Some(published) = published.as_ref().filter(|_| !full_refresh) {
             refuse_older_cut(plan, published)?;
         }
-        let session = prepared.session()?;
-        register_unselected(plan, steps, published.as_ref(), &session).await?;
-        Ok(Self { published, session })
+        let is_published = |name: &str| published.as_ref().is_some_and(|run| run.record.tables.contains_key(name));
+        match unselected(plan, steps).into_iter().find(|name| !is_published(name)) {
+            None => Ok(published),
+            Some(name) => Err(EngineError::refused(
+                format!("`{name}` is read by the selected models, but it is neither selected nor published"),
+                format!("select it too (`--select +…`), or run it first: throughline run --select +{name}"),
+            )),
+        }
     }
 
     /// The tables of the last complete run, with their versions.
@@ -52,25 +80,9 @@ fn refuse_older_cut(plan: &Plan, published: &Published) -> Result<(), EngineErro
     Ok(())
 }
 
-async fn register_unselected(
-    plan: &Plan,
-    steps: &[&Step],
-    published: Option<&Published>,
-    session: &SessionContext,
-) -> Result<(), EngineError> {
+/// Relations of the plan that the steps read and do not make.
+fn unselected<'a>(plan: &Plan, steps: &[&'a Step]) -> Vec<&'a str> {
     let made: BTreeSet<&str> = steps.iter().map(|step| step.name.as_str()).collect();
     let read: BTreeSet<&str> = steps.iter().flat_map(|step| step.inputs.iter().map(String::as_str)).collect();
-    for name in read.difference(&made).filter(|name| plan.step(name).is_some()) {
-        let is_registered = match published {
-            Some(published) => published.register_table(name, session).await?,
-            None => false,
-        };
-        if !is_registered {
-            return Err(EngineError::refused(
-                format!("`{name}` is read by the selected models, but it is neither selected nor published"),
-                format!("select it too (`--select +…`), or run it first: throughline run --select +{name}"),
-            ));
-        }
-    }
-    Ok(())
+    read.difference(&made).copied().filter(|name| plan.step(name).is_some()).collect()
 }

@@ -1,4 +1,4 @@
-//! What is written down of a run while it goes on: events for observers, and progress in the warehouse.
+//! What is recorded of a run while it goes on: events for observers, and progress in the warehouse.
 
 use std::collections::BTreeMap;
 

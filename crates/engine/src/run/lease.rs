@@ -6,7 +6,8 @@ use throughline_lake::{Lease, Warehouse, WarehouseError};
 
 use crate::failure::EngineError;
 
-/// In an object store, how long after its last sign of life a run still holds its pipeline.
+/// In an object store, how long after its last sign of life a run, a vacuum or a snapshot in the making still holds its
+/// lease.
 pub(crate) const LEASE: Duration = Duration::from_secs(60);
 
 /// Begins the name of a lease that is a snapshot's and no pipeline's, whose names have no `-`.

@@ -1,16 +1,16 @@
 //! One run of a plan.
 //!
-//! [`stages`] is the run from beginning to end. It reads [`inputs`] that it does not make, takes a [`lease`], finds earlier
-//! [`attempts`] and decides what to reuse of them ([`resume`], by what steps are [`made_from`]). Then it works off
-//! ([`work_off`]) the steps of a [`schedule`], keeps a [`journal`], and records the [`outcome`].
+//! [`stages`] is the run from beginning to end. It reads [`inputs`] that it does not make, takes a [`lease`], finds
+//! earlier [`attempts`] and decides what to reuse of them ([`resume`], by what steps are [`made_from`]). Then it works
+//! off ([`work_off`]) the steps of a [`schedule`], keeps a [`journal`], and records the [`outcome`].
 
-mod attempts;
-mod inputs;
-mod journal;
-pub(crate) mod lease;
-mod made_from;
-mod outcome;
-mod resume;
-mod schedule;
 pub(crate) mod stages;
+mod inputs;
+pub(crate) mod lease;
+mod attempts;
+mod resume;
+mod made_from;
 mod work_off;
+mod schedule;
+mod journal;
+mod outcome;

@@ -22,7 +22,8 @@ pub(crate) fn status(steps: &[StepRecord], is_stopped: bool) -> RunStatus {
     }
 }
 
-/// The versions of all published tables after a run: those of the last complete run, and those that it published itself.
+/// The versions of all published tables after a run: those of the last complete run, and those that it published
+/// itself.
 pub(crate) fn versions(published: BTreeMap<String, u64>, steps: &[StepRecord]) -> BTreeMap<String, u64> {
     let mut tables = published;
     for step in steps {

@@ -3,11 +3,12 @@
 //! 1. **Select** the steps that the selected models need.
 //! 2. **Refuse** what cannot be done, before anything is written.
 //! 3. **Take the lease** of the pipeline, so that no other run writes its tables.
-//! 4. **Decide**, now that nothing changes any more, what is reused ([`super::resume`]) and what incremental models rebuild
-//!    ([`crate::incremental`]).
-//! 5. **Work off** the steps as the schedule says ([`super::schedule`], [`super::work_off`]), each published only when its
-//!    tests passed; then fire triggers.
-//! 6. **Record** what became of each step. Only a record that says `done` makes the run's tables the ones that are read.
+//! 4. **Decide**, now that nothing changes any more, what is reused ([`super::resume`]) and what incremental models
+//!    rebuild ([`crate::incremental`]).
+//! 5. **Work off** the steps as the schedule says ([`super::schedule`], [`super::work_off`]), each published only when
+//!    its tests passed; then fire triggers.
+//! 6. **Record** what became of each step. Only a record that says `done` makes the run's tables the ones that are
+//!    read.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -36,9 +37,9 @@ use crate::record::progress::RunProgress;
 use crate::record::run_record::{RunRecord, RunStatus};
 use crate::record::step_record::{StepRecord, StepStatus};
 use crate::record::stored::store_record;
-use crate::record::usage::peak_memory_bytes;
 use crate::session::instants::rfc3339;
 use crate::session::relation_cache::RelationCache;
+use crate::session::usage::peak_memory_bytes;
 use crate::step::commit::Commits;
 use crate::step::context::StepContext;
 use crate::step::execute::execute;
@@ -85,8 +86,7 @@ pub async fn run(
     let began = Began { instant: Instant::now(), at: Utc::now() };
     let run_id = began.run_id();
     let steps = selected_steps(&prepared.plan, &options.selection)?;
-    // Refuses what cannot run before anything is written; the inputs are opened again once the lease is held.
-    Inputs::open(prepared, &steps, options.interval.full_refresh).await?;
+    Inputs::check(prepared, &steps, options.interval.full_refresh).await?;
     let warehouse = prepared.warehouse.of_run(&run_id);
     let pipeline = prepared.plan.pipeline.name.value.as_str();
     let lease = take_lease(&warehouse, pipeline, &run_id, options.lease.unwrap_or(LEASE)).await?;
@@ -108,7 +108,7 @@ pub async fn run(
         },
         rebuilds: decisions.rebuilds.clone(),
         changed: ChangedCustomers::default(),
-        open: FoundOpenInstances::default(),
+        open_instances: FoundOpenInstances::default(),
         published: inputs.tables(),
         run_id,
         warehouse,
@@ -158,7 +158,7 @@ struct Decisions {
 }
 
 impl Decisions {
-    /// Opens the inputs once more, because another run may have ended since they were first opened, and decides.
+    /// Opens the inputs, which are final now that the lease is held, and decides.
     async fn make(
         prepared: &Prepared,
         options: &RunOptions,
@@ -237,8 +237,8 @@ async fn work_off_and_record(
     lost.map_or(Ok(record), Err)
 }
 
-/// Confirms that the run still holds its pipeline. Returns the error when another run has taken over. Without an answer,
-/// the record is not written, as when the store does not take it: the run then looks killed.
+/// Confirms that the run still holds its pipeline. Returns the error when another run has taken over. Without an
+/// answer, the record is not written, as when the store does not take it: the run then looks killed.
 async fn still_held(context: &StepContext) -> Result<Option<EngineError>, EngineError> {
     match context.commits.confirm().await {
         Ok(()) => Ok(None),
@@ -296,8 +296,8 @@ fn tables_of(step: &str) -> [String; 3] {
     [step.to_owned(), rejected_table(step), digests_table(step)]
 }
 
-/// Removes the progress of this run, whose record is there; and that of killed ones, when there is nothing left to reuse
-/// of them or to clear away after them. What cannot be removed is tried again by the next run.
+/// Removes the progress of this run, whose record is there; and that of killed ones, when there is nothing left to
+/// reuse of them or to clear away after them. What cannot be removed is tried again by the next run.
 async fn clear_away(record: &RunRecord, attempts: &Attempts, warehouse: &Warehouse) {
     let _ = warehouse.remove_progress(&record.run_id).await;
     if record.status == RunStatus::Done {

@@ -19,7 +19,7 @@ pub(crate) trait Steps: Send + Sync + 'static {
     fn is_closed(&self) -> bool;
 }
 
-/// What is written down of a run while it goes on.
+/// What is recorded of a run while it goes on.
 pub(crate) trait Journal {
     /// A step has ended, or an earlier run's result is reused. Returns the record with what the journal adds to it.
     async fn ended(&mut self, record: StepRecord) -> StepRecord;

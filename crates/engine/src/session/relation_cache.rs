@@ -1,8 +1,8 @@
 //! Relations that a run keeps in memory, so that their many readers do not each read or compute them.
 //!
-//! An incremental run reads little of its sources, but reads it often: the views over them, their tests, and every model
-//! that matches touchpoints. Any run computes its touchpoints from many sources, for all steps that read them. What is
-//! small is read once and kept until the run ends; what turns out not to be small is read again by each reader.
+//! An incremental run reads little of its sources, but reads it often: the views over them, their tests, and every
+//! model that matches touchpoints. Any run computes its touchpoints from many sources, for all steps that read them.
+//! What is small is read once and kept until the run ends; what turns out not to be small is read again by each reader.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
 use crate::failure::EngineError;
-use crate::record::usage::StepUsage;
+use crate::session::usage::StepUsage;
 
 /// Bytes that all relations of a run take at most.
 const MOST_BYTES: usize = 1024 * 1024 * 1024;
@@ -78,8 +78,8 @@ impl RelationCache {
         Ok((table.map(|table| Arc::new(table) as Arc<dyn TableProvider>), plan))
     }
 
-    /// The rows of `files` of a table, those that may hold a row settled at `since` or later. Several steps of a run read
-    /// them.
+    /// The rows of `files` of a table, those that may hold a row settled at `since` or later. Several steps of a run
+    /// read them.
     pub(crate) async fn files(
         &self,
         table: &str,

@@ -53,6 +53,9 @@ pub(crate) fn new_runtime(options: &SessionOptions) -> Result<Arc<RuntimeEnv>, E
 }
 
 /// A session over `runtime` with the statistics functions registered and the matcher plannable.
+///
+/// # Errors
+/// A function or the matcher cannot be registered, which is a bug.
 pub fn new_session(options: &SessionOptions, runtime: &Arc<RuntimeEnv>) -> Result<SessionContext, EngineError> {
     let mut config = SessionConfig::new().with_information_schema(true);
     if let Some(partitions) = options.partitions {

@@ -78,7 +78,8 @@ pub enum SnapshotOutcome {
 ///
 /// # Errors
 /// Somebody else makes it at the moment. The period is not over, or was before the pipeline's start; the name is a
-/// revision's; the warehouse holds a snapshot of another pipeline under this name; and whatever keeps a run from beginning.
+/// revision's; the warehouse holds a snapshot of another pipeline under this name; and whatever keeps a run from
+/// beginning.
 pub async fn create_snapshot(
     options: PrepareOptions,
     name: &str,
@@ -203,8 +204,8 @@ impl Attempt<'_> {
         Err(EngineError::Outrun { snapshot: self.name.to_string(), attempts: LOOKS })
     }
 
-    /// Compares the rows with the newest revision and publishes them if they differ and that was asked for. `None` when somebody else published
-    /// under the same name meanwhile.
+    /// Compares the rows with the newest revision and publishes them if they differ and that was asked for. `None` when
+    /// somebody else published under the same name meanwhile.
     async fn settle(
         &self,
         record: &RunRecord,

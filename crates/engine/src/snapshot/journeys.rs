@@ -1,4 +1,5 @@
-//! How journeys moved from one snapshot to another: rank and key figures at the newest landmark that has matured.
+//! How journeys moved from one snapshot to another: tier, rank and key figures in the newest period of each that is
+//! ranked, and why the excess changed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,14 +10,15 @@ use serde::{Deserialize, Serialize};
 
 use super::tables::Tables;
 use crate::failure::EngineError;
-use crate::read::figures::Figures;
+use crate::read::figures::{Estimate, Figures};
+use crate::read::key_periods::{KEY_JOURNEYS, KEY_JOURNEYS_COLUMNS, KeyPeriod, KeyPeriods, PeriodState};
 use crate::read::published::Published;
 
-const KEY_JOURNEYS: &str = "fct_key_journeys";
 const ALL: &str = "all";
 
 /// A journey in two snapshots.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct JourneyMove {
     /// The journey.
     pub journey: String,
@@ -24,40 +26,73 @@ pub struct JourneyMove {
     pub from: Option<JourneyFigures>,
     /// Its figures in the later snapshot; absent when it is not in it.
     pub to: Option<JourneyFigures>,
+    /// Why its excess changed, where the period of the one is the period before that of the other.
+    pub change: Option<ExcessChange>,
 }
 
-/// A journey's figures over all segments, at one landmark.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// A journey's figures over all segments, in one period.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct JourneyFigures {
-    /// The landmark's day.
-    pub landmark: String,
+    /// `2026-Q3`.
+    pub period: String,
     /// `ok` or why it is not ranked.
     pub status: String,
-    /// Its rank by priority.
-    pub priority_rank: Option<i64>,
-    /// Its rank by the data alone; ties share the mean.
-    pub data_rank: Option<f64>,
-    /// 0 to 1.
+    /// `harmful`, `unclear` or `protective`; absent unless ok.
+    pub tier: Option<String>,
+    /// Its rank.
+    pub rank: Option<i64>,
+    /// 0 to 1, experts' judgement included.
     pub priority: Option<f64>,
-    /// Customers on it before the landmark.
-    pub exposed: Option<i64>,
-    /// The share of them that left after it.
+    /// Customers who were on it.
+    pub exposed_customers: Option<i64>,
+    /// The share of customers on it that leaves in 90 days.
     pub exposed_churn_rate: Option<f64>,
-    /// The share of the others that left.
-    pub unexposed_churn_rate: Option<f64>,
-    /// Odds of leaving against the others' of the same segment and tenure.
-    pub adjusted_odds_ratio: Option<f64>,
-    /// Churners beyond the rate of the others of the same stratum.
-    pub excess_churners: Option<f64>,
+    /// The share of like customers not on it that does.
+    pub like_churn_rate: Option<f64>,
+    /// How many times as often those on it leave as like customers.
+    pub adjusted_rate_ratio: Option<f64>,
+    /// Who left beyond what like customers would have.
+    pub excess_churners: Option<Estimate>,
 }
 
-/// Which landmarks have churn figures.
+/// Why an excess is another than in the period before: parts that add up to it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ExcessChange {
+    /// The whole change.
+    pub total: Option<Estimate>,
+    /// As many more or fewer customers were on it.
+    pub volume: Option<Estimate>,
+    /// They were others: segment, time as a customer, month.
+    pub mix: Option<Estimate>,
+    /// Those on it leave more or less often.
+    pub exposed_rate: Option<Estimate>,
+    /// Like customers do.
+    pub unexposed_rate: Option<Estimate>,
+}
+
+impl ExcessChange {
+    /// The change that a row of the table tells; `None` in the first period.
+    pub fn of(row: &Figures) -> Option<Self> {
+        let change = Self {
+            total: row.estimate("excess_change"),
+            volume: row.estimate("excess_change_volume"),
+            mix: row.estimate("excess_change_mix"),
+            exposed_rate: row.estimate("excess_change_exposed_rate"),
+            unexposed_rate: row.estimate("excess_change_unexposed_rate"),
+        };
+        change.total.is_some().then_some(change)
+    }
+}
+
+/// Which periods are ranked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Landmarks {
-    /// The newest that has.
-    pub matured: Option<String>,
-    /// Later ones, whose outcome window had not ended at `as_of`.
-    pub waiting: Vec<String>,
+pub struct CoveredPeriods {
+    /// The newest that is.
+    pub ranked: Option<String>,
+    /// Later ones of the same length, which are not over.
+    pub running: Vec<String>,
 }
 
 /// Every journey of either, the best ranked of the second first.
@@ -66,51 +101,61 @@ pub(super) async fn moves(
     from: &Tables,
     to: &Tables,
 ) -> Result<Vec<JourneyMove>, EngineError> {
-    let (mut before, mut now) = (
-        at_newest_landmark(from.rows(session, KEY_JOURNEYS)?).await?,
-        at_newest_landmark(to.rows(session, KEY_JOURNEYS)?).await?,
-    );
+    let before = all_segments(from.rows(session, KEY_JOURNEYS)?).await?;
+    let now = all_segments(to.rows(session, KEY_JOURNEYS)?).await?;
+    let (periods_before, periods) = (KeyPeriods::of(&before), KeyPeriods::of(&now));
+    let (shown_before, shown) = (periods_before.shown(), periods.shown());
+    let is_successive = shown.and_then(|shown| periods.before(shown)).map(|period| &period.name)
+        == shown_before.map(|period| &period.name);
+    let (mut before, now) = (in_period(&before, shown_before), in_period(&now, shown));
+    let mut changes: BTreeMap<String, ExcessChange> = BTreeMap::new();
+    if is_successive && shown_before.is_some() {
+        changes.extend(now.iter().filter_map(|(journey, row)| Some((journey.clone(), ExcessChange::of(row)?))));
+    }
+    let mut now =
+        now.into_iter().filter_map(|(journey, row)| Some((journey, figures(row)?))).collect::<BTreeMap<_, _>>();
     let names: BTreeSet<String> = before.keys().chain(now.keys()).cloned().collect();
     let mut moves: Vec<JourneyMove> = names
         .into_iter()
-        .map(|journey| JourneyMove { from: before.remove(&journey), to: now.remove(&journey), journey })
+        .map(|journey| JourneyMove {
+            from: before.remove(&journey).and_then(figures),
+            to: now.remove(&journey),
+            change: changes.remove(&journey),
+            journey,
+        })
         .collect();
-    let rank = |figures: &Option<JourneyFigures>| {
-        figures.as_ref().and_then(|figures| figures.priority_rank).unwrap_or(i64::MAX)
-    };
+    let rank = |figures: &Option<JourneyFigures>| figures.as_ref().and_then(|figures| figures.rank).unwrap_or(i64::MAX);
     moves.sort_by_key(|moved| (rank(&moved.to), rank(&moved.from)));
     Ok(moves)
 }
 
-/// Which landmarks of a run or snapshot have matured; `None` where the pipeline ranks no journeys.
-pub async fn landmarks(published: &Published) -> Result<Option<Landmarks>, EngineError> {
+/// Which periods of a run or snapshot are ranked; `None` where the pipeline ranks no journeys.
+pub async fn covered_periods(published: &Published) -> Result<Option<CoveredPeriods>, EngineError> {
     if !published.record.tables.contains_key(KEY_JOURNEYS) {
         return Ok(None);
     }
-    let rows = all_segments(Some(published.table(KEY_JOURNEYS).await?)).await?;
-    let day = |row: &&Figures| row.day("landmark");
-    let matured = rows.iter().filter(|row| has_matured(row)).filter_map(|row| day(&row)).max();
-    let all: BTreeSet<String> = rows.iter().filter_map(|row| day(&row)).collect();
-    let waiting = all.into_iter().filter(|day| matured.as_ref().is_none_or(|matured| day > matured)).collect();
-    Ok((!rows.is_empty()).then_some(Landmarks { matured, waiting }))
+    let periods = KeyPeriods::of(&all_segments(Some(published.table(KEY_JOURNEYS).await?)).await?);
+    let Some(shown) = periods.shown() else { return Ok(None) };
+    let running = periods.of_kind(&shown.kind).filter(|period| period.state == PeriodState::Running);
+    Ok(Some(CoveredPeriods {
+        ranked: (shown.state == PeriodState::Ranked).then(|| shown.name.clone()),
+        running: running.map(|period| period.name.clone()).collect(),
+    }))
 }
 
-fn has_matured(row: &Figures) -> bool {
-    row.text("status").is_some_and(|status| status != "not_matured")
-}
-
-async fn at_newest_landmark(table: Option<DataFrame>) -> Result<BTreeMap<String, JourneyFigures>, EngineError> {
-    let rows = all_segments(table).await?;
-    let newest = rows.iter().filter(|row| has_matured(row)).filter_map(|row| row.instant("landmark")).max();
-    let at = rows.iter().filter(|row| newest.is_some() && row.instant("landmark") == newest);
-    Ok(at.filter_map(|row| Some((row.text("journey")?, figures(row)?))).collect())
+fn in_period<'r>(rows: &'r [Figures], period: Option<&KeyPeriod>) -> BTreeMap<String, &'r Figures> {
+    let of_it = |row: &&Figures| {
+        period.is_some_and(|period| {
+            row.instant("period_start") == Some(period.start) && row.text("period").as_deref() == Some(&period.name)
+        })
+    };
+    rows.iter().filter(of_it).filter_map(|row| Some((row.text("journey")?, row))).collect()
 }
 
 /// A pipeline may have a table of this name with other columns; that one is left out.
 async fn all_segments(table: Option<DataFrame>) -> Result<Vec<Figures>, EngineError> {
     let Some(table) = table else { return Ok(Vec::new()) };
-    let needed = ["journey", "segment", "landmark", "status"];
-    if needed.iter().any(|column| !table.schema().has_column_with_unqualified_name(column)) {
+    if KEY_JOURNEYS_COLUMNS.iter().any(|column| !table.schema().has_column_with_unqualified_name(column)) {
         return Ok(Vec::new());
     }
     Ok(Figures::of(&table.filter(ident("segment").eq(lit(ALL)))?.collect().await?))
@@ -118,15 +163,15 @@ async fn all_segments(table: Option<DataFrame>) -> Result<Vec<Figures>, EngineEr
 
 fn figures(row: &Figures) -> Option<JourneyFigures> {
     Some(JourneyFigures {
-        landmark: row.day("landmark")?,
+        period: row.text("period")?,
         status: row.text("status")?,
-        priority_rank: row.whole("priority_rank"),
-        data_rank: row.number("data_rank"),
+        tier: row.text("tier"),
+        rank: row.whole("rank"),
         priority: row.number("priority"),
-        exposed: row.whole("exposed"),
+        exposed_customers: row.whole("exposed_customers"),
         exposed_churn_rate: row.number("exposed_churn_rate"),
-        unexposed_churn_rate: row.number("unexposed_churn_rate"),
-        adjusted_odds_ratio: row.number("adjusted_odds_ratio"),
-        excess_churners: row.number("excess_churners"),
+        like_churn_rate: row.number("like_churn_rate"),
+        adjusted_rate_ratio: row.number("adjusted_rate_ratio"),
+        excess_churners: row.estimate("excess_churners"),
     })
 }

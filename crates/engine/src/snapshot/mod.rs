@@ -5,10 +5,10 @@
 //! was notified and when, which is no figure of a quarter and cannot be computed again.
 
 mod create;
+mod tables;
 mod diff;
 mod journeys;
-mod tables;
 
 pub use create::{SnapshotOptions, SnapshotOutcome, create_snapshot};
 pub use diff::{SnapshotDiff, TableDiff, diff_snapshots};
-pub use journeys::{JourneyFigures, JourneyMove, Landmarks, landmarks};
+pub use journeys::{CoveredPeriods, ExcessChange, JourneyFigures, JourneyMove, covered_periods};

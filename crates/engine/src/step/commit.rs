@@ -103,7 +103,7 @@ impl<L: PipelineLease> Commits<L> {
     ///     ▼                        │    when the run ends                 ├─▶ not committed: another run was faster,
     ///   discarded                  │                                      │     or the store refused; discarded
     ///                              └─ another run took over, or           │
-    ///                                   nobody can tell: not              └─▶ unknown: the store did not answer, and
+    ///                                   it is not known: not              └─▶ unknown: the store did not answer, and
     ///                                   committed, discarded                    the commit may still arrive; kept,
     ///                                                                           because the next run finds out
     /// ```
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn when_nobody_can_tell_who_holds_the_pipeline_rows_are_discarded_and_other_tables_may_go_on() {
+    async fn when_it_is_not_known_who_holds_the_pipeline_rows_are_discarded_and_other_tables_may_go_on() {
         let (commits, staged) = (commits(FakeLease(Some(no_answer))), FakeStaged::default());
         assert_eq!(commit(&commits, &staged).await, Err(FailureKind::Rerun));
         assert_eq!(staged.log(), ["discard"]);

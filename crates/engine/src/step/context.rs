@@ -18,7 +18,7 @@ pub(crate) struct StepContext {
     /// Whose touchpoints have changed, once the view of touchpoints has been read.
     pub(crate) changed: ChangedCustomers,
     /// The instances that were open at the instants since which steps match.
-    pub(crate) open: FoundOpenInstances,
+    pub(crate) open_instances: FoundOpenInstances,
     /// The tables of the last complete run, with their versions.
     pub(crate) published: BTreeMap<String, u64>,
     pub(crate) run_id: String,

@@ -20,8 +20,8 @@ use super::stage::{Staging, stage};
 use crate::failure::EngineError;
 use crate::incremental::{Comparison, CustomerDigests, active_sources_since, digests_table};
 use crate::record::step_record::StepRecord;
-use crate::record::usage::StepUsage;
 use crate::session::instants::at;
+use crate::session::usage::StepUsage;
 
 /// Compares the digests of a view's `touchpoints` with those that the tables matched from it were made with, and keeps
 /// them for the next run.
@@ -46,7 +46,7 @@ pub(crate) async fn compare_customers(
     let (schema, batches) = compared.kept.to_rows()?;
     let rows: Arc<dyn TableProvider> = Arc::new(MemTable::try_new(schema, vec![batches])?);
     let rows = relations.session.read_table(rows)?.into_unoptimized_plan();
-    let description = format!("What was seen of each customer's {}, for telling what has changed since", view.name);
+    let description = format!("A digest of each customer's {}, by which the next run sees what has changed", view.name);
     let staging = Staging { table: &table, description: &description, step: &view.name, files: None };
     let (staged, _) = stage(context, staging, &rows).await?;
     let committed = context.publish(&staged, &context.commit_details(&view.fingerprint)).await?;

@@ -206,6 +206,8 @@ async fn broken_rows(relations: &Relations, relation: &str, rules: Vec<Expr>) ->
 fn test_record(test: &PlannedTest, count: i64) -> TestRecord {
     TestRecord {
         test: test.name.clone(),
+        kind: Some(test.kind.to_owned()),
+        column: test.column.clone(),
         severity: if test.severity == Severity::Error { "error" } else { "warning" }.to_owned(),
         passed: test.passes.contains(&count),
         count,

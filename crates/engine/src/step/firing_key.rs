@@ -11,7 +11,8 @@ use datafusion::logical_expr::{
 };
 use serde_json::{Map, Value};
 
-/// The values of a trigger's key as a JSON object, names in alphabetical order: `{"journey":"onboarding","segment":null}`.
+/// The values of a trigger's key as a JSON object, names in alphabetical order:
+/// `{"journey":"onboarding","segment":null}`.
 ///
 /// Numbers and truths stay what they are; everything else is text, times as RFC 3339 in UTC. Equal values give equal
 /// text, and different values different text, so texts can be compared in place of keys.

@@ -14,8 +14,8 @@ use crate::record::events::Event;
 use crate::record::step_record::{StepRecord, TestRecord};
 use crate::session::instants::rfc3339;
 
-/// Compares the newest kept row's time with `as_of`: too old is a warning or an error, as the source says. Each limit is
-/// a test in the record.
+/// Compares the newest kept row's time with `as_of`: too old is a warning or an error, as the source says. Each limit
+/// is a test in the record.
 pub(crate) async fn check_freshness(
     relations: &Relations,
     source: &str,
@@ -38,6 +38,8 @@ pub(crate) async fn check_freshness(
         let Some(Duration(longest)) = limit else { continue };
         record.tests.push(TestRecord {
             test: format!("newest `{name}` at most {} days before as_of", *longest as f64 / 86_400e6),
+            kind: Some("freshness".to_owned()),
+            column: Some(name.to_owned()),
             severity: severity.to_owned(),
             passed: !is_over(limit),
             count: i64::from(is_over(limit)),

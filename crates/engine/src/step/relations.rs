@@ -13,8 +13,8 @@ use throughline_plan::{Step, StepKind, relation};
 use crate::failure::EngineError;
 use crate::record::events::{Observer, Silent};
 use crate::record::step_record::{StepRecord, StepStatus};
-use crate::record::usage::StepUsage;
 use crate::session::relation_cache::RelationCache;
+use crate::session::usage::StepUsage;
 use crate::workspace::matching::Matcher;
 use crate::workspace::prepare::Prepared;
 

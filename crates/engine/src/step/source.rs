@@ -45,8 +45,8 @@ pub(crate) async fn read_source(
     Ok(SetAside { not_read: active.map(|active| Expr::IsNotTrue(Box::new(active))), ..set_aside })
 }
 
-/// Judges every row by the rules and registers those that keep them under the relation's name, in memory where `is_kept`
-/// asks for it and there is room. Also returns the kept rows.
+/// Judges every row by the rules and registers those that keep them under the relation's name, in memory where
+/// `is_kept` asks for it and there is room. Also returns the kept rows.
 pub(crate) async fn register_kept(
     relations: &Relations,
     name: &str,

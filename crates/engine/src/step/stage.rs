@@ -1,9 +1,7 @@
 //! Rows computed into staged files of a table, under names that no reader knows.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_expr::expressions::Column;
@@ -13,7 +11,8 @@ use throughline_lake::{PartLayout, SortColumn, SplitParts, StagedTable, TableSpe
 use super::context::StepContext;
 use super::stuck::watch;
 use crate::failure::EngineError;
-use crate::record::usage::StepUsage;
+use crate::session::columns::with_comments;
+use crate::session::usage::StepUsage;
 
 /// Which table rows are staged for.
 pub(crate) struct Staging<'a> {
@@ -46,7 +45,10 @@ pub(crate) async fn stage_planned(
 ) -> Result<(StagedTable, StepUsage), EngineError> {
     let Staging { table, description, step, files } = staging;
     let relations = &context.relations;
-    let mut schema = commented(context, table, &physical.schema());
+    let plan = &relations.prepared.plan;
+    let mut schema = with_comments(&physical.schema(), |column| {
+        rejection_comment(column).or_else(|| plan.column_comment(table, column))
+    });
     if files.is_some() {
         let stored: Vec<usize> = (0..schema.fields().len().saturating_sub(1)).collect();
         schema = Arc::new(schema.project(&stored).map_err(DataFusionError::from)?);
@@ -71,20 +73,13 @@ pub(crate) async fn stage_planned(
     Ok((staged, StepUsage::of(&physical)))
 }
 
-/// The schema with each column's comment, which readers of the table see.
-fn commented(context: &StepContext, table: &str, schema: &SchemaRef) -> SchemaRef {
-    let plan = &context.relations.prepared.plan;
-    let fields = schema.fields().iter().map(|field| {
-        let own = match field.name().as_str() {
-            "rejected_reason" => Some("Why the row was set aside"),
-            "rejected_origin" => Some("File and line the row was read from"),
-            _ => None,
-        };
-        let comment = own.or_else(|| plan.column_comment(table, field.name()));
-        let metadata = comment.map(|comment| HashMap::from([("comment".to_owned(), comment.to_owned())]));
-        field.as_ref().clone().with_metadata(metadata.unwrap_or_default())
-    });
-    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+/// The comment of a column that intake adds to rows that it sets aside.
+fn rejection_comment(column: &str) -> Option<&'static str> {
+    match column {
+        "rejected_reason" => Some("Why the row was set aside"),
+        "rejected_origin" => Some("File and line the row was read from"),
+        _ => None,
+    }
 }
 
 /// The order that each partition's rows have, as far as it is one of plain columns.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-/// Asks a run to stop: it ends its steps, removes what they staged, and records that it was interrupted. A commit that is
-/// under way is finished first.
+/// Asks a run to stop: it ends its steps, removes what they staged, and records that it was interrupted. A commit that
+/// is under way is finished first.
 #[derive(Debug, Clone)]
 pub struct StopSignal(Arc<watch::Sender<bool>>);
 

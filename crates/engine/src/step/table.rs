@@ -10,8 +10,9 @@ use super::data_tests::test_table;
 use super::stage::{Staging, stage};
 use crate::failure::EngineError;
 use crate::incremental::{Rebuild, Replacement, Shared, plan_replacement};
+use crate::record::events::Event;
 use crate::record::step_record::{StepRecord, StepStatus};
-use crate::record::usage::StepUsage;
+use crate::session::usage::StepUsage;
 use crate::workspace::matching::conservation;
 
 /// Makes a table and publishes it when its tests pass.
@@ -38,7 +39,13 @@ pub(crate) async fn make_table(context: &StepContext, step: &Step, record: &mut 
     // Rows that were kept in memory were matched when they were read into it.
     let rebuilt = replacement.as_ref().and_then(|replacement| replacement.rebuilt.as_ref());
     let matched: &dyn ExecutionPlan = rebuilt.map_or(executed.as_ref(), |rebuilt| rebuilt.plan.as_ref());
-    record.conservation = match_counts(matched).iter().map(conservation).collect();
+    let counts = match_counts(matched);
+    for definition in counts.iter().filter(|definition| !definition.counts.is_conserved()) {
+        let journey = &definition.journey;
+        let message = format!("the touchpoints of `{journey}` do not add up; please report this");
+        relations.observer.event(&Event::Warning { message: &message });
+    }
+    record.conservation = counts.iter().map(conservation).collect();
     record.rows = Some(staged.table_rows());
     record.bytes = Some(staged.bytes());
     record.files = Some(staged.files() as u64);
@@ -56,7 +63,7 @@ pub(crate) async fn make_table(context: &StepContext, step: &Step, record: &mut 
         record.status = StepStatus::TestsFailed;
         return Ok(());
     }
-    let ledger = rebuild.map(|rebuild| context.changed.ledger(rebuild));
+    let ledger = rebuild.map(|rebuild| context.changed.ledger(rebuild)).transpose()?;
     let details = CommitDetails { ledger, ..context.commit_details(&step.fingerprint) };
     let committed = context.publish(&staged, &details).await?;
     record.version = Some(committed.version);
@@ -75,7 +82,7 @@ async fn plan_rows(
         prepared: &relations.prepared,
         rebuilds: &context.rebuilds,
         cache: relations.cache.as_ref(),
-        open: &context.open,
+        open_instances: &context.open_instances,
         changed: context.changed.of(rebuild),
     };
     let model = relations.model(&step.name)?;

@@ -1,15 +1,15 @@
 //! Triggers: after a run's tables are published, what newly fires is added to the log.
 //!
 //! A firing is a trigger and the values of its key. The log is a table that only grows; a firing that is in it is never
-//! written again, however often a run is repeated. New firings are found against one version of the log and added as the
-//! next one, in one atomic commit: when another run was faster, they are found again against the newer version.
+//! written again, however often a run is repeated. New firings are found against one version of the log and added as
+//! the next one, in one atomic commit: when another run was faster, they are found again against the newer version.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
 use arrow::array::{Array, AsArray};
-use arrow::datatypes::{DataType, Int64Type, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Int64Type, SchemaRef};
 use datafusion::dataframe::DataFrame;
 use datafusion::functions::expr_fn::{coalesce, concat_ws};
 use datafusion::logical_expr::{Expr, cast, lit};
@@ -23,8 +23,9 @@ use super::firing_key::key_values;
 use crate::failure::EngineError;
 use crate::record::events::Event;
 use crate::record::step_record::{StepRecord, StepStatus, TriggerRecord};
-use crate::record::usage::StepUsage;
+use crate::session::columns::with_comments;
 use crate::session::instants::at;
+use crate::session::usage::StepUsage;
 
 /// How often the log is read again because another run was faster.
 const ATTEMPTS: u32 = 5;
@@ -63,8 +64,8 @@ const COMMENTS: [(&str, &str); 10] = [
     ("condition", "The trigger's condition at that time"),
 ];
 
-/// Evaluates the triggers on the tables that this run published, and adds what is new to the log. `None` when no trigger
-/// reads one of them.
+/// Evaluates the triggers on the tables that this run published, and adds what is new to the log. `None` when no
+/// trigger reads one of them.
 pub(crate) async fn fire_triggers(
     context: &StepContext,
     steps: &[StepRecord],
@@ -186,7 +187,7 @@ async fn stage_new_firings(context: &StepContext, record: &mut StepRecord) -> Re
     let physical = context.relations.session.state().create_physical_plan(&rows).await?;
     let spec = TableSpec {
         name: TRIGGER_LOG.to_owned(),
-        schema: commented(&physical.schema()),
+        schema: with_comments(&physical.schema(), comment),
         description: Some("One row a firing of a trigger; a log that only grows".to_owned()),
         order: Vec::new(),
     };
@@ -221,13 +222,8 @@ fn text(value: Expr) -> Expr {
     cast(value, DataType::Utf8)
 }
 
-fn commented(schema: &SchemaRef) -> SchemaRef {
-    let fields = schema.fields().iter().map(|field| {
-        let comment = COMMENTS.iter().find(|(name, _)| name == field.name()).map(|(_, comment)| *comment);
-        let metadata = comment.map(|comment| HashMap::from([("comment".to_owned(), comment.to_owned())]));
-        field.as_ref().clone().with_metadata(metadata.unwrap_or_default())
-    });
-    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+fn comment(column: &str) -> Option<&'static str> {
+    COMMENTS.iter().find(|(name, _)| *name == column).map(|(_, comment)| *comment)
 }
 
 /// The numbers of a query for names and numbers.

@@ -24,8 +24,8 @@ pub(crate) struct Touchpoints {
     pub(crate) set_aside: SetAside,
 }
 
-/// Registers a view. What the matcher reads is first held against the matcher's own contract: no null in customer, id or
-/// time, and no two touchpoints with one id.
+/// Registers a view. What the matcher reads is first held against the matcher's own contract: no null in customer, id
+/// or time, and no two touchpoints with one id.
 pub(crate) async fn register_view(
     relations: &Relations,
     step: &Step,
@@ -56,7 +56,7 @@ pub(crate) async fn register_view(
     Ok(Some(Touchpoints { rows, set_aside: SetAside { not_read, ..set_aside } }))
 }
 
-/// Whether touchpoints are worth keeping: an increment's are few, and computing them for each of many steps is dear.
+/// Whether touchpoints are worth keeping: an increment's are few, and computing them for each of many steps is costly.
 fn is_read_often(relations: &Relations, touchpoints: &str) -> bool {
     let steps = &relations.prepared.plan.steps;
     let readers = steps.iter().filter(|step| step.inputs.iter().any(|input| input == touchpoints)).count();

@@ -85,9 +85,9 @@ impl Compared {
         (0..self.expected.len()).map(|row| (row < self.actual.len()).then_some(row)).collect()
     }
 
-    /// For each expected row an actual one: equal rows first, by a maximum matching (Kuhn 1955), because a row that says
-    /// little may be equal to many; then those that have most in common, at least half of what is stated or all that
-    /// identifies a row.
+    /// For each expected row an actual one: equal rows first, by a maximum matching (Kuhn 1955), because a row that
+    /// says little may be equal to many; then those that have most in common, at least half of what is stated or all
+    /// that identifies a row.
     fn partners(&self) -> Vec<Option<usize>> {
         let equal: Vec<Vec<usize>> = (0..self.expected.len())
             .map(|row| (0..self.actual.len()).filter(|actual| self.in_common(row, *actual).all).collect())
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn differences_are_told_apart() {
+    fn each_kind_of_difference_is_reported() {
         let expected = vec![vec![number(1), number(5)], vec![number(2), number(6)], vec![number(3), number(7)]];
         let found = compared(expected, &[[1, 5], [2, 60], [9, 90]]).differences(false).expect("they differ");
         assert_eq!((found.expected, found.found), (3, 3));

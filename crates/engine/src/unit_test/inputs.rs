@@ -59,7 +59,8 @@ impl KnownColumns {
     }
 }
 
-/// Registers everything that `model` reads in `session`: what is given, what can be computed from it, and empty relations.
+/// Registers everything that `model` reads in `session`: what is given, what can be computed from it, and empty
+/// relations.
 pub(super) async fn register_inputs(
     model: &str,
     given: &indexmap::IndexMap<String, GivenRows>,

@@ -3,10 +3,10 @@
 //! [`run_tests`] runs them over the [`inputs`] that they give, with their [`values`] in the types of columns, and
 //! [`compare`]s the rows with those expected.
 
-mod compare;
-mod inputs;
 mod run_tests;
+mod inputs;
 mod values;
+mod compare;
 
 pub use compare::{ChangedCell, ChangedRow, Differences, ShownCell};
 pub use run_tests::{UnitTestRecord, check_unit_tests, run_unit_tests};

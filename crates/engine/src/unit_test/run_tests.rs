@@ -1,8 +1,8 @@
 //! Runs unit tests.
 //!
 //! Types come from what the workspace declares: columns of sources, and through them those of models. Where a source
-//! leaves them to its files, the given values decide their types. Given rows are what the model reads: contracts and the
-//! cut at `as_of` come before and are no part of the test.
+//! leaves them to its files, the given values decide their types. Given rows are what the model reads: contracts and
+//! the cut at `as_of` come before and are no part of the test.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -39,7 +39,7 @@ pub struct UnitTestRecord {
     pub place: String,
     /// Whether the rows are as expected.
     pub passed: bool,
-    /// Wall time.
+    /// Wall time in seconds.
     pub seconds: f64,
     /// Why the model could not be computed.
     #[serde(skip_serializing_if = "Option::is_none")]

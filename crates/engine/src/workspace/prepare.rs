@@ -53,6 +53,9 @@ impl Prepared {
     }
 
     /// For each model of instances, how its touchpoints are brought together by customer.
+    ///
+    /// # Errors
+    /// An error of planning: the plan has been type-checked, so only a bug or missing memory.
     pub async fn arrangements(&self) -> Result<BTreeMap<String, Arrangement>, EngineError> {
         let Plan { pipeline, parameters, .. } = &self.plan;
         let session = SessionContext::new_with_state(self.planned.clone());
@@ -71,6 +74,9 @@ impl Prepared {
     }
 
     /// What the columns and rows of every model are made from.
+    ///
+    /// # Errors
+    /// None that planning has not reported already.
     pub async fn lineage(&self) -> Result<Lineage, EngineError> {
         Ok(lineage(&self.plan, &self.session()?, &Matcher).await?)
     }
@@ -94,6 +100,10 @@ impl Prepared {
 }
 
 /// Loads, opens, plans and type-checks. Reads files' schemas, no rows; offline not even these.
+///
+/// # Errors
+/// [`EngineError::Configuration`] with everything that is wrong with the files, the sources and the SQL; or the
+/// warehouse's or a source's store cannot be reached.
 pub async fn prepare(options: PrepareOptions) -> Result<Prepared, EngineError> {
     let (pipeline, mut warnings) = load_pipeline(&options.load())?;
     let pipeline = Arc::new(pipeline);

@@ -1,9 +1,9 @@
 //! A DataFusion table over exactly known Parquet files: pruning by statistics, pushed-down predicates and
 //! projections, declared order, and errors that name the file.
 
-mod named_errors;
 mod pruning;
 mod statistics;
+mod named_errors;
 
 use std::sync::Arc;
 

@@ -31,8 +31,8 @@ pub struct Exported {
 }
 
 impl Snapshot {
-    /// Copies the snapshot into a folder of any store, the manifest last: a copy that was interrupted is none, and can be
-    /// asked for again. Each file is held against its checksum on the way.
+    /// Copies the snapshot into a folder of any store, the manifest last: a copy that was interrupted is none, and can
+    /// be asked for again. Each file is held against its checksum on the way.
     ///
     /// # Errors
     ///

@@ -28,9 +28,9 @@ impl Snapshots {
         Ok(())
     }
 
-    /// Removes scratch warehouses in which nothing was written since `before`, and data files that no manifest names and
-    /// that were written before it. With `only_look` nothing is removed.
-    pub async fn sweep(&self, before: DateTime<Utc>, only_look: bool) -> Result<LeftBehind, SnapshotError> {
+    /// Removes scratch warehouses in which nothing was written since `before`, and data files that no manifest names
+    /// and that were written before it. With `dry_run` nothing is removed.
+    pub async fn sweep(&self, before: DateTime<Utc>, dry_run: bool) -> Result<LeftBehind, SnapshotError> {
         let mut left = LeftBehind::default();
         for name in self.folders().await? {
             let folder = self.location.child(&name);
@@ -42,11 +42,11 @@ impl Snapshots {
                 }
                 for object in objects {
                     left.files.push((folder.show(&object.location), object.size));
-                    if !only_look {
+                    if !dry_run {
                         remove(&folder, &object).await?;
                     }
                 }
-                if !only_look {
+                if !dry_run {
                     remove_folder(&folder).await;
                 }
             } else if name.parse::<SnapshotName>().is_ok() {
@@ -59,7 +59,7 @@ impl Snapshots {
                 for object in unnamed(&folder, manifest.as_ref()).await? {
                     if object.last_modified < before {
                         left.files.push((folder.show(&object.location), object.size));
-                        if !only_look {
+                        if !dry_run {
                             remove(&folder, &object).await?;
                         }
                     }

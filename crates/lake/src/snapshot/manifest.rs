@@ -30,7 +30,7 @@ pub struct Manifest {
     /// The revision this one replaces for whoever asks for the newest; it stays readable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub supersedes: Option<Superseded>,
-    /// Tells this snapshot from every other attempt at one of its name.
+    /// Identifies this snapshot among all attempts at its name.
     pub id: String,
     /// The pipeline.
     pub pipeline: String,
@@ -75,7 +75,7 @@ pub struct TableManifest {
     pub bytes: u64,
     /// The version that the computing run gave it.
     pub version: u64,
-    /// Columns that tell its rows apart; empty when none do.
+    /// Columns that identify a row; empty when none do.
     #[serde(default)]
     pub grain: Vec<String>,
     /// A hash over its definition and those of all it reads.
@@ -100,7 +100,7 @@ pub struct FileManifest {
     pub sha256: String,
 }
 
-/// What whoever makes a snapshot says of it; the rest is found where the files are written.
+/// What the maker of a snapshot decides; the rest follows from the files that are written.
 #[derive(Debug, Clone)]
 pub struct SnapshotDraft {
     /// Its name.
@@ -123,12 +123,12 @@ pub struct SnapshotDraft {
     pub tables: BTreeMap<String, TableDraft>,
 }
 
-/// What is said of a table.
+/// One table of a draft.
 #[derive(Debug, Clone, Default)]
 pub struct TableDraft {
     /// The version to take.
     pub version: u64,
-    /// Columns that tell its rows apart.
+    /// Columns that identify a row.
     pub grain: Vec<String>,
     /// A hash over its definition.
     pub fingerprint: String,
@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn another_format_is_told() {
+    fn another_format_is_refused() {
         let mut manifest = manifest();
         manifest.format = 2;
         let bytes = manifest.seal().unwrap();

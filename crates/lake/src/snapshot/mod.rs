@@ -7,13 +7,13 @@
 //!
 //! The files name nothing outside their folder, so a copy of the folder is a snapshot too, on any store.
 
-mod copy;
-mod error;
-mod leftovers;
-mod manifest;
 mod name;
-mod verify;
+mod manifest;
 mod write;
+mod copy;
+mod verify;
+mod leftovers;
+mod error;
 
 use std::sync::Arc;
 
@@ -127,7 +127,8 @@ impl Snapshot {
     ///
     /// # Errors
     ///
-    /// [`SnapshotError::Missing`] when there is no manifest, [`SnapshotError::Manifest`] when it was damaged or changed.
+    /// [`SnapshotError::Missing`] when there is no manifest, [`SnapshotError::Manifest`] when it was damaged or
+    /// changed.
     pub async fn at(folder: &Location) -> Result<Self, SnapshotError> {
         let path = folder.prefix.clone().join(MANIFEST);
         let read = async { folder.store.get(&path).await?.bytes().await };

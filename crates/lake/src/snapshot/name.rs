@@ -57,7 +57,7 @@ impl fmt::Display for Period {
 pub struct SnapshotName {
     /// What it is of.
     pub period: Period,
-    /// 1 for the first; the name of a later one says it.
+    /// 1 for the first; the names of later ones contain it.
     pub revision: u32,
 }
 

@@ -36,7 +36,7 @@ pub enum Damage {
 /// What came of holding a snapshot against its manifest.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Verification {
-    /// Files looked at, the manifest among them.
+    /// Files checked, the manifest among them.
     pub files: usize,
     /// Their bytes, those of the manifest left out.
     pub bytes: u64,
@@ -71,8 +71,8 @@ impl Snapshot {
         Ok(Verification { files: named.len(), bytes: self.manifest.bytes(), damaged })
     }
 
-    /// Holds every byte against the manifest, whose own were checked when it was opened. All files are looked at,
-    /// however many are damaged.
+    /// Holds every byte against the manifest, whose own were checked when it was opened. All files are checked, however
+    /// many are damaged.
     pub async fn verify(&self) -> Result<Verification, SnapshotError> {
         let mut verification = self.verify_sizes().await?;
         let whole: Vec<_> =

@@ -24,8 +24,8 @@ pub enum SourceError {
         /// The path as shown to people.
         path: String,
     },
-    /// The source declares no columns, and its files are not to be looked at.
-    #[error("source `{source_name}` declares no `columns:`, so only its files know them, and they are not looked at")]
+    /// The source declares no columns, and its files are not to be opened.
+    #[error("source `{source_name}` declares no `columns:`, so only its files have them, and they are not opened")]
     OnlyFilesKnow {
         /// The source.
         source_name: String,

@@ -11,7 +11,7 @@ use super::error::SourceError;
 use super::formats::{extensions, format_name};
 use crate::stores::Location;
 
-/// How many files are looked at side by side: enough to hide an object store's latency, few enough for its limits.
+/// How many files are opened side by side: enough to hide an object store's latency, few enough for its limits.
 pub(super) const CONCURRENT_FILES: usize = 16;
 
 /// The files of a format under a location, ordered by path. A location that is itself a file counts whatever its name;

@@ -1,18 +1,18 @@
 //! Opens the sources of a pipeline: files of other systems, of which only the schemas are read here.
 
-mod csv;
-mod declared;
-mod delta;
-mod error;
-mod formats;
-mod json;
 mod listing;
-mod opened;
-mod parquet;
-mod rows;
-mod text;
+mod formats;
+mod declared;
 pub(crate) mod types;
+mod parquet;
+mod delta;
+mod text;
+mod csv;
+mod json;
 mod value;
+mod rows;
+mod opened;
+mod error;
 
 use std::collections::HashSet;
 use std::sync::Arc;

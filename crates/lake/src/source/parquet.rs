@@ -58,7 +58,7 @@ pub(super) async fn open(
     let provider = Arc::new(if source.sorted_by.is_empty() {
         ParquetTable::new(Arc::clone(&schema), location, files)
     } else {
-        // A column that is not there is told when the source is planned.
+        // A missing column is reported when the source is planned.
         let order = source.sorted_by.iter().map(|column| SortColumn::ascending(column.value.as_str())).collect();
         ParquetTable::chained(Arc::clone(&schema), location, files, order)
     });

@@ -121,8 +121,9 @@ struct Place {
 }
 
 impl Place {
-    /// `az://container/…`, or as Hadoop and Azure's own pages write it: `abfss://container@account.dfs.core.windows.net/…`.
-    /// Files of an account with a hierarchical namespace (`dfs`) are blobs, too, at the address with `blob`.
+    /// `az://container/…`, or as Hadoop and Azure's own pages write it:
+    /// `abfss://container@account.dfs.core.windows.net/…`. Files of an account with a hierarchical namespace (`dfs`)
+    /// are blobs, too, at the address with `blob`.
     fn of(location: &str, url: &Url) -> Result<Self, StoreError> {
         let host = url.host_str().unwrap_or_default();
         let invalid = |reason: &str| StoreError::Invalid { location: location.into(), reason: reason.into() };

@@ -24,7 +24,7 @@ impl Cloud {
         }
     }
 
-    /// By an error. Those that [`Cloud::named`] has not seen and that name no store are told in Amazon's words, which
+    /// By an error. Those that [`Cloud::named`] has not seen and that name no store get Amazon's words, whose protocol
     /// most stores speak.
     pub(super) fn of(error: &Error) -> Self {
         match error {

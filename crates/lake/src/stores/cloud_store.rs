@@ -3,8 +3,8 @@
 //! - It repeats requests that fail and goes on reading an object whose bytes break off, but a list whose answer breaks
 //!   off is an error to it, and with it the whole run. Lists are asked for again here.
 //! - A list that is refused is an error of no kind. Here it is of the kind that other refused requests are of.
-//! - Azure is asked with a parameter for a list's offset that not every version of its protocol knows; one that does not
-//!   answers with the whole list. Here the offset holds whatever the answer.
+//! - Azure is asked with a parameter for a list's offset that not every version of its protocol knows; one that does
+//!   not answers with the whole list. Here the offset holds whatever the answer.
 //! - Errors say which cloud they come from, so that the way out can name its variables.
 
 use std::fmt;

@@ -3,7 +3,8 @@
 
 use super::cloud::Cloud;
 
-/// The way out, where the answer's code or message says what is wrong. `says` tells whether it contains one of some words.
+/// The way out, where the answer's code or message says what is wrong. `says` returns whether it contains one of some
+/// words.
 pub(super) fn credentials_help(cloud: Cloud, says: &dyn Fn(&[&str]) -> bool) -> Option<&'static str> {
     match cloud {
         Cloud::Amazon => amazon(says),

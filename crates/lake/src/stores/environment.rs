@@ -60,8 +60,8 @@ pub(super) fn retries(location: &str, attempts: &'static str) -> Result<RetryCon
 }
 
 /// Whether the store at this address may be spoken to without TLS: on this machine, or where the variable `allowing`
-/// says so. Tokens and the signatures of SAS tokens are in every request, so an address of another machine without TLS is
-/// refused. `name` is the variable with the address.
+/// says so. Tokens and the signatures of SAS tokens are in every request, so an address of another machine without TLS
+/// is refused. `name` is the variable with the address.
 pub(super) fn without_tls(
     location: &str,
     address: Option<&str>,
@@ -90,10 +90,10 @@ fn is_plain_loopback(address: &str) -> bool {
     url.scheme() == "http" && loopback
 }
 
-/// The maker of this machine as its firmware tells; `None` where it tells nothing.
+/// The maker of this machine according to its firmware; `None` where that names none.
 pub(super) fn machine_vendor() -> Option<String> {
-    let told = |file: &str| std::fs::read_to_string(file).ok().map(|vendor| vendor.trim().to_ascii_lowercase());
-    let vendor = told("/sys/class/dmi/id/sys_vendor").or_else(|| told("/sys/class/dmi/id/board_vendor"));
+    let firmware = |file: &str| std::fs::read_to_string(file).ok().map(|vendor| vendor.trim().to_ascii_lowercase());
+    let vendor = firmware("/sys/class/dmi/id/sys_vendor").or_else(|| firmware("/sys/class/dmi/id/board_vendor"));
     vendor.filter(|vendor| !vendor.is_empty())
 }
 
@@ -106,7 +106,7 @@ pub(super) struct NoCredentials<C> {
 }
 
 impl<C> NoCredentials<C> {
-    /// `besides` names a place that is not looked at and where people keep credentials.
+    /// `besides` names a place that is not read although people keep credentials there.
     pub(super) fn provider(besides: &'static str) -> Arc<Self> {
         Arc::new(Self { besides, of: PhantomData })
     }

@@ -47,8 +47,8 @@ fn beginning_of_answer(text: &str) -> Option<usize> {
 /// The message without the lines in which Azure numbers its requests.
 fn message(answer: &str) -> Option<String> {
     let lines = element(answer, "Message")?.lines().map(str::trim);
-    let told: Vec<&str> = lines.filter(|line| !line.starts_with("RequestId:") && !line.starts_with("Time:")).collect();
-    Some(told.join(" ").trim().to_owned()).filter(|told| !told.is_empty())
+    let kept: Vec<&str> = lines.filter(|line| !line.starts_with("RequestId:") && !line.starts_with("Time:")).collect();
+    Some(kept.join(" ").trim().to_owned()).filter(|message| !message.is_empty())
 }
 
 /// The signature of a SAS token (`sig=`) opens a store to whoever reads it.
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_in_xml_is_told_by_its_code_and_message() {
+    fn an_answer_in_xml_is_shortened_to_its_code_and_message() {
         let error = denied(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>SignatureDoesNotMatch</Code><Message>The request \
              signature does not match</Message><AWSAccessKeyId>AKIAEXAMPLE</AWSAccessKeyId><StringToSign>AWS4-HMAC\
@@ -162,7 +162,7 @@ mod tests {
             ("", "without saying why: check AWS_ACCESS_KEY_ID"),
         ];
         for (body, way_out) in cases {
-            assert_told(&denied(body), way_out);
+            assert_way_out(&denied(body), way_out);
         }
     }
 
@@ -195,7 +195,7 @@ mod tests {
                  <AuthenticationErrorDetail>string to sign: 'GET'</AuthenticationErrorDetail></Error>"
             );
             let error = Cloud::Azure.named(denied(&body));
-            assert_told(&error, way_out);
+            assert_way_out(&error, way_out);
             let words = storage_words(&error);
             assert!(words.contains(&format!("403 Forbidden: {code}: ")), "{words}");
             let hidden = ["RequestId", "string to sign", "\u{feff}", "AWS_"];
@@ -207,10 +207,10 @@ mod tests {
             source: "Server returned non-2xx status code: 404 Not Found: <Error><Code>ContainerNotFound</Code></Error>"
                 .into(),
         };
-        assert_told(&gone, "the container does not exist");
+        assert_way_out(&gone, "the container does not exist");
         let elsewhere = Error::Generic { store: "MicrosoftAzure", source: "HTTP error: dns error".into() };
-        assert_told(&elsewhere, "check AZURE_STORAGE_ACCOUNT_NAME");
-        assert_told(&Cloud::Azure.named(denied("")), "without saying why: check AZURE_STORAGE_ACCOUNT_NAME");
+        assert_way_out(&elsewhere, "check AZURE_STORAGE_ACCOUNT_NAME");
+        assert_way_out(&Cloud::Azure.named(denied("")), "without saying why: check AZURE_STORAGE_ACCOUNT_NAME");
     }
 
     #[test]
@@ -227,13 +227,13 @@ mod tests {
             (bucket, "the bucket does not exist"),
             ("HTTP error: dns error", "check GOOGLE_BASE_URL"),
         ] {
-            assert_told(&Error::Generic { store: "GCS", source: text.into() }, way_out);
+            assert_way_out(&Error::Generic { store: "GCS", source: text.into() }, way_out);
         }
         let denied =
             Cloud::Google.named(denied("<Error><Code>AccessDenied</Code><Message>Access denied.</Message></Error>"));
-        assert_told(&denied, "grant read, write and list");
+        assert_way_out(&denied, "grant read, write and list");
         let unknown = Error::Unauthenticated { path: "lake".into(), source: "401 Unauthorized".into() };
-        assert_told(&Cloud::Google.named(unknown), "check GOOGLE_APPLICATION_CREDENTIALS");
+        assert_way_out(&Cloud::Google.named(unknown), "check GOOGLE_APPLICATION_CREDENTIALS");
     }
 
     #[test]
@@ -244,7 +244,7 @@ mod tests {
         assert_eq!(plain_words("?sig=abc"), "?sig=…");
     }
 
-    fn assert_told(error: &Error, way_out: &str) {
+    fn assert_way_out(error: &Error, way_out: &str) {
         assert!(storage_help(error).contains(way_out), "{error}: {}", storage_help(error));
         assert!(!storage_words(error).contains(['<', '>']), "{}", storage_words(error));
     }

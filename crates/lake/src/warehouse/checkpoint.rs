@@ -75,7 +75,7 @@ impl Warehouse {
     }
 }
 
-/// What a version holds, as far as readers can tell.
+/// What a version holds, as readers see it.
 #[derive(Debug, PartialEq)]
 struct Contents {
     version: u64,

@@ -37,7 +37,7 @@ pub struct CommitDetails {
     pub run_id: String,
     /// The pipeline.
     pub pipeline: String,
-    /// Microseconds since 1970-01-01 00:00 UTC; rows at or after it were not looked at.
+    /// Microseconds since 1970-01-01 00:00 UTC; rows at or after it were not read.
     pub as_of: Option<i64>,
     /// What the rows were made from: a hash over definitions, SQL and inputs.
     pub fingerprint: String,
@@ -102,13 +102,13 @@ pub(super) struct Publication<'a> {
     pub(super) stored: &'a arrow::datatypes::Schema,
     pub(super) description: Option<&'a str>,
     pub(super) files: &'a [WrittenFile],
-    /// Tells this commit from every other.
+    /// Identifies this commit.
     pub(super) mark: Uuid,
     /// Whether the rows that are there stay.
     pub(super) adds: bool,
     /// Files of the base that stay.
     pub(super) kept: &'a [DataFile],
-    /// Further files of the base that stay, because their rows came out as they were.
+    /// Further files of the base that stay, because their rows have not changed.
     pub(super) unchanged: &'a [DataFile],
 }
 

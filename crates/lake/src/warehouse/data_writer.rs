@@ -68,7 +68,7 @@ impl WrittenFile {
 #[derive(Debug, Default)]
 pub(super) struct Written {
     pub(super) files: Vec<WrittenFile>,
-    /// Files of the version that is replaced whose rows came out as they lie there.
+    /// Files of the version that is replaced whose rows have not changed.
     pub(super) unchanged: Vec<DataFile>,
 }
 
@@ -192,7 +192,7 @@ pub(super) struct FileWriter<'a> {
     number: usize,
     settled: Option<Settled>,
     done: Vec<WrittenFile>,
-    /// Files on their way to the disk: one waits for it no longer than all.
+    /// Files being flushed to the disk, all at once: waiting for all takes hardly longer than waiting for one.
     flushed: JoinSet<std::io::Result<()>>,
     /// The file that rows are being added to.
     open: Option<OpenFile>,

@@ -13,8 +13,8 @@ pub(crate) fn sync_file(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
-/// Flushes a folder's names to the disk. Those of the two folders above it, which may have been made for it, are flushed
-/// as far as they can be opened.
+/// Flushes a folder's names to the disk. Those of the two folders above it, which may have been made for it, are
+/// flushed as far as they can be opened.
 pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()?;
     for folder in path.ancestors().skip(1).take(2) {
@@ -35,7 +35,8 @@ pub(super) fn create(path: &Path, bytes: &[u8]) -> io::Result<()> {
     sync_folder(folder)
 }
 
-/// Writes a file anew as one step: readers see the old bytes or the new ones. Not flushed: for what can be done without.
+/// Replaces a file in one step: readers see the old bytes or the new ones. Not flushed: for files whose loss does no
+/// harm.
 pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("/"));
     fs::create_dir_all(folder)?;

@@ -23,7 +23,7 @@ pub enum WarehouseError {
         #[source]
         error: object_store::Error,
     },
-    /// The store overwrites where it was told to create: two runs could both believe that they won.
+    /// The store overwrites an object that it was asked to create: two runs could both believe that they won.
     #[error("the object store of `{path}` ignores conditional puts, so two runs could overwrite each other")]
     NoConditionalPut {
         /// The warehouse.
@@ -131,7 +131,7 @@ pub enum WarehouseError {
         #[source]
         error: object_store::Error,
     },
-    /// A staged table that was already published, thrown away, or whose commit is unknown.
+    /// A staged table that was already published or discarded, or whose commit is unknown.
     #[error("the staged rows of table `{table}` {state}")]
     Spent {
         /// The table.
@@ -215,7 +215,7 @@ impl WarehouseError {
                  removed without loss"
             ),
             Self::ForeignProtocol { table, .. } => {
-                format!("move the folder `{table}` out of the warehouse; the next run makes the table anew")
+                format!("move the folder `{table}` out of the warehouse; the next run makes a new table")
             }
             Self::ColumnName { .. } => "give the column a plain name: `SELECT count(*) AS customers`".into(),
             Self::ColumnType { column, .. } => {

@@ -1,10 +1,10 @@
-//! The lease of a pipeline: of two runs at once one goes on, and the other is told who holds it.
+//! The lease of a pipeline: of two runs at once one goes on, and the other learns who holds it.
 //!
 //! On a local disk the lease is an exclusive lock of the operating system on `_locks/<pipeline>.json` ([`disk`]): it
 //! ends with the process that holds it, however that ends. In an object store it is the newest of the objects
-//! `_locks/<pipeline>/<number>.json` ([`numbered`]): the next number is created by conditional put, so one of many
-//! gets it; the holder writes its own object anew as a heartbeat; and a holder from which nothing was heard for as long
-//! as the lease lasts, or whose process is known to be gone, is followed by the next number.
+//! `_locks/<pipeline>/<number>.json` ([`numbered`]): the next number is created by conditional put, so one of many gets
+//! it; the holder rewrites its own object as a heartbeat; and a holder without a heartbeat for as long as the lease
+//! lasts, or whose process is known to be gone, is followed by the next number.
 //!
 //! A lease keeps runs from working in vain. What keeps tables whole is the conditional commit of each: a holder that
 //! slept and lost its lease is stopped by [`Lease::confirm`], and between that and the commit by the commit itself.
@@ -51,13 +51,13 @@ enum Lock {
 }
 
 impl Warehouse {
-    /// Takes the lease of a pipeline for a run. In an object store it `lasts` so long after the holder was last heard of;
-    /// on a local disk it lasts as long as this process.
+    /// Takes the lease of a pipeline for a run. In an object store it `lasts` so long after the holder was last heard
+    /// of; on a local disk it lasts as long as this process.
     ///
     /// # Errors
     ///
     /// [`WarehouseError::Held`] when another run has it, [`WarehouseError::NoConditionalPut`] when the store overwrites
-    /// what it was told to create, else an error of the store.
+    /// what it was asked to create, else an error of the store.
     pub async fn lease(&self, pipeline: &str, run_id: &str, lasts: Duration) -> Result<Lease, WarehouseError> {
         let mine = LeaseHolder::this_process(pipeline, run_id);
         let held = |holder: Option<LeaseHolder>, ends_with_process: bool| WarehouseError::Held {
@@ -190,7 +190,7 @@ impl Held {
             state.0.clone()
         };
         match &self.lock {
-            // Only told to those who ask who holds the lock; the lock itself needs no renewal.
+            // Only for those who ask who holds the lock; the lock itself needs no renewal.
             Lock::Disk(lock) => {
                 let _ = lock.write(&mine);
             }

@@ -24,7 +24,7 @@ pub struct LeaseHolder {
     /// Whether it has given the lease back.
     #[serde(default)]
     pub released: bool,
-    /// What tells this machine, since its start, and this set of process ids from every other; empty where unknown.
+    /// Identifies this machine, since its start, and this set of process ids; empty where unknown.
     #[serde(default)]
     machine: String,
     /// When the process started, as the machine counts: another process with the same id has another one.

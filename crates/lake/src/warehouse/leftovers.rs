@@ -1,7 +1,7 @@
 //! Files that runs staged and never published: which are certainly of no use, and their removal.
 //!
-//! A staged file's name holds the mark of its commit, and the mark begins with the run's own eight digits. So a run
-//! can tell the files of runs that ended from those of runs at work, of this pipeline or of others.
+//! A staged file's name holds the mark of its commit, and the mark begins with the run's own eight digits. So a run can
+//! distinguish the files of runs that ended from those of runs at work, of this pipeline or of others.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
@@ -24,7 +24,7 @@ use crate::stores::Location;
 const CLOCKS_APART: TimeDelta = TimeDelta::days(1);
 
 impl Warehouse {
-    /// The same warehouse, where files are staged under names that tell the run.
+    /// The same warehouse, where the names of staged files contain the run's digits.
     #[must_use]
     pub fn of_run(&self, run_id: &str) -> Self {
         Self { run: digits(run_id), ..self.clone() }
@@ -95,7 +95,8 @@ async fn names(folder: &Location) -> object_store::Result<Vec<String>> {
     Ok(listed.objects.iter().filter_map(|object| object.location.filename().map(ToOwned::to_owned)).collect())
 }
 
-/// Marks of all commits, and of the files they name, since an instant; `None` when an entry is missing, so that a commit cannot be ruled out.
+/// Marks of all commits, and of the files they name, since an instant; `None` when an entry is missing, so that a
+/// commit cannot be ruled out.
 async fn published_since(table: &Location, instant: DateTime<Utc>) -> object_store::Result<Option<BTreeSet<Uuid>>> {
     let folder = table.prefix.clone().join("_delta_log");
     let objects: Vec<ObjectMeta> = match table.store.list(Some(&folder)).try_collect().await {

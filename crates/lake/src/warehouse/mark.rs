@@ -1,6 +1,6 @@
-//! The mark of a commit: it tells the commit from every other and stands in the names of its files.
+//! The mark of a commit: it identifies the commit and is part of its files' names.
 //!
-//! A mark begins with the eight digits of the run, so that a staged file's name tells whose it is.
+//! A mark begins with the eight digits of the run, so that a staged file's name says which run wrote it.
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use uuid::Uuid;
@@ -32,7 +32,7 @@ pub(super) fn began(run_id: &str) -> Option<DateTime<Utc>> {
     NaiveDateTime::parse_from_str(seconds, "%Y%m%dT%H%M%S").ok().map(|instant| instant.and_utc())
 }
 
-/// The mark in `part-00000-<mark>-c000.zstd.parquet`, also while an ending tells that the file is not finished.
+/// The mark in `part-00000-<mark>-c000.zstd.parquet`, also while an ending marks the file as unfinished.
 pub(super) fn mark(name: &str) -> Option<Uuid> {
     let rest = name.strip_prefix("part-")?;
     let (_, rest) = rest.split_once('-')?;
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_staged_name_tells_its_run() {
+    fn a_staged_name_names_its_run() {
         let run = "20261124T065003123456Z-1f2e3d4c";
         let made = new_mark(digits(run));
         assert_eq!(mark(&format!("part-00003-{made}-c000.zstd.parquet")), Some(made));

@@ -1,35 +1,35 @@
 //! The warehouse: one folder a Delta table, and the records of the runs that made them.
 //!
 //! A table is written in two steps. [`Warehouse::stage`] writes the rows into the table's folder under names that no
-//! version mentions, where tests can look at them through [`StagedTable::provider`]; [`StagedTable::commit`] publishes
-//! them in one atomic step. Readers see the old rows or the new ones. Files of older versions are never removed here.
+//! version mentions, where tests read them through [`StagedTable::provider`]; [`StagedTable::commit`] publishes them in
+//! one atomic step. Readers see the old rows or the new ones. Files of older versions are never removed here.
 //!
 //! Tables are plain Delta (reader version 1, writer version 2), so that any Delta reader understands them. Checkpoints
 //! and clean-up are no part of a commit: their failure would look like the commit's.
 
-mod checkpoint;
-mod commit;
-pub(crate) mod data_file;
+mod schema;
+mod stage;
 mod data_writer;
+mod settlement;
+mod parts;
+mod part_writers;
+mod old_part;
+mod file_statistics;
+mod staged;
+mod mark;
+mod commit;
 pub(crate) mod delta_log;
 pub(crate) mod durable;
-mod error;
-mod file_statistics;
+pub(crate) mod data_file;
+mod published;
 mod lease;
 mod lease_holder;
-mod leftovers;
-mod mark;
-mod old_part;
-mod part_writers;
-mod parts;
 mod progress;
-mod published;
 mod runs;
-mod schema;
-mod settlement;
-mod stage;
-mod staged;
+mod leftovers;
 mod vacuum;
+mod checkpoint;
+mod error;
 
 use arrow::datatypes::SchemaRef;
 use datafusion::execution::SendableRecordBatchStream;
@@ -75,7 +75,7 @@ pub struct TableSpec {
 #[derive(Debug, Clone)]
 pub struct Warehouse {
     location: Location,
-    /// The run whose staged files can be told from those of others.
+    /// The run whose staged files can be distinguished from those of others.
     run: Option<u32>,
 }
 
@@ -97,7 +97,7 @@ impl Warehouse {
 
     /// Writes rows into the table's folder without publishing them: one stream a partition, written side by side.
     ///
-    /// The version to be replaced is read first, so a version that another run publishes from here on makes the commit
+    /// The version to be replaced is read first, so a version that another run publishes afterwards makes the commit
     /// fail with [`WarehouseError::Conflict`].
     ///
     /// # Errors
@@ -131,7 +131,7 @@ impl Warehouse {
     /// Like [`Self::stage`] for a table whose rows are laid out by when they are settled ([`TableParts`]): the last
     /// column of each stream, which `spec` does not have, is that instant, null for a row that is not settled. `split`
     /// are the files of a version: the rows of those that are reached are rebuilt, those that are settled stay. Without
-    /// it the commit replaces all. Files whose rows come out as they were stay, too.
+    /// it the commit replaces all. Files whose rows have not changed stay, too.
     ///
     /// # Errors
     ///

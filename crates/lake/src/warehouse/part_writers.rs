@@ -1,9 +1,9 @@
-//! Rows into the files of their parts, one writer a part; a part whose rows come out as they lie there stays.
+//! Rows into the files of their parts, one writer a part; a part whose rows have not changed keeps its files.
 //!
-//! What an increment makes again mostly comes out as it was: it reaches back because it may have changed. Each file of a
-//! part carries the sum of the hashes of its rows in the Delta log, so the writer of a part knows without reading whether
-//! it is to write the same rows again. It holds them back while that is possible and there is room; without room it
-//! writes them and takes the files away again.
+//! Most rows that an increment rebuilds turn out to be the same as before: it reaches back because they may have
+//! changed. Each file of a part carries the sum of the hashes of its rows in the Delta log, so the writer of a part
+//! knows without reading whether it is to write the same rows again. It holds them back while that is possible and
+//! there is room; without room it writes them and takes the files away again.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -120,8 +120,7 @@ impl PartWriters {
         sender
     }
 
-    /// The writers, told that there are no more rows: they finish their files when these are `complete`, else let go of
-    /// them.
+    /// The writers, after the last row: they finish their files when these are `complete`, else let go of them.
     fn finish(&self, complete: bool) -> JoinSet<Done> {
         let parts = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
         for (_, is_complete) in parts.open.into_values() {

@@ -1,5 +1,5 @@
-//! What a run has done so far, for the case that it does not live to tell: written as its steps finish, and removed
-//! once its record is there. Never read as a finished run.
+//! What a run has done so far, in case it is killed: written as its steps finish, and removed once its record is there.
+//! Never read as a finished run.
 
 use bytes::Bytes;
 use object_store::ObjectStoreExt;

@@ -1,4 +1,4 @@
-//! Run records: one JSON object a run, created once. What is in them is the engine's affair.
+//! Run records: one JSON object a run, created once. The engine decides what they contain.
 
 use bytes::Bytes;
 use futures::TryStreamExt;

@@ -29,7 +29,7 @@ pub fn storage_schema(table: &str, schema: &Schema) -> Result<SchemaRef, Warehou
             return Err(refused("its name is empty or has one of the characters ` ,;{}()=`"));
         }
         if seen.insert(field.name().to_lowercase(), ()).is_some() {
-            return Err(refused("another column has the same name, and Delta does not tell upper from lower case"));
+            return Err(refused("another column has the same name, and Delta ignores letter case"));
         }
         let stored = stored_type(field.data_type()).ok_or_else(|| WarehouseError::ColumnType {
             table: table.into(),

@@ -1,19 +1,19 @@
 //! Which file a row belongs into, where a commit replaces only some files of a table.
 //!
 //! Each row of such a table has an instant at which it is settled: nothing that happens later changes it. Rows are laid
-//! into files by the week of that instant, older ones by its month, and rows that are not settled yet into files of their
-//! own, so that a run knows by a file's name whether it can hold a row that has to be replaced. Readers see plain Parquet
-//! and plain Delta.
+//! into files by the week of that instant, older ones by its month, and rows that are not settled yet into files of
+//! their own, so that a run knows by a file's name whether it can hold a row that has to be replaced. Readers see plain
+//! Parquet and plain Delta.
 
 use chrono::{DateTime, Datelike, Days, Months, NaiveDate};
 
 /// Which rows of a table go into which of its files; microseconds since 1970-01-01 00:00 UTC.
 #[derive(Debug, Clone, Copy)]
 pub struct PartLayout {
-    /// Rows settled from here on lie by the week, older ones by the month: the next runs are to replace few rows besides
-    /// those that they make again.
+    /// Rows settled at or after this instant are laid out by week, older ones by month: the next runs are to replace
+    /// few rows besides those that they rebuild.
     pub by_week_from: i64,
-    /// Rows settled from here on are not settled yet.
+    /// Rows settled at or after this instant count as not settled yet.
     pub unsettled_from: i64,
 }
 

@@ -14,8 +14,8 @@ use super::error::WarehouseError;
 use super::part_writers::by_part;
 use crate::stores::Location;
 
-/// Writes each stream into files of its own, or all into the files of their parts, side by side. After a failure nothing
-/// is left behind, as far as the store lets its files be removed.
+/// Writes each stream into files of its own, or all into the files of their parts, side by side. After a failure
+/// nothing is left behind, as far as the store lets its files be removed.
 pub(super) async fn write(
     table: &str,
     folder: &Location,

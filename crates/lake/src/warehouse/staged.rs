@@ -1,4 +1,4 @@
-//! Staged rows: looked at as a table, then published or thrown away.
+//! Staged rows: read as a table, then published or discarded.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -39,7 +39,7 @@ pub struct StagedTable {
     pub(super) adds: bool,
     /// Files of the version that is there which the commit keeps.
     pub(super) kept: Vec<DataFile>,
-    /// Further files that it keeps, because their rows were staged again as they are.
+    /// Further files that it keeps, because the same rows were staged again.
     pub(super) unchanged: Vec<DataFile>,
     state: Mutex<State>,
 }
@@ -134,9 +134,9 @@ impl StagedTable {
         }
     }
 
-    /// Publishes the rows in one atomic step, in place of every row of the version that was there when staging began, or
-    /// beside them when they were staged as an addition.
-    /// The files of that version stay where they are, for readers that still use it.
+    /// Publishes the rows in one atomic step, in place of every row of the version that was there when staging began,
+    /// or beside them when they were staged as an addition. The files of that version stay where they are, for readers
+    /// that still use it.
     ///
     /// # Errors
     ///
@@ -147,7 +147,7 @@ impl StagedTable {
         match self.state() {
             State::Staged | State::Unknown => {}
             State::Committed => return Err(self.spent("were published already")),
-            State::Discarded => return Err(self.spent("were thrown away")),
+            State::Discarded => return Err(self.spent("were discarded")),
         }
         let publication = Publication {
             table: &self.table,

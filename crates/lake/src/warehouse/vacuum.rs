@@ -1,9 +1,9 @@
 //! Data files that nobody needs any more, found and removed.
 //!
 //! A file stays when the newest version names it, when a version that is to be kept names it, when an entry of the log
-//! that is young enough names it (whether as added or as removed: readers of the version before may still be at work), or
-//! when the file itself is young, because a run that is under way may be about to publish it. Files are listed before
-//! the log is read, so what is committed in between is seen.
+//! that is young enough names it (whether as added or as removed: readers of the version before may still be at work),
+//! or when the file itself is young, because a run that is under way may be about to publish it. Files are listed
+//! before the log is read, so what is committed in between is seen.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,7 +29,7 @@ pub struct Vacuum {
     /// Versions to keep, by table, besides the newest.
     pub keep: BTreeMap<String, BTreeSet<u64>>,
     /// Says what would be removed, and removes nothing.
-    pub only_look: bool,
+    pub dry_run: bool,
 }
 
 /// What came of one table's folder.
@@ -86,7 +86,7 @@ impl Warehouse {
                 dead.push(object.location);
             }
         }
-        if !vacuum.only_look {
+        if !vacuum.dry_run {
             remove(&folder, dead).await?;
         }
         outcome.dead.extend(unfinished(&folder, vacuum).await?);
@@ -179,7 +179,7 @@ async fn remove(folder: &Location, files: Vec<Path>) -> Result<(), WarehouseErro
 /// object_store's local store, and `.….tmp` of a log entry that was never named.
 async fn unfinished(folder: &Location, vacuum: &Vacuum) -> Result<Vec<DeadFile>, WarehouseError> {
     let Some(local) = folder.local.clone() else { return Ok(Vec::new()) };
-    let (before, only_look) = (std::time::SystemTime::from(vacuum.before), vacuum.only_look);
+    let (before, dry_run) = (std::time::SystemTime::from(vacuum.before), vacuum.dry_run);
     let looked = tokio::task::spawn_blocking(move || {
         let mut found = Vec::new();
         for place in [local.clone(), local.join("_delta_log")] {
@@ -191,7 +191,7 @@ async fn unfinished(folder: &Location, vacuum: &Vacuum) -> Result<Vec<DeadFile>,
                 if !metadata.is_file() || !old || !is_unfinished(&name) {
                     continue;
                 }
-                if !only_look {
+                if !dry_run {
                     std::fs::remove_file(entry.path())?;
                 }
                 found.push((place.join(&name), metadata.len()));

@@ -56,7 +56,7 @@ async fn rounds(seed: u64) -> (Seen, usize, usize) {
         assert!(is_there || after == before, "seed {seed}: neither the old rows nor the new: {after}");
         match outcome {
             Ok(committed) => {
-                assert!(is_there, "seed {seed}: told as published");
+                assert!(is_there, "seed {seed}: reported as published");
                 seen.published += 1;
                 assert_eq!(committed.version + 1, seen.published + seen.unknown_and_there, "seed {seed}");
             }
@@ -72,7 +72,7 @@ async fn rounds(seed: u64) -> (Seen, usize, usize) {
                 assert!(ids(&workspace, &warehouse).await.contains(&format!("| {} ", 100 + round)), "seed {seed}");
             }
             Err(error) => {
-                assert!(!is_there, "seed {seed}: told as not published: {error}");
+                assert!(!is_there, "seed {seed}: reported as not published: {error}");
                 seen.refused += 1;
                 staged.discard().await.unwrap();
             }

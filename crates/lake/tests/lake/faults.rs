@@ -1,5 +1,5 @@
-//! An object store that loses answers, refuses and falls silent, at the log entries of Delta tables and the manifests of
-//! snapshots.
+//! An object store that loses answers, refuses and falls silent, at the log entries of Delta tables and the manifests
+//! of snapshots.
 
 use std::fmt;
 use std::ops::Range;
@@ -32,7 +32,7 @@ pub(crate) enum Fault {
     AppliedThenSilence,
     /// The store says no.
     Refused,
-    /// The store overwrites what it was told to create.
+    /// The store overwrites what it was asked to create.
     Overwrites,
     /// Half of a checkpoint arrives, and the client hears that all is well.
     TornCheckpoint,

@@ -35,13 +35,13 @@ fn held(outcome: Result<throughline_lake::Lease, WarehouseError>) -> String {
 }
 
 #[tokio::test]
-async fn the_second_is_told_who_holds_the_pipeline_until_it_is_given_back() {
+async fn the_second_learns_who_holds_the_pipeline_until_it_is_given_back() {
     for (_workspace, warehouse) in [on_disk(), in_memory(Unsteady::new(1))] {
         let first = warehouse.lease("p", "run-1", LONG).await.unwrap();
-        let told = held(warehouse.lease("p", "run-2", LONG).await);
+        let holder = held(warehouse.lease("p", "run-2", LONG).await);
         let start = "the pipeline `p` is held by run run-1 on host ";
-        assert!(told.starts_with(start) && told.contains(&format!("(pid {})", std::process::id())), "{told}");
-        assert!(told.contains(" since 20") && told.contains("last heard of at 20"), "{told}");
+        assert!(holder.starts_with(start) && holder.contains(&format!("(pid {})", std::process::id())), "{holder}");
+        assert!(holder.contains(" since 20") && holder.contains("last heard of at 20"), "{holder}");
         let other = warehouse.lease("q", "run-3", LONG).await.unwrap();
         first.confirm().await.unwrap();
         first.release().await;
@@ -132,7 +132,7 @@ async fn a_lost_answer_is_no_lost_lease() {
                 lease.confirm().await.unwrap();
                 held(warehouse.lease("p", "run-2", LONG).await);
             }
-            // Nothing but the store's failure is told.
+            // Nothing but the store's failure is reported.
             Err(error) => assert!(error.to_string().contains("connection reset"), "{error}"),
         }
     }

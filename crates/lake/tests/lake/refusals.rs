@@ -1,4 +1,4 @@
-//! What a store that says no is told by: real ones give the reason in the body of their answer, and an answer to a
+//! What is reported of a store that refuses: real ones give the reason in the body of their answer, and an answer to a
 //! question about one object (HEAD) has none.
 
 use std::fmt;
@@ -80,7 +80,7 @@ async fn opened(store: Refusing, path: &str) -> std::result::Result<OpenSource, 
 }
 
 #[tokio::test]
-async fn a_refusal_is_told_with_its_reason_and_the_variable_to_look_at() {
+async fn a_refusal_is_reported_with_its_reason_and_the_variable_to_check() {
     for (reason, words, variable) in [
         (
             "<Error><Code>SignatureDoesNotMatch</Code><Message>The signatures differ</Message></Error>",

@@ -1,4 +1,4 @@
-//! Tables staged, published, read back and thrown away on a local disk.
+//! Tables staged, published, read back and discarded on a local disk.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -99,7 +99,7 @@ async fn discarding_leaves_the_published_table() {
     staged.discard().await.unwrap();
     assert_eq!(files_in(&workspace, "warehouse/fct"), 1);
     let error = staged.commit(&details("r2")).await.unwrap_err();
-    assert_eq!(error.to_string(), "the staged rows of table `fct` were thrown away");
+    assert_eq!(error.to_string(), "the staged rows of table `fct` were discarded");
     let table = warehouse.table("fct").await.unwrap().unwrap();
     assert_eq!(table.version, 0);
     let rows = workspace.query(table.provider, "SELECT id FROM t").await.unwrap();

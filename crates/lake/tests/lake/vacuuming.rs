@@ -19,7 +19,7 @@ const WEEK: TimeDelta = TimeDelta::days(7);
 
 fn older_than(age: TimeDelta, keep: &[u64]) -> Vacuum {
     let keep = BTreeMap::from([("fct".to_owned(), keep.iter().copied().collect::<BTreeSet<_>>())]);
-    Vacuum { before: Utc::now() - age, keep, only_look: false }
+    Vacuum { before: Utc::now() - age, keep, dry_run: false }
 }
 
 /// Publishes `SELECT <n> AS id` for each number, each in place of the one before.
@@ -78,7 +78,7 @@ async fn only_files_that_nobody_may_need_are_removed() {
 
     // Version 3 was replaced yesterday, so somebody may still read it; 1 is named by a run; 0 and 2 are nobody's.
     age_all(&workspace, 30, &[30, 20, 15, 10, 1]);
-    let looked = warehouse.vacuum("fct", &Vacuum { only_look: true, ..older_than(WEEK, &[1]) }).await.unwrap();
+    let looked = warehouse.vacuum("fct", &Vacuum { dry_run: true, ..older_than(WEEK, &[1]) }).await.unwrap();
     assert_eq!((removed(&looked), looked.kept), (2, 3));
     assert_eq!(readable(&workspace, &warehouse, 5).await, [0, 1, 2, 3, 4], "looking removes nothing");
     assert_eq!(warehouse.vacuum("fct", &older_than(WEEK, &[1])).await.unwrap(), looked);

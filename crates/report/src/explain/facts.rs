@@ -4,7 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use throughline_engine::Estimate;
+use throughline_engine::{Estimate, ExcessChange, Figures};
+
+use super::beside::{Drivers, Performance};
+use super::settings::Settings;
+use crate::tier::Tier;
 
 /// Why a journey is ranked where it is.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -19,147 +23,251 @@ pub struct Explanation {
     pub as_of: String,
     /// The run whose tables are read.
     pub run_id: String,
-    /// Confidence of the intervals.
-    pub confidence: f64,
-    /// Fewer exposed or unexposed are insufficient.
-    pub minimum_arm: i64,
-    /// Fewer churners in an arm are insufficient.
-    pub minimum_churners: i64,
+    /// What of the pipeline the figures depend on.
+    pub settings: Settings,
     /// Condition on who could have been on it; everybody when absent.
     pub eligible: Option<String>,
+    /// From when on; from the first day when absent.
+    pub eligible_from: Option<String>,
+    /// Until when; without an end when absent.
+    pub eligible_until: Option<String>,
     /// Expert judgement, 1 to 5.
     pub importance: Option<i64>,
     /// Why that importance.
     pub rationale: Option<String>,
-    /// The latest matured landmark, all segments.
-    pub landmark: Option<AtLandmark>,
-    /// Landmarks after it, which have not matured.
-    pub not_matured: Vec<NotMatured>,
-    /// Cells by segment and tenure at the landmark, most exposed first.
-    pub strata: Vec<Stratum>,
-    /// The ranked journeys of the landmark, in the order of priority.
+    /// Its figures in the period, all segments.
+    pub period: Option<InPeriod>,
+    /// Where it is not ranked in the period: its figures in the newest earlier one in which it is.
+    pub last_ranked: Option<Box<InPeriod>>,
+    /// Later periods of the same length, which are not over.
+    pub running: Vec<InPeriod>,
+    /// Its figures in the period, segment by segment.
+    pub segments: Vec<InPeriod>,
+    /// How often customers leave by the time since their latest touchpoint of it, the shortest time first.
+    pub profile: Vec<SinceTouchpoint>,
+    /// What the harmful journeys of the period make jointly.
+    pub together: Option<Together>,
+    /// The ranked journeys of the period, in the order of their ranks.
     pub ranking: Vec<Ranked>,
     /// The latest quarter, and the latest in which every instance is over, where that is another.
     pub performance: Vec<Performance>,
-    /// Whether journey or touchpoint scores explain churn, at the landmark.
-    pub drivers: Option<Drivers>,
+    /// Whether journey or touchpoint scores explain leaving: at the newest landmark, and at the newest at which that
+    /// could be told, where it is an earlier one.
+    pub drivers: Vec<Drivers>,
     /// What is missing, with the reason.
     pub missing: BTreeMap<String, String>,
 }
 
-/// A journey's row of `fct_key_journeys` and its landmark.
+/// A row of `fct_key_journeys`.
 #[derive(Debug, Clone, Default, Serialize)]
-pub struct AtLandmark {
-    /// Its day.
-    pub landmark: String,
-    /// The period it ends, `2026-Q2`.
-    pub period: Option<String>,
-    /// Days of the windows, ends exclusive; the landmark ends the exposure window.
-    pub exposure_from: Option<String>,
-    /// Begin of the outcome window.
-    pub outcome_from: Option<String>,
-    /// End of the outcome window.
-    pub outcome_until: Option<String>,
-    /// `ok` or `insufficient`.
+pub struct InPeriod {
+    /// The journey.
+    pub journey: String,
+    /// The segment, or `all`.
+    pub segment: String,
+    /// `quarter` or `month`.
+    pub period_kind: String,
+    /// `2026-Q3`, `2026-07`.
+    pub period: String,
+    /// Its first day.
+    pub period_start: Option<String>,
+    /// The day after its last.
+    pub period_end: Option<String>,
+    /// `ok`, `running`, `partial` or `insufficient`.
     pub status: String,
     /// Why not ok.
     pub reason: Option<String>,
+    /// What it does to leaving.
+    pub tier: Tier,
+    /// Its rank among the journeys of period and segment.
+    pub rank: Option<i64>,
+    /// Its rank in the period before.
+    pub rank_before: Option<i64>,
     /// Warnings.
     pub flags: Vec<String>,
-    /// Instances started in the exposure window.
+    /// The journeys that take its effect away.
+    pub goes_with: Option<String>,
+    /// Instances started in the period.
     pub instances: Option<i64>,
     /// Their customers.
     pub customers: Option<i64>,
-    /// Spells active at the landmark that could have been on the journey.
-    pub eligible: Option<i64>,
-    /// With a start in the window.
-    pub exposed: i64,
-    /// Without any touchpoint of it in the window.
-    pub unexposed: i64,
-    /// With touchpoints but no start in the window: left out.
-    pub carried_over: i64,
-    /// Lost from sight in the outcome window: left out.
-    pub censored: i64,
-    /// Exposed who churned.
-    pub exposed_churners: i64,
-    /// Unexposed who churned.
-    pub unexposed_churners: i64,
-    /// Of the exposed churners, those of the first seven days.
-    pub exposed_churners_first_7_days: Option<i64>,
-    /// Of the unexposed churners, those of the first seven days.
-    pub unexposed_churners_first_7_days: Option<i64>,
-    /// Exposed in strata where nobody can be compared.
-    pub exposed_in_empty_margins: Option<i64>,
-    /// Exposed in strata whose unexposed all had the same outcome.
-    pub sparse_exposed: Option<i64>,
-    /// Share of the exposed who churned.
+    /// Customers who were on it on a day of the period.
+    pub exposed_customers: Option<i64>,
+    /// Days of customers on it that are compared.
+    pub exposed_days: Option<i64>,
+    /// Days of like customers that they are compared with.
+    pub unexposed_days: Option<i64>,
+    /// Who left on such a day on it.
+    pub exposed_leavers: Option<i64>,
+    /// Who left on such a day off it.
+    pub unexposed_leavers: Option<i64>,
+    /// All who left in the period and could have been on it.
+    pub leavers: Option<i64>,
+    /// Lost from sight for another reason while on it.
+    pub exposed_lost: Option<i64>,
+    /// The same while off it.
+    pub unexposed_lost: Option<i64>,
+    /// Days on it with no like customer to compare with.
+    pub left_out_days: Option<i64>,
+    /// Who left on such a day.
+    pub left_out_leavers: Option<i64>,
+    /// What the leavers compared with are worth in number.
+    pub effective_leavers: Option<f64>,
+    /// Leaving while on it, as a share in 90 days.
     pub exposed_churn_rate: Option<Estimate>,
-    /// Share of the unexposed who churned.
+    /// Leaving while off it.
     pub unexposed_churn_rate: Option<Estimate>,
-    /// Their difference.
-    pub risk_difference: Option<Estimate>,
-    /// The difference at the horizon by Kaplan-Meier, where many were censored.
-    pub survival_difference: Option<Estimate>,
-    /// Of the log-rank test, where many were censored.
-    pub log_rank_p_value: Option<f64>,
-    /// Crude.
-    pub odds_ratio: Option<Estimate>,
-    /// Mantel-Haenszel over segment and tenure.
-    pub adjusted_odds_ratio: Option<Estimate>,
-    /// Beyond the unexposed of the same stratum, if causal.
+    /// Leaving of like customers off it.
+    pub like_churn_rate: Option<Estimate>,
+    /// How many times as often those on it leave, like or not.
+    pub rate_ratio: Option<Estimate>,
+    /// The same among like customers (Mantel-Haenszel).
+    pub adjusted_rate_ratio: Option<Estimate>,
+    /// The same among customers equally on all other journeys (Poisson regression).
+    pub mutual_rate_ratio: Option<Estimate>,
+    /// Why that could not be told.
+    pub mutual_reason: Option<String>,
+    /// The correlation of being on it with leaving within 90 days.
+    pub phi: Option<Estimate>,
+    /// Who would have left had they left as like customers do.
+    pub expected_churners: Option<Estimate>,
+    /// Who left beyond that.
     pub excess_churners: Option<Estimate>,
-    /// Of all churners compared.
-    pub attributable_share: Option<f64>,
-    /// Billed to them in the window.
-    pub excess_revenue: Option<f64>,
-    /// Cochran-Mantel-Haenszel.
+    /// Standard error of the excess.
+    pub excess_standard_error: Option<f64>,
+    /// An excess of that size is seen in four of five such periods.
+    pub smallest_detectable_excess: Option<f64>,
+    /// The level at which the excess's interval just holds 0.
     pub p_value: Option<f64>,
-    /// Benjamini-Hochberg over the rows of the landmark with status ok.
+    /// Benjamini-Hochberg over the journeys of the period with status ok.
     pub q_value: Option<f64>,
-    /// Breslow-Day: small when the strata differ.
+    /// Cochran's Q over the segments: small when they differ.
     pub homogeneity_p_value: Option<f64>,
-    /// By the lower limit of excess churners; ties share a mean.
-    pub data_rank: Option<f64>,
-    /// By importance; ties share a mean.
-    pub expert_rank: Option<f64>,
-    /// The two ranks weighed.
+    /// The excess as a share of all who left.
+    pub attributable_share: Option<Estimate>,
+    /// How strong an unseen cause has to be to explain the ratio away.
+    pub e_value: Option<f64>,
+    /// The same for the limit nearer to none.
+    pub e_value_limit: Option<f64>,
+    /// A year's bills of who left beyond the expected.
+    pub excess_revenue: Option<Estimate>,
+    /// Of those whose run went badly: who left beyond what like customers whose run went well would have.
+    pub avoidable_churners: Option<Estimate>,
+    /// Leaving in the first seven days after a touchpoint, as a share in 90 days.
+    pub first_week_rate: Option<f64>,
+    /// Leaving later.
+    pub later_rate: Option<f64>,
+    /// Days off it, of all days.
+    pub unexposed_share: Option<f64>,
+    /// The data's judgement, 0 to 1.
+    pub data_priority: Option<f64>,
+    /// The experts' judgement, 0 to 1.
+    pub expert_priority: Option<f64>,
+    /// Both, weighed.
     pub priority: Option<f64>,
-    /// The rank of the priority.
-    pub priority_rank: Option<i64>,
     /// Whether data and experts agree.
     pub agreement: Option<String>,
-    /// Weight of the data in the priority.
-    pub priority_weight: f64,
+    /// Why the excess is another than in the period before.
+    pub change: Option<ExcessChange>,
+    /// The name of the period before.
+    pub period_before: Option<String>,
 }
 
-/// A landmark whose churn is not known yet.
-#[derive(Debug, Clone, Serialize)]
-pub struct NotMatured {
-    /// Its day.
-    pub landmark: String,
-    /// When its outcome window is over.
-    pub outcome_until: Option<String>,
-    /// Customers exposed so far.
-    pub exposed: Option<i64>,
+impl InPeriod {
+    /// The figures of a row of `fct_key_journeys`.
+    pub(crate) fn of(row: &Figures) -> Self {
+        let list = |name: &str| -> Vec<String> {
+            let text = row.text(name).unwrap_or_default();
+            text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
+        };
+        Self {
+            journey: row.text("journey").unwrap_or_default(),
+            segment: row.text("segment").unwrap_or_default(),
+            period_kind: row.text("period_kind").unwrap_or_default(),
+            period: row.text("period").unwrap_or_default(),
+            period_start: row.day("period_start"),
+            period_end: row.day("period_end"),
+            status: row.text("status").unwrap_or_default(),
+            reason: row.text("reason"),
+            tier: Tier::of(row),
+            rank: row.whole("rank"),
+            rank_before: row.whole("rank_before"),
+            flags: list("flags"),
+            goes_with: row.text("goes_with"),
+            instances: row.whole("instances"),
+            customers: row.whole("customers"),
+            exposed_customers: row.whole("exposed_customers"),
+            exposed_days: row.whole("exposed_days"),
+            unexposed_days: row.whole("unexposed_days"),
+            exposed_leavers: row.whole("exposed_leavers"),
+            unexposed_leavers: row.whole("unexposed_leavers"),
+            leavers: row.whole("leavers"),
+            exposed_lost: row.whole("exposed_lost"),
+            unexposed_lost: row.whole("unexposed_lost"),
+            left_out_days: row.whole("left_out_days"),
+            left_out_leavers: row.whole("left_out_leavers"),
+            effective_leavers: row.number("effective_leavers"),
+            exposed_churn_rate: row.estimate("exposed_churn_rate"),
+            unexposed_churn_rate: row.estimate("unexposed_churn_rate"),
+            like_churn_rate: row.estimate("like_churn_rate"),
+            rate_ratio: row.estimate("rate_ratio"),
+            adjusted_rate_ratio: row.estimate("adjusted_rate_ratio"),
+            mutual_rate_ratio: row.estimate("mutual_rate_ratio"),
+            mutual_reason: row.text("mutual_reason"),
+            phi: row.estimate("phi"),
+            expected_churners: row.estimate("expected_churners"),
+            excess_churners: row.estimate("excess_churners"),
+            excess_standard_error: row.number("excess_standard_error"),
+            smallest_detectable_excess: row.number("smallest_detectable_excess"),
+            p_value: row.number("p_value"),
+            q_value: row.number("q_value"),
+            homogeneity_p_value: row.number("homogeneity_p_value"),
+            attributable_share: row.estimate("attributable_share"),
+            e_value: row.number("e_value"),
+            e_value_limit: row.number("e_value_limit"),
+            excess_revenue: row.estimate("excess_revenue"),
+            avoidable_churners: row.estimate("avoidable_churners"),
+            first_week_rate: row.number("first_week_rate"),
+            later_rate: row.number("later_rate"),
+            unexposed_share: row.number("unexposed_share"),
+            data_priority: row.number("data_priority"),
+            expert_priority: row.number("expert_priority"),
+            priority: row.number("priority"),
+            agreement: row.text("agreement"),
+            change: ExcessChange::of(row),
+            period_before: None,
+        }
+    }
+}
+
+/// Leaving so many days after the latest touchpoint.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct SinceTouchpoint {
+    /// Days, `0-7`.
+    pub days: String,
+    /// Days of customers.
+    pub person_days: Option<i64>,
+    /// Who left.
+    pub leavers: Option<i64>,
+    /// How many times as often as like customers who are not on it.
+    pub adjusted_rate_ratio: Option<Estimate>,
     /// Why there is no figure.
     pub reason: Option<String>,
 }
 
-/// A stratum's cells.
-#[derive(Debug, Clone, Serialize)]
-pub struct Stratum {
-    /// Segment.
-    pub segment: String,
-    /// Days since joining.
-    pub tenure_band: String,
-    /// Exposed.
-    pub exposed: i64,
-    /// Of them churned.
-    pub exposed_churners: i64,
-    /// Unexposed.
-    pub unexposed: i64,
-    /// Of them churned.
-    pub unexposed_churners: i64,
+/// What the harmful journeys of a period make jointly.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Together {
+    /// The harmful journeys.
+    pub journeys: Vec<String>,
+    /// Who left.
+    pub leavers: Option<i64>,
+    /// Who would have left had nobody been on any of them.
+    pub expected: Option<f64>,
+    /// Who left beyond that.
+    pub excess: Option<Estimate>,
+    /// Why there is no figure.
+    pub reason: Option<String>,
 }
 
 /// A journey of the ranking.
@@ -167,96 +275,10 @@ pub struct Stratum {
 pub struct Ranked {
     /// The journey.
     pub journey: String,
-    /// By the lower limit of excess churners.
-    pub data_rank: Option<f64>,
-    /// By importance.
-    pub expert_rank: Option<f64>,
-    /// By priority.
-    pub priority_rank: Option<i64>,
-    /// Lower limit of excess churners.
-    pub excess_churners_lower: Option<f64>,
-}
-
-/// How the journey performed in a quarter, all segments.
-#[derive(Debug, Clone, Serialize)]
-pub struct Performance {
-    /// `2026-Q2`.
-    pub period: String,
-    /// Instances started in it.
-    pub instances: i64,
-    /// Completed.
-    pub completed: Option<i64>,
-    /// Given up.
-    pub abandoned: Option<i64>,
-    /// Silent for too long.
-    pub expired: Option<i64>,
-    /// Begun anew before they were over.
-    pub restarted: Option<i64>,
-    /// Not over yet.
-    pub open: Option<i64>,
-    /// Completed of all, once all are over.
-    pub completion_rate: Option<Estimate>,
-    /// What it is to reach.
-    pub completion_rate_target: Option<f64>,
-    /// Why there is no rate.
-    pub completion_reason: Option<String>,
-    /// Median of the completed, seconds.
-    pub duration_p50_s: Option<f64>,
-    /// What it is to reach, seconds.
-    pub duration_p50_s_target: Option<f64>,
-    /// Nine tenths of the completed are no longer, seconds.
-    pub duration_p90_s: Option<f64>,
-    /// Calls, visits, chats an instance.
-    pub contacts_per_instance: Option<f64>,
-    /// Contacts.
-    pub contacts: Option<i64>,
-    /// Of the contacts, those about a topic that already had one within seven days.
-    pub repeat_contact_rate: Option<f64>,
-    /// Mean of the answers about touchpoints, 0 to 1.
-    pub touchpoint_satisfaction: Option<f64>,
-    /// Their number.
-    pub touchpoint_responses: Option<i64>,
-    /// Mean of the answers about the journey, 0 to 1.
-    pub journey_satisfaction: Option<f64>,
-    /// Their number.
-    pub journey_responses: Option<i64>,
-    /// What it is to reach.
-    pub journey_satisfaction_target: Option<f64>,
-    /// Instances satisfied at every touchpoint that was answered about.
-    pub all_satisfied_instances: Option<i64>,
-    /// Instances with such an answer.
-    pub touchpoint_answered_instances: Option<i64>,
-    /// Instances satisfied with the journey as a whole.
-    pub journey_satisfied_instances: Option<i64>,
-    /// Instances with an answer about the journey.
-    pub journey_answered_instances: Option<i64>,
-}
-
-/// The row of `fct_journey_drivers`.
-#[derive(Debug, Clone, Serialize)]
-pub struct Drivers {
-    /// Its day.
-    pub landmark: String,
-    /// `ok`, or why there is no verdict.
-    pub status: String,
-    /// The same in words.
-    pub reason: Option<String>,
-    /// Exposed customers with both scores.
-    pub responders: Option<i64>,
-    /// Of them churned.
-    pub churners: Option<i64>,
-    /// McFadden's R² with segment, tenure and the touchpoint score.
-    pub touchpoint_r2: Option<f64>,
-    /// With the journey score instead.
-    pub journey_r2: Option<f64>,
-    /// AUC, in-sample, with the touchpoint score.
-    pub touchpoint_auc: Option<f64>,
-    /// With the journey score.
-    pub journey_auc: Option<f64>,
-    /// Likelihood-ratio test: does the journey score add to touchpoint scores?
-    pub journey_beyond_touchpoint_p_value: Option<f64>,
-    /// The other way round.
-    pub touchpoint_beyond_journey_p_value: Option<f64>,
-    /// In words.
-    pub verdict: Option<String>,
+    /// Its tier.
+    pub tier: Tier,
+    /// Its rank.
+    pub rank: Option<i64>,
+    /// Who left beyond what like customers would have.
+    pub excess_churners: Option<Estimate>,
 }

@@ -1,4 +1,4 @@
-// Values along something: tenths of a journey, landmarks.
+// Values along something: tenths of a journey, periods, days since a touchpoint.
 
 const DASHES = ["none", "5 4", "2 3", "8 3 2 3"];
 

@@ -1,6 +1,6 @@
 // The key-journey map.
 
-const VERDICT_COLOURS = { more: "var(--more)", fewer: "var(--fewer)", chance: "var(--chance)", unranked: "var(--chance)" };
+const TIER_COLOURS = { harmful: "var(--harmful)", protective: "var(--protective)", unclear: "var(--unclear)", unranked: "var(--unclear)" };
 const VOLUMES = [1, 2, 5].flatMap((digit) => [1, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8].map((power) => digit * power)).sort((a, b) => a - b);
 
 function drawMap(chart, width, state) {
@@ -17,7 +17,7 @@ function drawMap(chart, width, state) {
   const names = volumes.map((tick) => plain.format(tick));
   const ticks = thinned(names, width - margins.marginLeft - margins.marginRight).map((at) => volumes[at]);
   const most = narrow ? 18 : 26;
-  const hollow = (point) => point.verdict === "chance" || point.verdict === "unranked";
+  const hollow = (point) => point.tier === "unclear" || point.tier === "unranked";
   const radius = Math.max(...points.map((point) => point.size)) || 1;
   const r = (point) => Math.max(4.5, most * Math.sqrt(point.size / radius));
   const svg = Plot.plot({
@@ -30,7 +30,7 @@ function drawMap(chart, width, state) {
       Plot.axisX(ticks, { text: (tick) => plain.format(tick), tickSize: 4, label: chart.x_label, labelArrow: "right", labelAnchor: "right" }),
       Plot.axisY(ratios.ticks, { text: (tick) => written(tick, "ratio"), tickSize: 0, label: null }),
       Plot.ruleY([1], { stroke: "var(--ink)", strokeWidth: 1.2 }),
-      Plot.dot(points, { x: "x", y: "y", r, fill: (point) => hollow(point) ? HOLLOW : VERDICT_COLOURS[point.verdict], fillOpacity: (point) => hollow(point) ? 0.85 : 0.8, stroke: (point) => VERDICT_COLOURS[point.verdict], strokeWidth: 2 }),
+      Plot.dot(points, { x: "x", y: "y", r, fill: (point) => hollow(point) ? HOLLOW : TIER_COLOURS[point.tier], fillOpacity: (point) => hollow(point) ? 0.85 : 0.8, stroke: (point) => TIER_COLOURS[point.tier], strokeWidth: 2 }),
       // Above the marks, since the larger marks are wider than their intervals.
       Plot.ruleX(points, { x: "x", y1: (point) => point.lower ?? point.y, y2: (point) => point.upper ?? point.y, stroke: "var(--ink)", strokeWidth: 1.6, clip: true }),
       Plot.tip(points, Plot.pointer({ x: "x", y: "y", title: (point) => `${point.label}\n${point.told}`, fill: "var(--surface)", stroke: "var(--line)", fontSize: 12 })),
@@ -85,10 +85,10 @@ function mapLegend(figure, chart) {
   if (figure.querySelector(".legend")) return;
   const list = document.createElement("ul");
   list.className = "legend";
-  const entries = [["more", true, "more leave, beyond chance"], ["fewer", true, "fewer leave, beyond chance"], ["chance", false, "may be chance"]];
-  for (const [verdict, filled, name] of entries) {
+  const entries = [["harmful", true, "harmful: more leave, beyond chance"], ["protective", true, "protective: fewer leave, beyond chance"], ["unclear", false, "unclear"]];
+  for (const [tier, filled, name] of entries) {
     const item = document.createElement("li");
-    const colour = VERDICT_COLOURS[verdict];
+    const colour = TIER_COLOURS[tier];
     item.innerHTML = `<svg viewBox="-8 -8 16 16" width="16" height="16" aria-hidden="true"><path d="${SHAPES.circle}" fill="${filled ? colour : HOLLOW}" stroke="${colour}" stroke-width="1.8"/></svg>`;
     item.append(name);
     list.append(item);

@@ -7,8 +7,16 @@ use crate::context::Context;
 use crate::numbers::{rounded, whole};
 use crate::table::Table;
 
-const COLUMNS: [&str; 7] =
-    ["quadrant", "period", "period_start", "period_end", "revenue", "revenue_line", "satisfaction_line"];
+const COLUMNS: [&str; 8] = [
+    "quadrant",
+    "period",
+    "period_start",
+    "period_end",
+    "revenue",
+    "revenue_line",
+    "satisfaction_line",
+    "lines_period",
+];
 
 /// Of the latest two periods that are over: accounts and money in each field. Decimals, so their order does not matter.
 const FIELDS: &str = "
@@ -29,7 +37,8 @@ SELECT
     count(*) AS accounts,
     CAST(sum(CAST(fct_account.revenue AS DECIMAL(38, 6))) AS DOUBLE) AS revenue,
     max(fct_account.revenue_line) AS revenue_line,
-    max(fct_account.satisfaction_line) AS satisfaction_line
+    max(fct_account.satisfaction_line) AS satisfaction_line,
+    max(fct_account.lines_period) AS lines_period
 FROM fct_account
 INNER JOIN latest ON latest.period_start = fct_account.period_start
 WHERE latest.recency <= 2
@@ -50,7 +59,9 @@ pub(crate) async fn section(context: &Context<'_>) -> Result<Section, EngineErro
         Ok(mut rows) => {
             rows.sort_by_key(|row| (row.whole("recency"), place(row)));
             blocks(&rows).unwrap_or_else(|| {
-                vec![Block::missing("There is no account matrix: no period with billed and asked accounts is over.")]
+                vec![Block::missing(
+                    "There is no account matrix: no period that is over has enough billed and asked accounts to draw its lines.",
+                )]
             })
         }
     };
@@ -70,7 +81,7 @@ fn blocks(rows: &[Figures]) -> Option<Vec<Block>> {
     let sum = |recency: i64, name: &str| of(recency).filter_map(|row| row.number(name)).sum::<f64>();
     let asked = |recency: i64| {
         of(recency)
-            .filter(|row| row.text("quadrant").as_deref() != Some("not_asked"))
+            .filter(|row| !matches!(row.text("quadrant").as_deref(), Some("not_asked" | "no_lines")))
             .filter_map(|row| row.whole("accounts"))
             .sum::<i64>()
     };
@@ -109,10 +120,12 @@ fn blocks(rows: &[Figures]) -> Option<Vec<Block>> {
     for row in rows {
         let total = asked(row.whole("recency")?);
         let quadrant = row.text("quadrant")?;
-        let name = QUADRANTS.iter().find(|(key, ..)| *key == quadrant).map_or("Not asked", |(_, name, _)| name);
+        let without = if quadrant == "no_lines" { "No lines" } else { "Not asked" };
+        let placed = QUADRANTS.iter().find(|(key, ..)| *key == quadrant).map(|(_, name, _)| *name);
+        let name = placed.unwrap_or(without);
         let accounts = row.number("accounts").unwrap_or(0.0);
         let share =
-            if name == "Not asked" { "–".to_owned() } else { format!("{:.1} %", percent(accounts, total as f64)) };
+            if placed.is_none() { "–".to_owned() } else { format!("{:.1} %", percent(accounts, total as f64)) };
         table.push(vec![
             name.to_owned(),
             row.text("period")?,
@@ -122,9 +135,15 @@ fn blocks(rows: &[Figures]) -> Option<Vec<Block>> {
         ]);
     }
     let line = |name: &str| of(1).find_map(|row| row.number(name)).unwrap_or(0.0);
+    // Lines that are kept let satisfaction fall; redrawn ones would call half of the accounts dissatisfied for ever.
+    let drawn = match of(1).find_map(|row| row.text("lines_period")) {
+        Some(drawn) if drawn == period => format!(" The lines are the medians of {period}."),
+        Some(drawn) => format!(" The lines are the medians of {drawn} and stay, so that accounts move."),
+        None => String::new(),
+    };
     let text = format!(
-        "{period}: {} of {} accounts answered a survey and are placed; {} were not asked and are not. Much means {} billed or \
-         more in the period, satisfied {:.0} of 100 or more; an account on a line counts as high.",
+        "{period}: {} of {} accounts answered a survey and are placed; {} did not and are not. Much means {} billed or more in \
+         the period, satisfied {:.0} of 100 or more; an account on a line counts as high.{drawn}",
         whole(known),
         whole(all),
         whole(all - known),

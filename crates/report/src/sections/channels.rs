@@ -6,7 +6,7 @@ use crate::block::{Block, Figure, Picture, Section};
 use crate::chart::{Chart, IntervalMark, IntervalRow, Scale, Series, Unit};
 use crate::context::Context;
 use crate::numbers::whole;
-use crate::sections::performance::quarters;
+use crate::sections::performance::{quarter, quarters};
 use crate::table::Table;
 
 const KINDS: [(&str, &str); 2] = [("single", "one channel"), ("multi", "several channels")];
@@ -30,7 +30,7 @@ pub(crate) async fn section(context: &Context<'_>) -> Result<Section, EngineErro
             let dash = || "–".to_owned();
             table.push(vec![
                 context.label(&row.text("journey").unwrap_or_default()),
-                row.text("period").unwrap_or_default(),
+                quarter(row),
                 name.to_owned(),
                 whole(instances),
                 number(row, kind, "completion_rate").map_or_else(dash, |rate| format!("{:.1} %", rate * 100.0)),

@@ -39,17 +39,22 @@ pub(crate) fn block(context: &Context<'_>) -> Block {
 fn table(lineage: &Lineage, name: &str, model: &ColumnLineage) -> Block {
     let mut table =
         Table::new(format!("Columns of {name}"), &["Column", "One step back", "Only chooses", "In the sources"]);
+    let mut sources_above = String::new();
     for (column, influences) in &model.columns {
         let (made, chosen): (Vec<_>, Vec<_>) =
             influences.iter().partition(|(_, how)| how.iter().any(|influence| influence.is_direct()));
         let made = made.iter().map(|(from, how)| (*from, Some(words(how))));
         let of = ColumnOf { relation: name.to_owned(), column: column.clone() };
+        let sources = by_relation(origins(lineage, &of).iter().map(|from| (from, None)));
+        // An estimate and its limits come from the same columns, and those are many.
+        let told = if sources == sources_above && !sources.is_empty() { "as above" } else { &sources };
         table.push(vec![
             column.clone(),
             by_relation(made),
             by_relation(chosen.iter().map(|(from, _)| (*from, None))),
-            by_relation(origins(lineage, &of).iter().map(|from| (from, None))),
+            told.to_owned(),
         ]);
+        sources_above = sources;
     }
     let rows = by_relation(model.rows.keys().map(|from| (from, None)));
     Block::Details {

@@ -4,8 +4,8 @@ use throughline_engine::{EngineError, Figures};
 
 use crate::block::{Block, Figure, Picture, Section};
 use crate::chart::{Chart, IntervalMark, IntervalRow, Scale, Series, Unit};
-use crate::context::{Context, landmark_name};
-use crate::numbers::{small, whole};
+use crate::context::Context;
+use crate::numbers::{interval, small, whole};
 use crate::table::Table;
 
 const MODELS: [(&str, &str); 4] = [
@@ -27,7 +27,7 @@ const COLUMNS: [&str; 9] = [
     "both_r2",
 ];
 
-const HEAD: [&str; 13] = [
+const HEAD: [&str; 16] = [
     "Journey",
     "Landmark",
     "#Responders",
@@ -38,9 +38,12 @@ const HEAD: [&str; 13] = [
     "#+ both",
     "#AUC touchpoints",
     "#AUC journey",
+    "#Difference",
     "#p journey adds",
     "#p touchpoints add",
     "Verdict",
+    "#Score and leaving",
+    "#Lowest against highest third",
 ];
 
 pub(crate) async fn section(context: &Context<'_>) -> Result<Section, EngineError> {
@@ -51,12 +54,15 @@ pub(crate) async fn section(context: &Context<'_>) -> Result<Section, EngineErro
         Ok(rows) => rows,
         Err(reason) => return Ok(missing(&reason)),
     };
-    let Some(landmark) = context.landmark() else { return Ok(missing("no landmark has matured yet")) };
+    let known = rows.iter().filter(|row| row.text("status").as_deref() != Some("not_matured"));
+    let Some(landmark) = known.filter_map(|row| row.day("landmark")).max() else {
+        return Ok(missing("nobody's leaving after a quarter's end is known yet"));
+    };
     let mut table = Table::new("What explains churn among those who answered both", &HEAD);
     let mut drawn = Vec::new();
     for explanation in &context.explanations {
         let label = context.label(&explanation.journey);
-        let history = latest_first(&rows, &explanation.journey, &landmark.landmark);
+        let history = latest_first(&rows, &explanation.journey, &landmark);
         let fitted = history.iter().position(|row| row.text("status").as_deref() == Some("ok"));
         // The latest landmark, and the latest at which the models could be fitted, where that is an earlier one.
         let told = history.first().into_iter().chain(fitted.filter(|at| *at > 0).and_then(|at| history.get(at)));
@@ -73,12 +79,13 @@ pub(crate) async fn section(context: &Context<'_>) -> Result<Section, EngineErro
     let note = format!(
         "Landmark {}, or the latest before it at which the models could be fitted: logistic models of churn on the same \
          exposed customers, those with a journey and a touchpoint score before the landmark. McFadden's R²; AUC in-sample, so \
-         all of them flatter. p: likelihood-ratio tests.",
-        landmark_name(landmark)
+         all of them flatter; the difference of AUCs by DeLong. p: likelihood-ratio tests. Score and leaving: correlation of \
+         the journey score with leaving; lowest against highest third: rate ratio of leaving.",
+        landmark
     );
     let blocks = if drawn.is_empty() {
         let text = "At no landmark could the models be fitted; the reasons are in the table.".to_owned();
-        vec![Block::Missing { text }, Block::text(note), Block::Table { table: table.only(&[0, 1, 2, 3, 12]) }]
+        vec![Block::Missing { text }, Block::text(note), Block::Table { table: table.only(&[0, 1, 2, 3, 13, 14, 15]) }]
     } else {
         let (id, title) = ("drivers-figure".to_owned(), "What explains churn".to_owned());
         vec![Block::Figure(Figure { id, title, note, pictures: vec![picture(drawn)], table })]
@@ -132,8 +139,11 @@ fn cells(label: &str, row: &Figures) -> Vec<String> {
         number("both_r2"),
         number("touchpoint_auc"),
         number("journey_auc"),
+        row.estimate("auc_difference").map_or_else(dash, |difference| interval(difference, 3)),
         p("journey_beyond_touchpoint_p_value"),
         p("touchpoint_beyond_journey_p_value"),
         row.text("verdict").or_else(|| row.text("reason")).or_else(|| row.text("status")).unwrap_or_default(),
+        row.estimate("journey_satisfaction_link").map_or_else(dash, |link| interval(link, 2)),
+        row.estimate("satisfaction_rate_ratio").map_or_else(dash, |ratio| interval(ratio, 2)),
     ]
 }

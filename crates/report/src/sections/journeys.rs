@@ -1,17 +1,18 @@
 //! Everything about one journey: the explanation, segments, other outcomes, strata and the definition.
 
 use throughline_config::JourneyDefinition;
-use throughline_engine::{EngineError, Figures};
+use throughline_engine::{EngineError, Estimate, Figures};
 
 use crate::block::{Block, Chapter, Section};
-use crate::context::{Context, Found, landmark_name};
-use crate::explain::Explanation;
-use crate::numbers::{interval, percent_interval, small, whole};
+use crate::context::{Context, Found};
+use crate::explain::{Explanation, InPeriod};
+use crate::numbers::{interval, people, percent_interval, small, whole};
 use crate::table::Table;
 use crate::words;
 
+const RISK_COLUMNS: [&str; 7] = ["journey", "segment", "tenure_band", "month", "exposure", "person_days", "churned"];
+
 pub(crate) async fn section(context: &Context<'_>) -> Result<Section, EngineError> {
-    let segments = context.rows("fct_key_journeys", &["journey", "landmark", "segment", "status"], &[]).await?;
     let outcome_columns = ["journey", "landmark", "segment", "outcome", "status", "exposed_mean", "unexposed_mean"];
     let outcomes = context.rows("fct_key_journeys_outcome", &outcome_columns, &[("segment", "all")]).await?;
     let common = common_pitfalls(&context.explanations);
@@ -24,11 +25,11 @@ pub(crate) async fn section(context: &Context<'_>) -> Result<Section, EngineErro
     for explanation in &context.explanations {
         told.push(&explanation.journey);
         let mut inside = vec![Block::Chapters { chapters: own_chapters(explanation, &common) }];
-        inside.extend(by_segment(explanation, &segments));
+        inside.extend(by_segment(context, explanation));
         inside.extend(by_outcome(explanation, &outcomes));
-        inside.extend(strata(explanation));
+        inside.extend(strata(context, explanation).await?);
         inside.extend(context.pipeline.journeys.get(&explanation.journey).map(definition));
-        let rank = explanation.landmark.as_ref().and_then(|at| at.priority_rank);
+        let rank = explanation.period.as_ref().and_then(|at| at.rank);
         blocks.push(Block::Details {
             id: format!("journey-{}", explanation.journey),
             summary: context.label(&explanation.journey),
@@ -42,7 +43,7 @@ pub(crate) async fn section(context: &Context<'_>) -> Result<Section, EngineErro
             blocks.push(Block::Details {
                 id: format!("journey-{name}"),
                 summary: context.label(name),
-                note: "no churn figures".to_owned(),
+                note: "no figures on leaving".to_owned(),
                 on_paper: false,
                 blocks: vec![definition(journey)],
             });
@@ -80,42 +81,55 @@ fn own_chapters(explanation: &Explanation, common: &[String]) -> Vec<Chapter> {
     chapters.filter(|chapter| !chapter.sentences.is_empty()).collect()
 }
 
-fn of_landmark<'a>(rows: &'a Found, explanation: &Explanation) -> Vec<&'a Figures> {
-    let (Ok(rows), Some(at)) = (rows, &explanation.landmark) else { return Vec::new() };
-    let here = |row: &&Figures| {
-        row.text("journey").as_deref() == Some(&explanation.journey)
-            && row.day("landmark").as_deref() == Some(&at.landmark)
-    };
-    rows.iter().filter(here).collect()
-}
-
-fn by_segment(explanation: &Explanation, rows: &Found) -> Vec<Block> {
-    let mut rows = of_landmark(rows, explanation);
-    rows.sort_by_key(|row| (row.text("segment").as_deref() != Some("all"), row.text("segment")));
-    let (Some(at), false) = (&explanation.landmark, rows.len() < 2) else { return Vec::new() };
+fn by_segment(context: &Context<'_>, explanation: &Explanation) -> Vec<Block> {
+    let (Some(all), false) = (&explanation.period, explanation.segments.len() < 2) else { return Vec::new() };
     let mut table = Table::new(
-        format!("By segment at landmark {}", landmark_name(at)),
-        &["Segment", "#Exposed", "#Left", "#Unexposed", "#Left", "#Adjusted odds ratio", "#q", "Why not"],
+        format!("By segment in {}", all.period),
+        &[
+            "Segment",
+            "Tier",
+            "#Customers exposed",
+            "#Left",
+            "#Rate in 90 days",
+            "#Of like unexposed",
+            "#Adjusted rate ratio",
+            "#Excess churners",
+            "#q",
+            "Why not",
+        ],
     );
-    for row in rows {
-        let dash = || "–".to_owned();
-        let estimate = |name: &str| row.estimate(name);
-        table.push(vec![
-            row.text("segment").unwrap_or_default(),
-            row.whole("exposed").map_or_else(dash, whole),
-            estimate("exposed_churn_rate").map_or_else(dash, percent_interval),
-            row.whole("unexposed").map_or_else(dash, whole),
-            estimate("unexposed_churn_rate").map_or_else(dash, percent_interval),
-            estimate("adjusted_odds_ratio").map_or_else(dash, |odds| interval(odds, 2)),
-            row.number("q_value").map_or_else(dash, small),
-            if row.text("status").as_deref() == Some("ok") {
-                String::new()
-            } else {
-                row.text("reason").unwrap_or_default()
-            },
-        ]);
+    for at in std::iter::once(all).chain(&explanation.segments) {
+        table.push(segment_cells(context, at));
     }
     vec![Block::heading("By segment"), Block::Table { table }]
+}
+
+fn segment_cells(context: &Context<'_>, at: &InPeriod) -> Vec<String> {
+    let dash = || "–".to_owned();
+    let share = |rate: Option<Estimate>| rate.map_or_else(dash, percent_interval);
+    vec![
+        at.segment.clone(),
+        at.tier.word().to_owned(),
+        at.exposed_customers.map_or_else(dash, whole),
+        at.exposed_leavers.map_or_else(dash, whole),
+        share(at.exposed_churn_rate),
+        share(at.like_churn_rate),
+        at.adjusted_rate_ratio.map_or_else(dash, |ratio| interval(ratio, 2)),
+        at.excess_churners.map_or_else(dash, people),
+        at.q_value.map_or_else(dash, small),
+        if at.status == "ok" { String::new() } else { words::why_not(&context.settings, at) },
+    ]
+}
+
+/// The rows of the newest landmark at which an outcome is known.
+fn newest_known<'a>(rows: &'a Found, explanation: &Explanation) -> Vec<&'a Figures> {
+    let Ok(rows) = rows else { return Vec::new() };
+    let of_it = |row: &&Figures| {
+        row.text("journey").as_deref() == Some(&explanation.journey)
+            && row.text("status").as_deref() != Some("not_matured")
+    };
+    let newest = rows.iter().filter(of_it).filter_map(|row| row.instant("landmark")).max();
+    rows.iter().filter(of_it).filter(|row| row.instant("landmark") == newest).collect()
 }
 
 fn by_outcome(explanation: &Explanation, rows: &Found) -> Vec<Block> {
@@ -123,18 +137,18 @@ fn by_outcome(explanation: &Explanation, rows: &Found) -> Vec<Block> {
     if let Err(reason) = rows {
         return vec![heading, Block::missing(format!("Not told: {reason}."))];
     }
-    let mut rows = of_landmark(rows, explanation);
+    let mut rows = newest_known(rows, explanation);
     rows.sort_by_key(|row| row.text("outcome"));
-    let (Some(at), false) = (&explanation.landmark, rows.is_empty()) else { return Vec::new() };
+    let Some(landmark) = rows.first().and_then(|row| row.day("landmark")) else { return Vec::new() };
     let mut table = Table::new(
-        format!("Other outcomes at landmark {}", landmark_name(at)),
+        format!("Other outcomes at landmark {landmark}"),
         &["Outcome", "#Exposed", "#Mean", "#Unexposed", "#Mean", "#Difference, adjusted", "#q", "Why not"],
     );
     for row in rows {
         let dash = || "–".to_owned();
         let outcome = row.text("outcome").unwrap_or_default();
         let is_share = row.whole("a").is_some();
-        let written = |estimate: Option<throughline_engine::Estimate>| match estimate {
+        let written = |estimate: Option<Estimate>| match estimate {
             Some(estimate) if is_share => percent_interval(estimate),
             Some(estimate) => interval(estimate, 1),
             None => dash(),
@@ -157,38 +171,65 @@ fn by_outcome(explanation: &Explanation, rows: &Found) -> Vec<Block> {
     vec![heading, Block::Table { table }]
 }
 
-fn strata(explanation: &Explanation) -> Vec<Block> {
-    let heading = Block::heading("Strata");
-    if let Some(reason) = explanation.missing.get("strata") {
-        return vec![heading, Block::missing(format!("Not told: {reason}."))];
-    }
-    let (Some(at), false) = (&explanation.landmark, explanation.strata.is_empty()) else { return Vec::new() };
-    let mut table = Table::new(
-        format!("Cells by segment and tenure at landmark {}", landmark_name(at)),
-        &["Segment", "Tenure, days", "#Exposed", "#Left", "#Share", "#Unexposed", "#Left", "#Share"],
-    );
-    let share = |part: i64, all: i64| {
-        if all == 0 { "nobody".to_owned() } else { format!("{:.1} %", 100.0 * part as f64 / all as f64) }
+/// Person-days and leavers of a period by segment and tenure.
+fn strata_query(journey: &str, start: &str, end: &str) -> String {
+    let sum =
+        |column: &str, exposure: &str| format!("coalesce(sum({column}) FILTER (WHERE exposure = '{exposure}'), 0)");
+    format!(
+        "SELECT segment, tenure_band, {} AS exposed_days, {} AS exposed_leavers, {} AS unexposed_days, \
+         {} AS unexposed_leavers FROM fct_journey_risk \
+         WHERE journey = '{}' AND month >= '{start}' AND month < '{end}' \
+         GROUP BY segment, tenure_band ORDER BY exposed_days DESC, segment, tenure_band",
+        sum("person_days", "exposed"),
+        sum("churned", "exposed"),
+        sum("person_days", "unexposed"),
+        sum("churned", "unexposed"),
+        journey.replace('\'', "''")
+    )
+}
+
+async fn strata(context: &Context<'_>, explanation: &Explanation) -> Result<Vec<Block>, EngineError> {
+    let Some(at) = &explanation.period else { return Ok(Vec::new()) };
+    let (Some(start), Some(end)) = (&at.period_start, &at.period_end) else { return Ok(Vec::new()) };
+    let sql = strata_query(&explanation.journey, start, end);
+    let rows = match context.select("fct_journey_risk", &RISK_COLUMNS, &sql).await? {
+        Ok(rows) => rows,
+        Err(reason) => {
+            return Ok(vec![Block::heading("Strata"), Block::missing(format!("Not told: {reason}."))]);
+        }
     };
-    for stratum in &explanation.strata {
+    let mut table = Table::new(
+        format!("Person-days and leavers by segment and tenure in {}; the rate is of 100 in 90 days", at.period),
+        &["Segment", "Tenure, days", "#Exposed days", "#Left", "#Rate", "#Unexposed days", "#Left", "#Rate"],
+    );
+    let count = |row: &Figures, name: &str| row.whole(name).unwrap_or(0);
+    let rate = |left: i64, days: i64| {
+        if days == 0 { "nobody".to_owned() } else { format!("{:.1}", 9_000.0 * left as f64 / days as f64) }
+    };
+    for row in &rows {
+        let (days, left) = (count(row, "exposed_days"), count(row, "exposed_leavers"));
+        let (days_off, left_off) = (count(row, "unexposed_days"), count(row, "unexposed_leavers"));
         table.push(vec![
-            stratum.segment.clone(),
-            stratum.tenure_band.clone(),
-            whole(stratum.exposed),
-            whole(stratum.exposed_churners),
-            share(stratum.exposed_churners, stratum.exposed),
-            whole(stratum.unexposed),
-            whole(stratum.unexposed_churners),
-            share(stratum.unexposed_churners, stratum.unexposed),
+            row.text("segment").unwrap_or_default(),
+            row.text("tenure_band").unwrap_or_default(),
+            whole(days),
+            whole(left),
+            rate(left, days),
+            whole(days_off),
+            whole(left_off),
+            rate(left_off, days_off),
         ]);
     }
-    vec![Block::Details {
+    if table.rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(vec![Block::Details {
         id: format!("strata-{}", explanation.journey),
         summary: "Strata".to_owned(),
-        note: format!("{} cells", table.rows.len()),
+        note: format!("{} of segment and tenure", table.rows.len()),
         on_paper: false,
         blocks: vec![Block::Table { table }],
-    }]
+    }])
 }
 
 /// The definition as its file holds it today.

@@ -1,41 +1,51 @@
-//! How each journey performed in its latest quarter in which every instance is over.
+//! How each journey performed in its latest quarter that is mature, and what has changed since the quarter before.
 
-use throughline_engine::{EngineError, Figures};
+use throughline_engine::{EngineError, Estimate, Figures};
 
-use crate::block::{Block, Figure, Picture, Section};
+use crate::block::{Block, Figure, Picture, Section, Tile};
 use crate::chart::{Bar, Chart, Unit};
 use crate::context::Context;
-use crate::numbers::{days, percent_interval, whole};
+use crate::numbers::{days, interval, percent_interval, scaled_by, whole};
 use crate::table::Table;
 
 /// What is read of `fct_journey_performance`.
-pub(crate) const PERFORMANCE: [&str; 7] =
-    ["journey", "segment", "period", "period_kind", "period_start", "instances", "completion_status"];
+const PERFORMANCE: [&str; 7] = ["journey", "segment", "period", "period_kind", "period_start", "instances", "maturity"];
 
 /// Of each journey the latest row that `counts`, in the order of the journeys' names.
-pub(crate) fn latest_by_journey(rows: &[Figures], counts: impl Fn(&Figures) -> bool) -> Vec<&Figures> {
+fn latest_by_journey(rows: &[Figures], counts: impl Fn(&Figures) -> bool) -> Vec<&Figures> {
     let mut latest: Vec<&Figures> = rows.iter().filter(|row| counts(row)).collect();
     latest.sort_by_key(|row| (row.text("journey"), std::cmp::Reverse(row.instant("period_start"))));
     latest.dedup_by_key(|row| row.text("journey"));
     latest
 }
 
-/// The same, by quarters that are over; a journey without one has its latest quarter.
+fn is_mature(row: &Figures) -> bool {
+    row.text("maturity").as_deref() == Some("mature")
+}
+
+async fn all_quarters(context: &Context<'_>) -> Result<Result<Vec<Figures>, String>, EngineError> {
+    context.rows("fct_journey_performance", &PERFORMANCE, &[("segment", "all"), ("period_kind", "quarter")]).await
+}
+
+/// Of each journey the latest mature quarter; without one the latest in which anything is measured, else the latest.
 pub(crate) async fn quarters(context: &Context<'_>) -> Result<Result<Vec<Figures>, String>, EngineError> {
-    let values = [("segment", "all"), ("period_kind", "quarter")];
-    let rows = match context.rows("fct_journey_performance", &PERFORMANCE, &values).await? {
+    let rows = match all_quarters(context).await? {
         Ok(rows) => rows,
         Err(reason) => return Ok(Err(reason)),
     };
     if rows.is_empty() {
         return Ok(Err("no instance has started yet".to_owned()));
     }
-    let over = latest_by_journey(&rows, |row| row.text("completion_status").as_deref() == Some("ok"));
-    let any = latest_by_journey(&rows, |_| true);
-    let mut chosen: Vec<Figures> = any
-        .into_iter()
-        .map(|row| over.iter().find(|over| over.text("journey") == row.text("journey")).copied().unwrap_or(row).clone())
-        .collect();
+    let preferred = [
+        latest_by_journey(&rows, is_mature),
+        latest_by_journey(&rows, |row| row.whole("measured_instances").is_some_and(|measured| measured > 0)),
+    ];
+    let choice = |row: &Figures| {
+        let journey = row.text("journey");
+        let mut same = preferred.iter().flatten().filter(|other| other.text("journey") == journey);
+        same.next().map_or_else(|| row.clone(), |better| (*better).clone())
+    };
+    let mut chosen: Vec<Figures> = latest_by_journey(&rows, |_| true).into_iter().map(choice).collect();
     let place = |row: &Figures| {
         let journey = row.text("journey");
         context.explanations.iter().position(|explanation| Some(&explanation.journey) == journey.as_ref())
@@ -50,13 +60,16 @@ pub(crate) async fn section(context: &Context<'_>) -> Result<Section, EngineErro
         Ok(rows) => {
             let mut blocks = vec![
                 Block::text(format!(
-                    "As of {}: of each journey the latest quarter in which every instance is over, all segments; where there \
-                     is none yet, its latest quarter without a completion rate. An instance belongs to the quarter in which \
-                     it started.",
+                    "As of {}: of each journey the latest quarter that is mature, which is over with each of its instances, \
+                     all segments. Where there is none yet, its latest quarter, and figures of those instances alone that \
+                     started so early that they are over however they went: the short ones are over first. An instance \
+                     belongs to the quarter in which it started. The gap is of the instances in which both were asked; their \
+                     number stands beside it.",
                     context.as_of()
                 )),
                 Block::Table { table: table(context, &rows) },
             ];
+            blocks.extend(changes(context, &rows));
             blocks.extend(friction(context, &rows));
             blocks
         }
@@ -87,23 +100,117 @@ fn table(context: &Context<'_>, rows: &[Figures]) -> Table {
             (Some(score), Some(answers)) => format!("{:.0} ({})", score * 100.0, whole(answers)),
             _ => "not asked".to_owned(),
         };
+        let gap = match (row.number("satisfaction_gap"), row.whole("gap_instances")) {
+            (Some(gap), Some(instances)) => format!("{:.0} ({})", gap * 100.0, whole(instances)),
+            (None, Some(instances)) if instances > 0 => format!("too few ({})", whole(instances)),
+            _ => dash(),
+        };
         table.push(vec![
             context.label(&row.text("journey").unwrap_or_default()),
-            row.text("period").unwrap_or_default(),
-            row.whole("instances").map_or_else(dash, whole),
+            quarter(row),
+            instances(row),
             match row.estimate("completion_rate") {
                 Some(rate) => percent_interval(rate),
-                None => row.text("completion_reason").unwrap_or_else(dash),
+                None => row.text("maturity_reason").unwrap_or_else(dash),
             },
             row.number("duration_p50_s").map_or_else(dash, days),
             number("contacts_per_instance"),
             number("handoffs_per_instance"),
             score("touchpoint_satisfaction", "touchpoint_responses"),
             score("journey_satisfaction", "journey_responses"),
-            row.number("satisfaction_gap").map_or_else(dash, |gap| format!("{:.0}", gap * 100.0)),
+            gap,
         ]);
     }
     table
+}
+
+/// `2026-Q2`, and whether it is maturing.
+pub(crate) fn quarter(row: &Figures) -> String {
+    let period = row.text("period").unwrap_or_default();
+    if is_mature(row) { period } else { format!("{period}, maturing") }
+}
+
+/// `2,756`, or `1,904 of 2,821` where not all are measured.
+fn instances(row: &Figures) -> String {
+    match (row.whole("measured_instances"), row.whole("instances")) {
+        (Some(measured), Some(all)) if measured < all => format!("{} of {}", whole(measured), whole(all)),
+        (_, Some(all)) => whole(all),
+        (_, None) => "–".to_owned(),
+    }
+}
+
+/// What may have changed: its column, what it is called, and the unit of a hundredth.
+const CHANGES: [(&str, &str, &str); 6] = [
+    ("completion_rate_change", "#Completion", "points"),
+    ("duration_p50_s_change", "#Median time", "%"),
+    ("repeat_contact_rate_change", "#Repeat contacts", "points"),
+    ("cost_per_instance_change", "#Cost each", "%"),
+    ("touchpoint_satisfaction_change", "#Touchpoints", "points"),
+    ("journey_satisfaction_change", "#Journey", "points"),
+];
+
+/// Changes since the quarter before; nothing where no journey has a quarter before.
+fn changes(context: &Context<'_>, rows: &[Figures]) -> Vec<Block> {
+    let mut head = vec!["Journey", "Quarter"];
+    head.extend(CHANGES.iter().map(|(_, name, ..)| *name));
+    let mut table = Table::new("Changes since the quarter before", &head);
+    for row in rows {
+        let changed = CHANGES.map(|(column, _, unit)| row.estimate(column).map(|by| change(by, unit)));
+        if changed.iter().all(Option::is_none) {
+            continue;
+        }
+        let mut cells = vec![context.label(&row.text("journey").unwrap_or_default()), quarter(row)];
+        cells.extend(changed.map(|text| text.unwrap_or_else(|| "–".to_owned())));
+        table.push(cells);
+    }
+    if table.rows.is_empty() {
+        return Vec::new();
+    }
+    let confidence = context.settings.confidence;
+    let text = format!(
+        "Both quarters are uncertain, so each change has the {:.0} % interval of the difference. One whose interval holds 0 is \
+         no change seen, which is not the same as none; of a hundred changes that are none, about {:.0} are taken for one.",
+        confidence * 100.0,
+        (1.0 - confidence) * 100.0
+    );
+    vec![Block::heading("Changes since the quarter before"), Block::text(text), Block::Table { table }]
+}
+
+fn change(by: Estimate, unit: &str) -> String {
+    let scaled = scaled_by(by, 100.0);
+    match (scaled.lower, scaled.upper) {
+        (Some(lower), Some(upper)) if lower <= 0.0 && upper >= 0.0 => {
+            format!("no change seen ({lower:+.1} to {upper:+.1} {unit})")
+        }
+        (Some(lower), Some(upper)) => format!("{:+.1} {unit} ({lower:+.1} to {upper:+.1})", scaled.value),
+        _ => "too few to tell".to_owned(),
+    }
+}
+
+/// The widest gap between touchpoints and journey, each journey in its latest quarter that has one: mature ones first.
+pub(crate) async fn gap_tile(context: &Context<'_>) -> Result<Option<Tile>, EngineError> {
+    let Ok(rows) = all_quarters(context).await? else { return Ok(None) };
+    let has_gap = |row: &Figures| row.number("satisfaction_gap").is_some();
+    let mut gaps = latest_by_journey(&rows, |row| is_mature(row) && has_gap(row));
+    if gaps.is_empty() {
+        gaps = latest_by_journey(&rows, has_gap);
+    }
+    let gap = |row: &Figures| row.number("satisfaction_gap").unwrap_or(f64::NEG_INFINITY);
+    let widest = gaps.into_iter().max_by(|left, right| gap(left).total_cmp(&gap(right)));
+    Ok(widest.and_then(|row| {
+        let score = |name: &str| row.number(name).map(|score| score * 100.0);
+        let (touchpoints, journey) = (score("gap_touchpoint_satisfaction")?, score("gap_journey_satisfaction")?);
+        Some(Tile {
+            value: format!("{touchpoints:.0} → {journey:.0}"),
+            label: format!("of 100: touchpoints, and the journey as a whole: {}", context.label(&row.text("journey")?)),
+            note: format!(
+                "{}; {} instances in which both were asked, gap {} points; the widest of all journeys",
+                quarter(row),
+                whole(row.whole("gap_instances")?),
+                interval(scaled_by(row.estimate("satisfaction_gap")?, 100.0), 1)
+            ),
+        })
+    }))
 }
 
 /// Hand-offs and repeat contacts.
@@ -121,8 +228,8 @@ fn friction(context: &Context<'_>, rows: &[Figures]) -> Vec<Block> {
         let target = row.number("repeat_contact_rate_target");
         table.push(vec![
             label.clone(),
-            row.text("period").unwrap_or_default(),
-            row.whole("instances").map_or_else(dash, whole),
+            quarter(row),
+            instances(row),
             each.map_or_else(dash, |each| format!("{each:.1}")),
             row.whole("contacts").map_or_else(dash, whole),
             rate.map_or_else(|| "no contacts".to_owned(), |rate| format!("{:.0} %", rate * 100.0)),

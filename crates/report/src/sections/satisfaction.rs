@@ -21,16 +21,29 @@ const COLUMNS: [&str; 7] = [
 /// A mean of fewer answers is left out of the picture, not of the table.
 const FEWEST_ANSWERS: i64 = 10;
 
-/// Means over all quarters, each answer counted once; decimals, so their order does not matter.
+/// What [`WHOLE`] reads.
+const WHOLE_COLUMNS: [&str; 6] = [
+    "journey_responses",
+    "journey_satisfaction",
+    "satisfaction_gap",
+    "gap_instances",
+    "gap_touchpoint_satisfaction",
+    "gap_journey_satisfaction",
+];
+
+/// Means over all quarters, each answer counted once, and of the gap each instance with both scores; decimals, so their
+/// order does not matter.
 const WHOLE: &str = "
 SELECT
     journey,
     sum(journey_responses) AS responses,
     CAST(sum(CAST(journey_satisfaction * journey_responses AS DECIMAL(38, 12))) AS DOUBLE)
         / nullif(sum(journey_responses), 0) AS journey_score,
-    sum(touchpoint_responses) AS touchpoint_responses,
-    CAST(sum(CAST(touchpoint_satisfaction * touchpoint_responses AS DECIMAL(38, 12))) AS DOUBLE)
-        / nullif(sum(touchpoint_responses), 0) AS touchpoints
+    sum(gap_instances) FILTER (WHERE satisfaction_gap IS NOT NULL) AS gap_instances,
+    CAST(sum(CAST(gap_touchpoint_satisfaction * gap_instances AS DECIMAL(38, 12))) AS DOUBLE)
+        / nullif(sum(gap_instances) FILTER (WHERE satisfaction_gap IS NOT NULL), 0) AS gap_touchpoints,
+    CAST(sum(CAST(gap_journey_satisfaction * gap_instances AS DECIMAL(38, 12))) AS DOUBLE)
+        / nullif(sum(gap_instances) FILTER (WHERE satisfaction_gap IS NOT NULL), 0) AS gap_journey
 FROM fct_journey_performance
 WHERE segment = 'all' AND period_kind = 'quarter'
 GROUP BY journey";
@@ -46,8 +59,7 @@ pub(crate) async fn section(context: &Context<'_>) -> Result<Section, EngineErro
         Err(reason) => return Ok(missing(&reason)),
     };
     rows.sort_by_key(|row| (row.text("journey"), row.whole("position")));
-    let columns = ["journey_responses", "journey_satisfaction", "touchpoint_responses", "touchpoint_satisfaction"];
-    let whole_journeys = context.select("fct_journey_performance", &columns, WHOLE).await?.unwrap_or_default();
+    let whole_journeys = context.select("fct_journey_performance", &WHOLE_COLUMNS, WHOLE).await?.unwrap_or_default();
     if rows.is_empty() {
         return Ok(missing("nobody was asked inside a journey that is over"));
     }
@@ -113,17 +125,17 @@ fn place(context: &Context<'_>, journey: &str) -> (usize, String) {
     (place.unwrap_or(usize::MAX), journey.to_owned())
 }
 
+/// The gap of the instances in which both were asked: the quarters have left out those with too few of them.
 fn fall(label: &str, row: &Figures) -> Option<(f64, String)> {
-    let (touchpoints, journey) = (row.number("touchpoints")?, row.number("journey_score")?);
-    let (asked, answers) = (row.whole("touchpoint_responses")?, row.whole("responses")?);
-    (touchpoints > journey && answers >= FEWEST_ANSWERS).then(|| {
+    let (touchpoints, journey) = (row.number("gap_touchpoints")?, row.number("gap_journey")?);
+    let instances = row.whole("gap_instances")?;
+    (touchpoints > journey).then(|| {
         let text = format!(
-            "{label}: the touchpoints score {:.0} of 100 ({} answers), the journey as a whole {:.0} ({} answers), the widest \
-             gap of all.",
+            "{label}: where both were asked, in {} instances, the touchpoints score {:.0} of 100 and the journey as a whole \
+             {:.0}, the widest gap of all.",
+            whole(instances),
             touchpoints * 100.0,
-            whole(asked),
-            journey * 100.0,
-            whole(answers)
+            journey * 100.0
         );
         (touchpoints - journey, text)
     })

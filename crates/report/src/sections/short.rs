@@ -3,14 +3,16 @@
 use throughline_engine::EngineError;
 
 use crate::block::{Block, Section, Tile};
-use crate::context::{Context, landmark_name, verdict};
-use crate::numbers::{interval, rounded, whole};
-use crate::sections::performance::{PERFORMANCE, latest_by_journey};
-use crate::verdict::Verdict;
+use crate::context::Context;
+use crate::explain::{Explanation, InPeriod};
+use crate::numbers::{fixed, interval, more_or_fewer, rounded, whole};
+use crate::sections::performance::gap_tile;
+use crate::tier::Tier;
+use crate::words::{headline, why_not};
 
 pub(crate) async fn section(context: &Context<'_>) -> Result<Section, EngineError> {
     let mut tiles = churn(context);
-    tiles.extend(gap(context).await?);
+    tiles.extend(gap_tile(context).await?);
     let mut blocks = vec![lead(context)];
     if !tiles.is_empty() {
         blocks.push(Block::Tiles { tiles });
@@ -19,96 +21,98 @@ pub(crate) async fn section(context: &Context<'_>) -> Result<Section, EngineErro
 }
 
 fn lead(context: &Context<'_>) -> Block {
-    if let Some(reason) = &context.no_churn {
-        return Block::missing(format!("Nothing can be said of churn: {reason}."));
-    }
-    let Some(landmark) = context.landmark() else {
-        return Block::missing("Nothing can be said of churn: no landmark has matured yet.");
+    let period = match context.period() {
+        Ok(period) => period,
+        Err(reason) => return Block::missing(format!("Nothing can be said of leaving: {reason}.")),
     };
-    let worst = context.matured().filter(|(explanation, at)| verdict(at, explanation.confidence) == Verdict::More);
-    // The ranking weighs experts' judgement too; what loses most customers is a matter of the data.
-    let worst = worst.max_by(|(_, left), (_, right)| lower(left).total_cmp(&lower(right)));
-    let text = match worst.and_then(|(explanation, at)| Some((explanation, at, at.excess_churners?))) {
-        Some((explanation, at, excess)) => format!(
-            "{} loses most customers: after {}, {} more left than among like customers who were not on it ({}), if the \
-             journey is the cause.",
-            context.label(&explanation.journey),
-            landmark_name(at),
-            rounded(excess.value),
-            limits(excess)
-        ),
-        None => format!("At {} no journey is linked to more churn beyond chance.", landmark_name(landmark)),
+    let first = |tier: Tier| context.in_period().find(|(_, at)| at.tier == tier);
+    let text = if let Some((explanation, at)) = first(Tier::Harmful) {
+        let label = context.label(&explanation.journey);
+        format!("In {}, {label} stands first. {}", period.name, headline(&label, at))
+    } else if let Some((explanation, at)) = first(Tier::Unclear) {
+        format!("In {} no journey is found harmful, which is not to say that none is{}.", period.name, {
+            let limit = at.excess_churners.and_then(|excess| excess.upper);
+            let smallest = at.smallest_detectable_excess.map(rounded);
+            match (limit, smallest) {
+                (Some(limit), Some(smallest)) => format!(
+                    ": after {} up to {} more may have left than of like customers, and an excess of fewer than {smallest} \
+                     would hardly have been seen",
+                    context.label(&explanation.journey),
+                    rounded(limit)
+                ),
+                _ => String::new(),
+            }
+        })
+    } else if first(Tier::Protective).is_some() {
+        format!(
+            "In {} every ranked journey is protective: fewer of its customers leave than of like ones.",
+            period.name
+        )
+    } else {
+        let most = context.in_period().next();
+        let why = most.map(|(explanation, at)| {
+            format!(": {}, {}", context.label(&explanation.journey), why_not(&context.settings, at))
+        });
+        return Block::missing(format!("In {} no journey can be ranked{}.", period.name, why.unwrap_or_default()));
     };
     Block::Lead { text }
 }
 
-fn lower(at: &crate::explain::AtLandmark) -> f64 {
-    at.excess_churners.and_then(|excess| excess.lower).unwrap_or(f64::NEG_INFINITY)
-}
-
-fn limits(estimate: throughline_engine::Estimate) -> String {
-    match (estimate.lower, estimate.upper) {
-        (Some(lower), Some(upper)) => format!("{} to {}", rounded(lower), rounded(upper)),
-        _ => "no interval".to_owned(),
-    }
-}
-
 fn churn(context: &Context<'_>) -> Vec<Tile> {
-    let Some(landmark) = context.landmark() else { return Vec::new() };
-    let all: Vec<_> = context.matured().collect();
-    let count = |wanted| all.iter().filter(|(explanation, at)| verdict(at, explanation.confidence) == wanted).count();
-    let ranked = all.len() - count(Verdict::Unranked);
-    let at = landmark_name(landmark);
+    let Ok(period) = context.period() else { return Vec::new() };
+    let all: Vec<(&Explanation, &InPeriod)> = context.in_period().collect();
+    let count = |wanted: Tier| all.iter().filter(|(_, at)| at.tier == wanted).count();
+    let ranked = all.len() - count(Tier::Unranked);
     let mut tiles = vec![Tile {
-        value: format!("{} of {ranked}", count(Verdict::More)),
-        label: "journeys after which more customers leave, beyond chance".to_owned(),
-        note: format!("of {ranked} with enough customers to be ranked, at landmark {at}"),
+        value: format!("{} of {ranked}", count(Tier::Harmful)),
+        label: "journeys found harmful: more of their customers leave, beyond chance".to_owned(),
+        note: format!(
+            "of {ranked} ranked in {}; unclear, which is not to say that they do nothing: {}; with too few customers to be \
+             ranked: {}",
+            period.name,
+            count(Tier::Unclear),
+            count(Tier::Unranked)
+        ),
     }];
-    if count(Verdict::Fewer) > 0 {
+    tiles.extend(together(context, &period.kind));
+    if count(Tier::Protective) > 0 {
         tiles.push(Tile {
-            value: count(Verdict::Fewer).to_string(),
-            label: "after which fewer leave, beyond chance".to_owned(),
-            note: format!("of {ranked}, at the same landmark"),
+            value: count(Tier::Protective).to_string(),
+            label: "protective: fewer of their customers leave, beyond chance".to_owned(),
+            note: format!("of {ranked} ranked in {}", period.name),
         });
     }
-    let strongest = all.iter().filter(|(explanation, at)| verdict(at, explanation.confidence) == Verdict::More);
-    let strongest = strongest.filter_map(|(explanation, at)| Some((explanation, at, at.adjusted_odds_ratio?)));
-    if let Some((explanation, at, odds)) = strongest.max_by(|left, right| left.2.value.total_cmp(&right.2.value)) {
+    let strongest = all.iter().filter(|(_, at)| at.tier == Tier::Harmful);
+    let strongest = strongest.filter_map(|(explanation, at)| Some((explanation, at, at.adjusted_rate_ratio?)));
+    if let Some((explanation, at, ratio)) = strongest.max_by(|left, right| left.2.value.total_cmp(&right.2.value)) {
         tiles.push(Tile {
-            value: format!("{:.1} ×", odds.value),
-            label: format!("the odds of leaving after {}, the strongest link", context.label(&explanation.journey)),
+            value: format!("{} ×", fixed(ratio.value, 1)),
+            label: format!(
+                "as often as like customers, those on {} leave: the strongest link",
+                context.label(&explanation.journey)
+            ),
             note: format!(
-                "{}, same segment and tenure; {} customers exposed, {} of whom left",
-                interval(odds, 2),
-                whole(at.exposed),
-                whole(at.exposed_churners)
+                "{}; {} customers were on it in {}, {} of whom left",
+                interval(ratio, 2),
+                at.exposed_customers.map_or_else(|| "?".to_owned(), whole),
+                period.name,
+                at.exposed_leavers.map_or_else(|| "?".to_owned(), whole)
             ),
         });
     }
     tiles
 }
 
-/// The widest gap between touchpoints and journey.
-async fn gap(context: &Context<'_>) -> Result<Option<Tile>, EngineError> {
-    let rows = context.rows("fct_journey_performance", &PERFORMANCE, &[("segment", "all"), ("period_kind", "quarter")]);
-    let Ok(rows) = rows.await? else { return Ok(None) };
-    let gaps = latest_by_journey(&rows, |row| row.number("satisfaction_gap").is_some());
-    let widest = gaps.into_iter().max_by(|left, right| {
-        let gap = |row: &throughline_engine::Figures| row.number("satisfaction_gap").unwrap_or(0.0);
-        gap(left).total_cmp(&gap(right))
-    });
-    Ok(widest.and_then(|row| {
-        let score = |name: &str| row.number(name).map(|score| score * 100.0);
-        let (touchpoints, journey) = (score("touchpoint_satisfaction")?, score("journey_satisfaction")?);
-        Some(Tile {
-            value: format!("{touchpoints:.0} → {journey:.0}"),
-            label: format!("of 100: touchpoints, and the journey as a whole: {}", context.label(&row.text("journey")?)),
-            note: format!(
-                "{}; {} and {} answers; the widest gap of all journeys",
-                row.text("period")?,
-                whole(row.whole("touchpoint_responses")?),
-                whole(row.whole("journey_responses")?)
-            ),
-        })
-    }))
+/// What the harmful journeys make jointly.
+fn together(context: &Context<'_>, span: &str) -> Option<Tile> {
+    let jointly = context.explanations.iter().find_map(|explanation| explanation.together.as_ref())?;
+    let excess = jointly.excess.filter(|_| jointly.journeys.len() > 1)?;
+    let told = more_or_fewer(excess, &format!("in the {span}"));
+    let (value, limits) = told.split_once(" (").unwrap_or((&told, ""));
+    let limits = limits.trim_end_matches(')');
+    Some(Tile {
+        value: value.trim_end_matches(&format!(" in the {span}")).to_owned(),
+        label: format!("left in the {span} than if nobody had been on any of the harmful ones, if they are the cause"),
+        note: format!("{limits}; journeys overlap, so what each of them makes is never added"),
+    })
 }

@@ -6,15 +6,15 @@ use crate::block::{Block, Figure, Picture, Section};
 use crate::chart::{Chart, IntervalMark, IntervalRow, Scale, Series, Unit};
 use crate::context::Context;
 use crate::numbers::{days, whole};
-use crate::sections::performance::quarters;
+use crate::sections::performance::{quarter, quarters};
 use crate::table::Table;
 
 /// A measure, what it is called, how it is written, and what it is of.
 type Measure = (&'static str, &'static str, fn(f64) -> String, &'static str);
 
 const MEASURES: [Measure; 4] = [
-    ("completion_rate", "completion", percent, "instances"),
-    ("duration_p50_s", "median time", days, "completed"),
+    ("completion_rate", "completion", percent, "measured_instances"),
+    ("duration_p50_s", "median time", days, "measured_completed"),
     ("repeat_contact_rate", "repeat contacts", percent, "contacts"),
     ("journey_satisfaction", "journey score", score, "journey_responses"),
 ];
@@ -43,14 +43,13 @@ fn figure(context: &Context<'_>, rows: &[Figures]) -> Option<Figure> {
             let Some(target) = row.number(&format!("{measure}_target")) else { continue };
             let reached = row.number(measure);
             let attainment = row.number(&format!("{measure}_attainment"));
-            let why = || row.text("completion_reason").unwrap_or_else(|| "no figure yet".to_owned());
+            let why = || row.text("maturity_reason").unwrap_or_else(|| "no figure yet".to_owned());
             table.push(vec![
                 label.clone(),
                 name.to_owned(),
-                row.text("period")?,
+                quarter(row),
                 reached.map_or_else(why, written),
-                row.whole(of)
-                    .map_or_else(|| "–".to_owned(), |count| format!("{} {}", whole(count), of.replace('_', " "))),
+                row.whole(of).map_or_else(|| "–".to_owned(), |count| format!("{} {}", whole(count), counted(of))),
                 written(target),
                 attainment.map_or_else(|| "–".to_owned(), |share| format!("{:.0} %", share * 100.0)),
             ]);
@@ -98,6 +97,11 @@ fn figure(context: &Context<'_>, rows: &[Figures]) -> Option<Figure> {
         }],
         table,
     })
+}
+
+/// What a column counts, for people: what is not measured has no figure to begin with.
+fn counted(column: &str) -> String {
+    column.trim_start_matches("measured_").replace('_', " ")
 }
 
 fn percent(share: f64) -> String {

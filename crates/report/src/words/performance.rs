@@ -1,7 +1,7 @@
-//! How a journey performs, and whether its score or its touchpoints' scores explain churn, in plain words.
+//! How a journey performs, in plain words.
 
 use crate::explain::{Explanation, Performance};
-use crate::numbers::{days, percent_interval, small, whole};
+use crate::numbers::{days, interval, percent_interval, scaled_by, whole};
 
 /// Its quarters, one after another.
 pub(super) fn sentences(explanation: &Explanation) -> Vec<String> {
@@ -16,13 +16,16 @@ pub(super) fn sentences(explanation: &Explanation) -> Vec<String> {
 
 fn quarter(performance: &Performance) -> Vec<String> {
     let mut sentences = vec![completion(performance)];
+    if performance.maturity_reason.is_some() && performance.measured_instances.is_none_or(|measured| measured == 0) {
+        return sentences;
+    }
     if let Some(median) = performance.duration_p50_s {
         let ninety = performance.duration_p90_s.map(|p90| format!(", nine of ten within {}", days(p90)));
         let target = performance.duration_p50_s_target.map(|target| format!("; target {}", days(target)));
         sentences.push(format!(
             "{}: half of the {} completed took {} or less{}{}.",
             performance.period,
-            performance.completed.map_or_else(|| "?".to_owned(), whole),
+            performance.measured_completed.or(performance.completed).map_or_else(|| "?".to_owned(), whole),
             days(median),
             ninety.unwrap_or_default(),
             target.unwrap_or_default()
@@ -36,7 +39,7 @@ fn quarter(performance: &Performance) -> Vec<String> {
             "{}: {per_instance:.1} contacts an instance ({} in {} instances){}.",
             performance.period,
             whole(contacts),
-            whole(performance.instances),
+            whole(performance.measured_instances.unwrap_or(performance.instances)),
             repeated.unwrap_or_default()
         ));
     }
@@ -57,9 +60,16 @@ fn completion(performance: &Performance) -> String {
         .filter_map(|(number, word)| Some(format!("{} {word}", whole(number.filter(|number| *number > 0)?))))
         .collect();
     let target = performance.completion_rate_target.map(|target| format!(", target {:.0} %", target * 100.0));
-    let rate = match (performance.completion_rate, &performance.completion_reason) {
-        (Some(rate), _) => format!("completion {}{}", percent_interval(rate), target.unwrap_or_default()),
-        (None, Some(reason)) => format!("no completion rate yet, {reason}"),
+    let rate = |rate| format!("completion {}{}", percent_interval(rate), target.unwrap_or_default());
+    let rate = match (performance.completion_rate, &performance.maturity_reason) {
+        (Some(completed), None) => rate(completed),
+        // The short ones are over first, so those that are over by chance say nothing of all.
+        (Some(completed), Some(reason)) => format!(
+            "{reason}, so what follows is of the {} that started so early that they are over however they went: {}",
+            performance.measured_instances.map_or_else(|| "?".to_owned(), whole),
+            rate(completed)
+        ),
+        (None, Some(reason)) => format!("no figures yet, {reason}"),
         (None, None) => "no completion rate".to_owned(),
     };
     format!(
@@ -85,55 +95,30 @@ fn satisfaction(performance: &Performance) -> String {
     };
     let target = performance.journey_satisfaction_target.map(|target| format!(" (target {:.0})", target * 100.0));
     format!(
-        "{period}: touchpoints score {:.1} of 100 ({} answers), the journey {:.1} ({} answers){}, a gap of {:.1}; satisfied at \
-         every touchpoint asked about were {} instances, with the journey as a whole {}.",
+        "{period}: touchpoints score {:.1} of 100 ({} answers), the journey {:.1} ({} answers){}; {}; satisfied at every \
+         touchpoint asked about were {} instances, with the journey as a whole {}.",
         touchpoints * 100.0,
         performance.touchpoint_responses.map_or_else(|| "?".to_owned(), whole),
         journey * 100.0,
         performance.journey_responses.map_or_else(|| "?".to_owned(), whole),
         target.unwrap_or_default(),
-        (touchpoints - journey) * 100.0,
+        gap(performance),
         share(performance.all_satisfied_instances, performance.touchpoint_answered_instances),
         share(performance.journey_satisfied_instances, performance.journey_answered_instances)
     )
 }
 
-/// The drivers' verdict with its tests, or why there is none.
-pub(super) fn drivers(explanation: &Explanation) -> Vec<String> {
-    let Some(drivers) = &explanation.drivers else {
-        let why = explanation.missing.get("drivers").map_or("no landmark has matured yet", String::as_str);
-        return vec![format!("Not told: {why}.")];
-    };
-    let people = format!(
-        "{} exposed customers with both scores at landmark {}, {} of whom left",
-        drivers.responders.map_or_else(|| "no".to_owned(), whole),
-        drivers.landmark,
-        drivers.churners.map_or_else(|| "?".to_owned(), whole)
-    );
-    let Some(verdict) = &drivers.verdict else {
-        let reason = drivers.reason.as_deref().unwrap_or(&drivers.status);
-        return vec![format!("No verdict ({}): {reason}; {people}.", drivers.status)];
-    };
-    let mut sentences = vec![format!("{}; {people}.", sentence_case(verdict))];
-    if let (Some(journey), Some(touchpoint)) =
-        (drivers.journey_beyond_touchpoint_p_value, drivers.touchpoint_beyond_journey_p_value)
-    {
-        sentences.push(format!(
-            "Does the journey score add to touchpoint scores: p {}; the other way round: p {} (likelihood-ratio tests, \
-             segment and tenure in both models).",
-            small(journey),
-            small(touchpoint)
-        ));
+/// Of the instances that have both scores: others would compare different customers.
+fn gap(performance: &Performance) -> String {
+    match (performance.satisfaction_gap, performance.gap_instances) {
+        (Some(gap), Some(instances)) => format!(
+            "where both were asked, in {} instances, the gap is {} points",
+            whole(instances),
+            interval(scaled_by(gap, 100.0), 1)
+        ),
+        (None, Some(instances)) => {
+            format!("both were asked in {} instances, too few for a gap", whole(instances))
+        }
+        _ => "no gap is given".to_owned(),
     }
-    if let (Some(journey), Some(touchpoint)) = (drivers.journey_auc, drivers.touchpoint_auc) {
-        sentences.push(format!(
-            "AUC with the journey score {journey:.3}, with the touchpoint score {touchpoint:.3}; in-sample, so both flatter."
-        ));
-    }
-    sentences
-}
-
-fn sentence_case(text: &str) -> String {
-    let mut signs = text.chars();
-    signs.next().map(|first| first.to_uppercase().chain(signs).collect()).unwrap_or_default()
 }

@@ -71,7 +71,7 @@ impl Logins {
         let Some(text) = from_base64(given.1.trim()).and_then(|bytes| String::from_utf8(bytes).ok()) else {
             return false;
         };
-        // Both are always looked at, so the time taken does not tell which of them is wrong.
+        // Both are always compared, so the time taken does not reveal which of them is wrong.
         text.split_once(':').is_some_and(|(name, text)| password.is(text) & (name == user))
     }
 }

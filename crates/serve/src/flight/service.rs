@@ -1,7 +1,8 @@
 //! Answers Flight SQL calls.
 //!
-//! The service keeps nothing between calls: a ticket is the command it answers, and a prepared statement's handle is its
-//! text with the parameters that were bound. Both come back from the client and are trusted no more than the client is.
+//! The service keeps nothing between calls: a ticket is the command it answers, and a prepared statement's handle is
+//! its text with the parameters that were bound. Both come back from the client and are trusted no more than the client
+//! is.
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -77,9 +78,9 @@ impl Service {
         Ok(peer(request))
     }
 
-    /// What clients are told of the endpoint.
+    /// What clients can ask about the endpoint (`GetSqlInfo`).
     fn about(&self) -> Result<&SqlInfoData, Status> {
-        self.about.as_ref().ok_or_else(|| Status::internal("there is nothing to be told of this endpoint"))
+        self.about.as_ref().ok_or_else(|| Status::internal("the facts about this endpoint could not be built"))
     }
 
     fn asked(&self, peer: Option<Peer>, edition: &Edition, sql: &str) -> Asked {
@@ -94,7 +95,7 @@ impl Service {
         }
     }
 
-    /// Plans a query; a failure is told to the log too.
+    /// Plans a query; a failure is reported to the observer too.
     async fn planned(
         &self,
         peer: Option<Peer>,

@@ -1,9 +1,9 @@
 //! One connection: its messages, one after the other, until it ends.
 //!
-//! The loop is our own rather than pgwire's, for four reasons. A message is refused by its length before it is read, and
-//! by what is wrong inside of it before it is taken apart. An
-//! error during the login ends the connection, where pgwire would go on to the first query. A client that is gone is
-//! noticed while its query runs. And an endpoint that stops says so.
+//! The loop is our own rather than pgwire's, for four reasons. A message is refused by its length before it is read,
+//! and by what is wrong inside of it before it is taken apart. An error during the login ends the connection, where
+//! pgwire would go on to the first query. A client that is gone is noticed while its query runs. And an endpoint that
+//! stops says so.
 
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
@@ -277,7 +277,7 @@ impl Conversation<'_> {
         }
     }
 
-    /// Tells the client of a failure and, unless that ends the connection, that it may go on.
+    /// Sends the client a failure and, unless that ends the connection, that it may go on.
     async fn report(&mut self, info: ErrorInfo, extended: bool) -> ControlFlow<String> {
         let fatal = info.is_fatal().then(|| info.message.clone());
         let status = self.client.transaction_status().to_error_state();

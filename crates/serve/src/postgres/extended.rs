@@ -1,4 +1,4 @@
-//! Answers questions in the extended way of the protocol: parse, bind, describe, execute.
+//! Answers the extended query protocol: parse, bind, describe, execute.
 
 use std::fmt;
 use std::ops::DerefMut;
@@ -46,7 +46,7 @@ struct Known {
     run_id: Arc<str>,
 }
 
-/// The extended way of asking, and how its texts are turned into statements.
+/// The extended query protocol, and how its texts are turned into statements.
 #[derive(Clone)]
 pub(super) struct Extended(pub(super) Arc<Handler>);
 
@@ -66,7 +66,7 @@ impl QueryParser for Extended {
             return Err(Failure::new(sqlstate::SYNTAX, message).into());
         }
         let planned = self.0.planned(&session, &kind).await;
-        let planned = planned.map_err(|failure| self.0.told(&session, &sql, failure))?;
+        let planned = planned.map_err(|failure| self.0.reported(&session, &sql, failure))?;
         let edition = session.edition(&self.0.shared);
         let columns = match (&planned, &kind) {
             (Some(planned), _) => Some(Arc::clone(planned.plan.schema().inner())),
@@ -192,8 +192,8 @@ impl ExtendedQueryHandler for Extended {
         self._on_describe(client, message).await
     }
 
-    /// Rows go to the client as they come. (pgwire's own way collects all that `Execute` asks for first, and sets memory
-    /// aside for as many as it names.)
+    /// Rows go to the client as they come. (pgwire's own way collects all that `Execute` asks for first, and sets
+    /// memory aside for as many as it names.)
     async fn on_execute<C>(&self, client: &mut C, message: Execute) -> PgWireResult<()>
     where
         C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
@@ -277,7 +277,7 @@ impl ExtendedQueryHandler for Extended {
         let known = &portal.statement.statement.0;
         // Planned again: a newer run may be there by now, and each query reads the one that is newest when it starts.
         let planned = self.0.planned(&session, &known.kind).await;
-        let mut planned = planned.map_err(|failure| self.0.told(&session, &known.sql, failure))?;
+        let mut planned = planned.map_err(|failure| self.0.reported(&session, &known.sql, failure))?;
         if let Some(planned) = &mut planned {
             let same = known.columns.as_ref().is_some_and(|columns| {
                 let now = planned.plan.schema().inner().fields();

@@ -1,6 +1,7 @@
 //! Whether a message is what it says it is, before it is taken apart.
 //!
-//! pgwire believes the lengths and counts inside of messages and panics where they lie, so they are followed here first.
+//! pgwire believes the lengths and counts inside of messages and panics where they lie, so they are followed here
+//! first.
 
 /// A cancel request's code in the place of a protocol version.
 const CANCEL: u32 = 80_877_102;

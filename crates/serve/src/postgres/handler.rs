@@ -1,4 +1,4 @@
-//! Answers questions: what both ways of the protocol have in common, and the simple one.
+//! Answers queries: what the simple and the extended query protocol have in common, and the simple one.
 
 use std::fmt;
 use std::sync::Arc;
@@ -59,12 +59,12 @@ impl Handler {
     pub(super) fn sorted(&self, session: &Session, sql: &str) -> Result<Vec<(String, Kind)>, Failure> {
         if sql.len() > LONGEST_TEXT {
             let message = format!("a query may have {LONGEST_TEXT} bytes at most, this has {}", sql.len());
-            return Err(self.told(session, "a long text", Failure::new(sqlstate::TOO_LONG, message)));
+            return Err(self.reported(session, "a long text", Failure::new(sqlstate::TOO_LONG, message)));
         }
         let wrong = |error: datafusion::sql::sqlparser::parser::ParserError| {
             let message = error.to_string();
             let message = message.strip_prefix("sql parser error: ").unwrap_or(&message).to_owned();
-            self.told(session, &first_words(sql), Failure::new(sqlstate::SYNTAX, message))
+            self.reported(session, &first_words(sql), Failure::new(sqlstate::SYNTAX, message))
         };
         let statements = self.parser.parse(sql).map_err(wrong)?;
         let alone = statements.len() == 1;
@@ -75,14 +75,14 @@ impl Handler {
                 let text = if alone { sql.trim().to_owned() } else { statement.to_string() };
                 match Kind::of(statement) {
                     Ok(kind) => Ok((text, kind)),
-                    Err(failure) => Err(self.told(session, &first_words(&text), failure)),
+                    Err(failure) => Err(self.reported(session, &first_words(&text), failure)),
                 }
             })
             .collect()
     }
 
-    /// A failure before anything ran, told to the log too.
-    pub(super) fn told(&self, session: &Session, sql: &str, failure: impl Into<Failure>) -> Failure {
+    /// Reports a failure before anything ran to the observer, and returns it as the client sees it.
+    pub(super) fn reported(&self, session: &Session, sql: &str, failure: impl Into<Failure>) -> Failure {
         let edition = session.edition(&self.shared);
         self.shared.queries.failed(&session.asked(&edition, sql), failure)
     }
@@ -118,8 +118,8 @@ impl Handler {
         Ok(Some(Planned { context, plan, edition }))
     }
 
-    /// The rows of a plan as they come. It starts when the first is asked for, so that of several statements in one text
-    /// only one runs at a time.
+    /// The rows of a plan as they come. It starts when the first is asked for, so that of several statements in one
+    /// text only one runs at a time.
     fn batches(&self, session: &Session, planned: Planned, sql: &str) -> Batches {
         let Planned { context, plan, edition } = planned;
         let asked = session.asked(&edition, sql);
@@ -224,17 +224,18 @@ impl Handler {
         }
     }
 
-    /// Changes a setting, or takes it back, and tells the client of it where clients follow it.
+    /// Changes a setting, or sets it back, and reports the change where clients follow the setting.
     async fn set<C>(&self, client: &mut C, session: &Session, name: &str, value: Option<&str>) -> PgWireResult<Response>
     where
         C: ClientInfo + Sink<PgWireBackendMessage> + Unpin + Send,
         PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
-        let told = session.change_settings(|settings| settings.set(name, value));
-        let told = told.map_err(|failure| self.told(session, &format!("SET {}", first_words(name)), failure))?;
+        let changed = session.change_settings(|settings| settings.set(name, value));
+        let changed =
+            changed.map_err(|failure| self.reported(session, &format!("SET {}", first_words(name)), failure))?;
         client.metadata_mut().extend(session.settings().formats());
-        if let Some((name, value)) = told {
-            tell(client, name, value).await?;
+        if let Some((name, value)) = changed {
+            report_setting(client, name, value).await?;
         }
         done(if value.is_some() { "SET" } else { "RESET" })
     }
@@ -242,7 +243,7 @@ impl Handler {
     /// Keeps a statement under a name, once it is known to be one that can be planned.
     async fn prepare(&self, session: &Session, sql: &str, name: &str, statement: &Statement) -> PgWireResult<Response> {
         let context = session.edition(&self.shared).session(None);
-        plan(&context, statement.clone()).await.map_err(|failure| self.told(session, sql, failure))?;
+        plan(&context, statement.clone()).await.map_err(|failure| self.reported(session, sql, failure))?;
         session.prepare(name, statement.clone())?;
         done("PREPARE")
     }
@@ -256,7 +257,7 @@ impl Handler {
         rows: &Kind,
         holds: bool,
     ) -> PgWireResult<Response> {
-        let planned = self.planned(session, rows).await.map_err(|failure| self.told(session, sql, failure))?;
+        let planned = self.planned(session, rows).await.map_err(|failure| self.reported(session, sql, failure))?;
         let Some(planned) = planned else { return Err(Failure::internal("a cursor without rows").into()) };
         let columns = Arc::clone(planned.plan.schema().inner());
         session.declare(name, Cursor::new(columns, holds, self.batches(session, planned, sql)))?;
@@ -334,7 +335,7 @@ fn rows<C: ClientInfo>(
     Ok(Response::Query(response))
 }
 
-async fn tell<C>(client: &mut C, name: &str, value: String) -> PgWireResult<()>
+async fn report_setting<C>(client: &mut C, name: &str, value: String) -> PgWireResult<()>
 where
     C: Sink<PgWireBackendMessage> + Unpin + Send,
     PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
@@ -345,7 +346,7 @@ where
 
 #[async_trait]
 impl SimpleQueryHandler for Handler {
-    /// As pgwire does it, but the state of the transaction is what the statements make of it, one after the other.
+    /// As pgwire does it, except that the statements change the state of the transaction one after the other.
     async fn on_query<C>(&self, client: &mut C, query: Query) -> PgWireResult<()>
     where
         C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
@@ -359,7 +360,8 @@ impl SimpleQueryHandler for Handler {
             client.feed(PgWireBackendMessage::EmptyQueryResponse(EmptyQueryResponse::new())).await?;
         }
         for (text, kind) in statements {
-            let planned = self.planned(&session, &kind).await.map_err(|failure| self.told(&session, &text, failure))?;
+            let planned =
+                self.planned(&session, &kind).await.map_err(|failure| self.reported(&session, &text, failure))?;
             match self.answer(client, &session, (&text, &kind), planned, &Format::UnifiedText).await? {
                 Response::Query(rows) => send_query_response(client, rows, true).await?,
                 other => ended(client, other).await?,

@@ -98,11 +98,11 @@ impl AuthSource for Secret {
 pub(super) struct Login {
     connection: u64,
     peer: SocketAddr,
-    /// No place is left, which the client is told in its own protocol.
+    /// No place is left; the client gets that as an error of its own protocol.
     full: bool,
     shared: Arc<Shared>,
     logins: Arc<Logins>,
-    scram: Option<SASLAuthStartupHandler<Told>>,
+    scram: Option<SASLAuthStartupHandler<ReportedSettings>>,
 }
 
 impl Login {
@@ -114,7 +114,9 @@ impl Login {
                 let _ = scram.configure_certificate(certificate);
             }
             let keys = Arc::clone(&logins.keys) as Arc<dyn PidSecretKeyGenerator>;
-            SASLAuthStartupHandler::new(Arc::new(Told)).with_scram(scram).with_pid_secret_key_generator(keys)
+            SASLAuthStartupHandler::new(Arc::new(ReportedSettings))
+                .with_scram(scram)
+                .with_pid_secret_key_generator(keys)
         });
         Self { connection, peer, full, shared, logins, scram }
     }
@@ -190,7 +192,7 @@ impl Login {
         save_startup_parameters_to_metadata(client, startup);
         let (process, key) = self.logins.keys.generate(client);
         client.set_pid_and_secret_key(process, key);
-        finish_authentication(client, &Told).await
+        finish_authentication(client, &ReportedSettings).await
     }
 }
 
@@ -212,20 +214,20 @@ fn given(settings: &mut Settings, parameters: &HashMap<String, String>) {
     }
 }
 
-/// What a client is told of the endpoint when it comes in.
-struct Told;
+/// The settings that are reported to a client at its login.
+struct ReportedSettings;
 
-impl ServerParameterProvider for Told {
+impl ServerParameterProvider for ReportedSettings {
     fn server_parameters<C: ClientInfo>(&self, client: &C) -> Option<HashMap<String, String>> {
         let mut settings = Settings::default();
         given(&mut settings, client.metadata());
-        let mut told: HashMap<String, String> =
-            settings.told().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        told.insert("scram_iterations".into(), SCRAM_ITERATIONS.to_string());
+        let mut reported: HashMap<String, String> =
+            settings.reported().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        reported.insert("scram_iterations".into(), SCRAM_ITERATIONS.to_string());
         if let Some(user) = client.metadata().get(METADATA_USER) {
-            told.insert("session_authorization".into(), user.clone());
+            reported.insert("session_authorization".into(), user.clone());
         }
-        Some(told)
+        Some(reported)
     }
 }
 

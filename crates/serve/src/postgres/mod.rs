@@ -1,16 +1,16 @@
 //! PostgreSQL's wire: takes connections, and ends them.
 
 mod connection;
-mod cursor;
-mod extended;
 mod frame;
-mod handler;
 mod login;
-mod parameters;
-mod rewrite;
 mod session;
 mod settings;
+mod handler;
+mod extended;
 mod statement;
+mod rewrite;
+mod parameters;
+mod cursor;
 
 pub(crate) use statement::first_words;
 
@@ -26,7 +26,7 @@ use crate::shared::Shared;
 use handler::Handler;
 use login::Logins;
 
-/// Connections beyond the limit that are told so at the same time; further ones are closed without a word.
+/// Connections beyond the limit that are refused with a message at the same time; further ones are closed without one.
 const TURNED_AWAY_AT_ONCE: usize = 32;
 /// After an error of the system (too many open files) the next attempt waits.
 const AFTER_ERROR: Duration = Duration::from_millis(50);

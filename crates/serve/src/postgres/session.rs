@@ -37,8 +37,8 @@ struct Kept {
     named: BTreeSet<(char, String)>,
 }
 
-/// Ends what a connection runs or keeps half-read. A request that comes while a query is planned ends it when it starts;
-/// one that comes when nothing runs does nothing to the next.
+/// Ends what a connection runs or keeps half-read. A request that comes while a query is planned ends it when it
+/// starts; one that comes when nothing runs does nothing to the next.
 #[derive(Default)]
 pub(super) struct Cancel(Mutex<CancellationToken>);
 

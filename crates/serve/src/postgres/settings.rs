@@ -9,12 +9,12 @@ use crate::failure::{Failure, sqlstate};
 use crate::functions::SERVER_VERSION;
 use crate::schemas::MAIN;
 
-/// A setting: its name as PostgreSQL writes it, its value when nobody changed it, and whether clients are told of
-/// changes (`ParameterStatus`).
+/// A setting: its name as PostgreSQL writes it, its value when nobody changed it, and whether changes are reported to
+/// the client (`ParameterStatus`).
 struct Known {
     name: &'static str,
     default: &'static str,
-    told: bool,
+    is_reported: bool,
     values: Values,
 }
 
@@ -32,8 +32,8 @@ enum Values {
 const ON: Values = Values::OneOf(&["on", "true", "1", "yes"]);
 const UTF8: Values = Values::OneOf(&["utf8", "utf-8", "unicode", "sql_ascii"]);
 
-const fn known(name: &'static str, default: &'static str, told: bool, values: Values) -> Known {
-    Known { name, default, told, values }
+const fn known(name: &'static str, default: &'static str, is_reported: bool, values: Values) -> Known {
+    Known { name, default, is_reported, values }
 }
 
 const KNOWN: [Known; 44] = [
@@ -91,7 +91,8 @@ const LONGEST_VALUE: usize = 1024;
 pub(super) struct Settings(BTreeMap<&'static str, String>);
 
 impl Settings {
-    /// Changes one, or with `None` sets it back. Gives its name and new value if the client is to be told.
+    /// Changes one, or with `None` sets it back. Returns its name and new value if the change has to be reported to the
+    /// client.
     pub(super) fn set(&mut self, name: &str, value: Option<&str>) -> Result<Option<(&'static str, String)>, Failure> {
         let known = find(name)?;
         match value {
@@ -101,7 +102,7 @@ impl Settings {
                 self.0.insert(known.name, value.to_owned());
             }
         }
-        Ok(known.told.then(|| (known.name, self.of(known))))
+        Ok(known.is_reported.then(|| (known.name, self.of(known))))
     }
 
     /// Sets all back.
@@ -115,9 +116,9 @@ impl Settings {
         Ok((known.name, self.of(known)))
     }
 
-    /// Those that clients are told of.
-    pub(super) fn told(&self) -> Vec<(&'static str, String)> {
-        KNOWN.iter().filter(|known| known.told).map(|known| (known.name, self.of(known))).collect()
+    /// Those that are reported to clients.
+    pub(super) fn reported(&self) -> Vec<(&'static str, String)> {
+        KNOWN.iter().filter(|known| known.is_reported).map(|known| (known.name, self.of(known))).collect()
     }
 
     /// All of them.

@@ -21,11 +21,11 @@ pub(super) enum Kind {
     ResetAll,
     /// Begins a transaction.
     Begin,
-    /// Ends one; the text is what the client is told.
+    /// Ends one; the text is the command tag that the client gets.
     End(&'static str),
     /// Goes back to a savepoint: nothing was changed since, but a failure is forgiven.
     RollbackTo,
-    /// Needs nothing to be done; the text is what the client is told.
+    /// Needs nothing to be done; the text is the command tag that the client gets.
     Nothing(&'static str),
     /// Forgets everything about the connection.
     DiscardAll,
@@ -94,7 +94,7 @@ impl Kind {
     }
 }
 
-/// The words that say what a statement does, and nothing of what it says: a password may stand in the rest.
+/// The words that say what a statement does, and nothing after them: the rest may contain a password.
 pub(crate) fn first_words(sql: &str) -> String {
     let mut words = sql
         .split(|sign: char| !(sign.is_ascii_alphabetic() || sign == '_'))

@@ -30,7 +30,7 @@ pub(crate) static MANTEL_HAENSZEL: Description = Description {
            log_se, cmh_statistic, p_value, homogeneity_statistic, homogeneity_df, homogeneity_p_value, strata, \
            uninformative_strata}; undefined figures are null. Rows with a null are skipped. Independent of the order of \
            the rows to the last bit.",
-    example: "SELECT mantel_haenszel(a, b, c, d)['odds_ratio'] FROM fct_key_journeys_stratum;",
+    example: "SELECT mantel_haenszel(a, b, c, d)['odds_ratio'] FROM fct_key_journeys_outcome_stratum;",
     parameters: CELLS,
     takes_level: true,
 };
@@ -42,7 +42,7 @@ pub(crate) static EXCESS_CHURNERS: Description = Description {
            n1²·p0(1-p0)/n0. Returns struct{estimate, lower, upper, churners (Σ m1), attributable_share (estimate / \
            churners), left_out_strata, left_out_exposed}; strata without unexposed customers are left out of all but the \
            last two. Rows with a null are skipped. Independent of the order of the rows to the last bit.",
-    example: "SELECT excess_churners(a, b, c, d)['lower'] FROM fct_key_journeys_stratum;",
+    example: "SELECT excess_churners(a, b, c, d)['lower'] FROM fct_key_journeys_outcome_stratum;",
     parameters: CELLS,
     takes_level: true,
 };

@@ -25,7 +25,7 @@ static BENJAMINI_HOCHBERG: Description = Description {
            which it is still called one (Benjamini and Hochberg 1995). A null p value is a test that was not made: its q \
            value is null and it does not count. ORDER BY and frames change nothing. There is no control across \
            partitions.",
-    example: "SELECT benjamini_hochberg(p_value) OVER (PARTITION BY landmark, segment) FROM fct_key_journeys;",
+    example: "SELECT benjamini_hochberg(p_value) OVER (PARTITION BY period_kind, period_start, segment = 'all') FROM fct_key_journeys WHERE status = 'ok';",
     parameters: &[Parameter { name: "p_value", kind: Kind::Probability, meaning: "p value of the row's test" }],
     takes_level: false,
 };

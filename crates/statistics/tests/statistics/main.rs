@@ -4,6 +4,8 @@
 
 mod reference;
 
+mod generators;
+
 mod properties;
 
 mod person_time_properties;

@@ -19,51 +19,13 @@ use throughline_statistics::{
     welch::{Sample, welch_difference},
 };
 
-fn confidence() -> Confidence {
-    Confidence::new(0.95).unwrap()
-}
-
-fn close(left: f64, right: f64) -> bool {
-    (left - right).abs() <= 1e-9 * left.abs().max(right.abs()).max(1.0)
-}
+use crate::generators::{anything, close, confidence, shuffled, stratum};
 
 fn holds(estimate: Option<Estimate>) -> bool {
     estimate.is_none_or(|estimate| {
         let finite = [estimate.estimate, estimate.lower, estimate.upper].into_iter().all(f64::is_finite);
         finite && estimate.lower <= estimate.estimate && estimate.estimate <= estimate.upper
     })
-}
-
-/// Any float: NaN, infinities, subnormals and 1e308 among them.
-fn anything() -> impl Strategy<Value = f64> {
-    prop_oneof![
-        any::<f64>(),
-        Just(f64::NAN),
-        Just(f64::INFINITY),
-        Just(1e308),
-        Just(-1.0),
-        Just(5e-324),
-        Just(0.0),
-        (0..1000).prop_map(f64::from),
-        0.0..1e12,
-    ]
-}
-
-/// A stratum of up to `most` days an arm, one in eight arms without any; leavers only where there are days.
-fn stratum(most: u32) -> impl Strategy<Value = PersonTime> {
-    let arm = move || {
-        (prop::bool::weighted(0.125), 1..most, 0.0..0.05).prop_map(|(empty, days, rate): (bool, u32, f64)| {
-            let days = if empty { 0.0 } else { f64::from(days) };
-            ((days * rate).floor(), days)
-        })
-    };
-    (arm(), arm()).prop_map(|((a, n1), (c, n0))| PersonTime::new(a, n1, c, n0).unwrap())
-}
-
-fn shuffled<T: Clone + std::fmt::Debug + 'static>(
-    items: impl Strategy<Value = Vec<T>>,
-) -> impl Strategy<Value = (Vec<T>, Vec<T>)> {
-    items.prop_flat_map(|items| (Just(items.clone()), Just(items).prop_shuffle()))
 }
 
 /// Cells of two controls and three journeys.

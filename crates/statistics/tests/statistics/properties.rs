@@ -14,33 +14,7 @@ use throughline_statistics::{
     two_by_two::{Cells, odds_ratio, phi, risk_difference, risk_ratio},
 };
 
-fn confidence() -> Confidence {
-    Confidence::new(0.95).unwrap()
-}
-
-fn close(left: f64, right: f64) -> bool {
-    (left - right).abs() <= 1e-9 * left.abs().max(right.abs()).max(1.0)
-}
-
-/// Any float: NaN, infinities, subnormals and 1e308 among them.
-fn anything() -> impl Strategy<Value = f64> {
-    prop_oneof![
-        any::<f64>(),
-        Just(f64::NAN),
-        Just(f64::INFINITY),
-        Just(1e308),
-        Just(-1e308),
-        Just(5e-324),
-        Just(0.0),
-        Just(-1.0),
-        (0..1000).prop_map(f64::from),
-    ]
-}
-
-fn table(most: u32) -> impl Strategy<Value = Cells> {
-    let cell = move || (0..most).prop_map(f64::from);
-    (cell(), cell(), cell(), cell()).prop_map(|(a, b, c, d)| Cells::new(a, b, c, d).unwrap())
-}
+use crate::generators::{anything, close, confidence, shuffled, table};
 
 fn follow_up() -> impl Strategy<Value = FollowUp> {
     let duration = prop_oneof![(0..120).prop_map(f64::from), 0.0..1e308];
@@ -137,21 +111,18 @@ proptest! {
     }
 
     #[test]
-    fn strata_in_any_order_give_the_same_bits(
-        strata in prop::collection::vec(table(300), 0..12).prop_flat_map(|strata| (Just(strata.clone()), Just(strata).prop_shuffle())),
-    ) {
-        let (one, other) = strata;
+    fn strata_in_any_order_give_the_same_bits((one, other) in shuffled(prop::collection::vec(table(300), 0..12))) {
         prop_assert_eq!(mantel_haenszel(&one, confidence()), mantel_haenszel(&other, confidence()));
         prop_assert_eq!(excess_churners(&one, confidence()), excess_churners(&other, confidence()));
     }
 
     #[test]
     fn exact_sums_do_not_know_the_order(
-        values in prop::collection::vec(-1e100..1e100, 0..40).prop_flat_map(|values| (Just(values.clone()), Just(values).prop_shuffle())),
+        (values, other) in shuffled(prop::collection::vec(-1e100..1e100, 0..40)),
         cut in 0usize..40,
     ) {
-        let whole = ExactSum::from_parts(values.0.iter().copied());
-        let (left, right) = values.1.split_at(cut.min(values.1.len()));
+        let whole = ExactSum::from_parts(values.iter().copied());
+        let (left, right) = other.split_at(cut.min(other.len()));
         let mut merged = ExactSum::from_parts(left.iter().copied());
         merged.merge(&ExactSum::from_parts(right.iter().copied()));
         prop_assert_eq!(whole.value().to_bits(), merged.value().to_bits());

@@ -1,8 +1,8 @@
 //! `throughline snapshot create 2026-Q3`.
 
 use throughline_engine::{
-    EngineError, Published, RunRecord, RunStatus, SnapshotOptions, SnapshotOutcome, StopSignal, create_snapshot,
-    landmarks,
+    EngineError, Published, RunRecord, RunStatus, SnapshotOptions, SnapshotOutcome, StopSignal, covered_periods,
+    create_snapshot,
 };
 
 use super::{diff, show};
@@ -43,8 +43,8 @@ pub(super) async fn run(workspace: &WorkspaceArguments, arguments: &SnapshotCrea
                 say(&format!("against {}, which stays as it is: {}", changes.from, diff::in_one_line(&changes)));
             }
             let published = Published::open_snapshot(options(workspace)?, &snapshot.name().to_string()).await?;
-            if let Some(landmarks) = landmarks(&published).await? {
-                say(&show::churn_figures(&landmarks));
+            if let Some(periods) = covered_periods(&published).await? {
+                say(&show::ranked_periods(&periods));
             }
             Ok(())
         }

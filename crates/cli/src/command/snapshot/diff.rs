@@ -1,6 +1,7 @@
 //! `throughline snapshot diff 2026-Q2 2026-Q3`.
 
 use throughline_engine::{JourneyFigures, JourneyMove, SnapshotDiff, TableDiff, diff_snapshots};
+use throughline_report::{decimals_of, fixed, of_hundred, signed, words};
 
 use crate::arguments::{ReportFormat, SnapshotDiffArguments, WorkspaceArguments};
 use crate::command::options;
@@ -72,14 +73,16 @@ fn in_words(diff: &SnapshotDiff) -> String {
         text.push_str(&format!("without a change: {}\n", names.join(", ")));
     }
     if !diff.journeys.is_empty() {
-        text.push_str(&format!("\n{}\n{}\n", landmarks(&diff.journeys), fitted(journeys(&diff.journeys))));
+        text.push_str(&format!("\n{}\n{}\n", periods(&diff.journeys), fitted(journeys(&diff.journeys))));
         let notes = [
-            "left, others: share of the exposed and of the unexposed who left, in per cent · odds: adjusted by segment × tenure",
-            "excess: churners beyond the rate of the unexposed of the same stratum, if causal",
+            "on it: customers · left: of 100 of them, within 90 days · like: the same of like customers not on it · times: how \
+             many times as often as those they leave",
+            "more left: in the period, than of like customers, if the journey is the cause; negative: fewer",
         ];
         for note in notes {
             text.push_str(&format!("{}\n", wrapped(note, "", text_width())));
         }
+        text.push_str(&why_moved(&diff.journeys));
     }
     text
 }
@@ -107,39 +110,55 @@ fn columns_changed(table: &TableDiff) -> Option<String> {
     (!words.is_empty()).then(|| words.join("; "))
 }
 
-fn landmarks(journeys: &[JourneyMove]) -> String {
+fn periods(journeys: &[JourneyMove]) -> String {
     let of = |pick: fn(&JourneyMove) -> &Option<JourneyFigures>| {
-        journeys.iter().find_map(|moved| pick(moved).as_ref()).map(|figures| figures.landmark.clone())
+        journeys.iter().find_map(|moved| pick(moved).as_ref()).map(|figures| figures.period.clone())
     };
     let none = || "none".to_owned();
     let (from, to) = (of(|moved| &moved.from).unwrap_or_else(none), of(|moved| &moved.to).unwrap_or_else(none));
-    let landmarks = if from == to { from } else { format!("{from} → {to}") };
-    format!("Journeys at the newest landmark that had matured, all segments: {landmarks}")
+    let periods = if from == to { from } else { format!("{from} → {to}") };
+    format!("Journeys in the newest period with figures, all segments: {periods}")
 }
 
 fn journeys(journeys: &[JourneyMove]) -> comfy_table::Table {
     let mut table = framed();
-    table.set_header(["#", "journey", "exposed", "left", "others", "odds", "excess", "priority"]);
+    table.set_header(["tier", "#", "journey", "on it", "left", "like", "times", "more left"]);
     for moved in journeys {
         let cell = |figure: &dyn Fn(&JourneyFigures) -> Option<String>| {
             from_to(moved.from.as_ref().and_then(figure), moved.to.as_ref().and_then(figure))
         };
         table.add_row([
-            cell(&|figures| match figures.priority_rank {
-                Some(rank) => Some(rank.to_string()),
-                None => Some(figures.status.clone()),
-            }),
+            cell(&|figures| Some(figures.tier.clone().unwrap_or_else(|| figures.status.clone()))),
+            cell(&|figures| figures.rank.map(|rank| rank.to_string())),
             moved.journey.clone(),
-            cell(&|figures| figures.exposed.map(|exposed| count(exposed.unsigned_abs()))),
-            cell(&|figures| figures.exposed_churn_rate.map(|rate| format!("{:.1}", 100.0 * rate))),
-            cell(&|figures| figures.unexposed_churn_rate.map(|rate| format!("{:.1}", 100.0 * rate))),
-            cell(&|figures| figures.adjusted_odds_ratio.map(|ratio| format!("{ratio:.2}"))),
-            cell(&|figures| figures.excess_churners.map(|excess| format!("{:.0}", excess.round() + 0.0))),
-            cell(&|figures| figures.priority.map(|priority| format!("{priority:.2}"))),
+            cell(&|figures| figures.exposed_customers.map(|customers| count(customers.unsigned_abs()))),
+            cell(&|figures| figures.exposed_churn_rate.map(of_hundred)),
+            cell(&|figures| figures.like_churn_rate.map(of_hundred)),
+            cell(&|figures| figures.adjusted_rate_ratio.map(|ratio| format!("{ratio:.2}"))),
+            cell(&|figures| figures.excess_churners.map(|excess| fixed(excess.value, decimals_of(excess)))),
         ]);
     }
-    right_align(&mut table, 2..8);
+    right_align(&mut table, 3..8);
     table
+}
+
+/// Why each excess is another than before, where the two periods follow each other.
+fn why_moved(journeys: &[JourneyMove]) -> String {
+    let mut text = String::new();
+    for moved in journeys {
+        let Some(change) = &moved.change else { continue };
+        let Some(total) = change.total else { continue };
+        if text.is_empty() {
+            text.push_str("\nWhy it moved, in customers who left beyond like ones:\n");
+        }
+        let sentence = format!("{}: {}{}", moved.journey, signed(total), words::change_in_parts(change));
+        text.push_str(&format!("{}\n", wrapped(&sentence, "- ", text_width())));
+    }
+    if !text.is_empty() {
+        let note = "The parts add up to the change; one whose interval holds 0 may be chance.";
+        text.push_str(&format!("{}\n", wrapped(note, "", text_width())));
+    }
+    text
 }
 
 /// `59 → 61`, or one of them where both are the same; `·` where there is none.

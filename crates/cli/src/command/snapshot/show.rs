@@ -1,6 +1,6 @@
 //! `throughline snapshot show 2026-Q3`: a manifest in words.
 
-use throughline_engine::{Landmarks, Published, SnapshotDiff, landmarks, snapshots};
+use throughline_engine::{CoveredPeriods, Published, SnapshotDiff, covered_periods, snapshots};
 use throughline_lake::Snapshot;
 
 use super::diff::in_one_line;
@@ -37,8 +37,8 @@ pub(super) async fn run(workspace: &WorkspaceArguments, arguments: &SnapshotShow
         text.push_str(&wrapped(&sentence, "", text_width()));
         text.push('\n');
     }
-    if let Some(landmarks) = landmarks(&published).await? {
-        text.push_str(&wrapped(&churn_figures(&landmarks), "", text_width()));
+    if let Some(periods) = covered_periods(&published).await? {
+        text.push_str(&wrapped(&ranked_periods(&periods), "", text_width()));
         text.push('\n');
     }
     if let Some(newest) = newest.filter(|newest| newest.name != snapshot.name()) {
@@ -89,16 +89,16 @@ fn sentences(snapshot: &Snapshot, published: &Published) -> Vec<String> {
     sentences
 }
 
-/// Up to which landmark churn is known.
-pub(super) fn churn_figures(landmarks: &Landmarks) -> String {
-    let waiting = match landmarks.waiting.as_slice() {
+/// Up to which period journeys are ranked.
+pub(super) fn ranked_periods(periods: &CoveredPeriods) -> String {
+    let running = match periods.running.as_slice() {
         [] => String::new(),
-        [one] => format!("; {one} has not matured as of the snapshot and has volumes only"),
-        several => format!("; {} have not matured as of the snapshot and have volumes only", several.join(", ")),
+        [one] => format!("; {one} is not over and has figures so far"),
+        several => format!("; {} are not over and have figures so far", several.join(", ")),
     };
-    match &landmarks.matured {
-        Some(matured) => format!("churn figures reach to landmark {matured}{waiting}"),
-        None => format!("no landmark has churn figures yet{waiting}"),
+    match &periods.ranked {
+        Some(ranked) => format!("key journeys are ranked up to {ranked}{running}"),
+        None => format!("key journeys are ranked in no period yet{running}"),
     }
 }
 

@@ -42,8 +42,8 @@ pub(crate) async fn failure(client: &Client, sql: &str) -> (String, String) {
 }
 
 pub(crate) fn code_and_message(error: &tokio_postgres::Error) -> (String, String) {
-    let told = error.as_db_error().unwrap_or_else(|| panic!("no answer of the server: {}", whole(error)));
-    (told.code().code().to_owned(), told.message().to_owned())
+    let answer = error.as_db_error().unwrap_or_else(|| panic!("no answer of the server: {}", whole(error)));
+    (answer.code().code().to_owned(), answer.message().to_owned())
 }
 
 /// An error with what caused it.

@@ -32,11 +32,11 @@ impl Endpoint {
         let mut command: Command = workspace.command(&[&fixed, arguments].concat());
         command.env_remove("THROUGHLINE_PASSWORD").envs(environment.iter().copied());
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the program starts");
-        let told = BufReader::new(child.stderr.take().expect("standard error is piped"));
+        let log = BufReader::new(child.stderr.take().expect("standard error is piped"));
         let log = Arc::new(Mutex::new(Vec::new()));
         let heard = Arc::clone(&log);
         std::thread::spawn(move || {
-            for line in told.lines().map_while(Result::ok) {
+            for line in log.lines().map_while(Result::ok) {
                 heard.lock().expect("no test fails while it holds the log").push(line);
             }
         });
@@ -52,13 +52,13 @@ impl Endpoint {
         event["address"].as_str().expect("an address").parse().expect("an address")
     }
 
-    /// Everything it has told.
-    pub(crate) fn told(&self) -> String {
+    /// Everything it has logged.
+    pub(crate) fn log(&self) -> String {
         self.log.lock().expect("no test fails while it holds the log").join("\n")
     }
 
     pub(crate) fn events(&self) -> Vec<Value> {
-        self.told().lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+        self.log().lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 
     /// Waits for an event.
@@ -71,7 +71,7 @@ impl Endpoint {
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-        panic!("{what} was not told: {}", self.told());
+        panic!("{what} was not logged: {}", self.log());
     }
 
     /// Memory the process holds now, in MiB.
@@ -93,7 +93,7 @@ impl Drop for Endpoint {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if !std::thread::panicking() {
-            assert!(!self.told().contains("panicked"), "{}", self.told());
+            assert!(!self.log().contains("panicked"), "{}", self.log());
         }
     }
 }

@@ -47,7 +47,7 @@ fn texts(batches: &[RecordBatch], column: &str) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn questions_are_answered_and_the_catalogue_is_told() {
+async fn queries_are_answered_and_the_catalogue_is_listed() {
     let workspace = tiny();
     let endpoint = Endpoint::of(&workspace, &[]);
     let mut client = client(&endpoint).await;
@@ -100,7 +100,7 @@ async fn questions_are_answered_and_the_catalogue_is_told() {
     while first_whole(&asked(&mut client, "SELECT count(*) FROM instance WHERE status = 'open'").await.expect("rows"))
         > 1
     {
-        assert!(began.elapsed() < PATIENCE, "{}", endpoint.told());
+        assert!(began.elapsed() < PATIENCE, "{}", endpoint.log());
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
@@ -123,8 +123,8 @@ async fn nothing_but_questions_is_answered_and_limits_hold() {
         "SELECT * FROM read_csv('/etc/passwd')",
         "EXPLAIN ANALYZE INSERT INTO by_channel VALUES ('x', 1)",
     ] {
-        let told = asked(&mut client, sql).await.expect_err(sql).to_string();
-        assert!(told.contains("SQLSTATE"), "{sql}: {told}");
+        let answer = asked(&mut client, sql).await.expect_err(sql).to_string();
+        assert!(answer.contains("SQLSTATE"), "{sql}: {answer}");
         assert!(client.prepare(sql.to_owned(), None).await.is_err(), "{sql}");
     }
     assert!(client.execute_update("DELETE FROM by_channel".to_owned(), None).await.is_err());
@@ -137,8 +137,8 @@ async fn nothing_but_questions_is_answered_and_limits_hold() {
     assert!(plan.contains("warehouse/instance/") && !plan.contains(inside.trim_start_matches('/')), "{plan}");
 
     let endless = "SELECT count(*) FROM generate_series(1, 100000000000) AS a(n) WHERE n % 7 = 8";
-    let told = asked(&mut client, endless).await.expect_err("it takes too long").to_string();
-    assert!(told.contains("57014") && told.contains("longer than 1 s"), "{told}");
+    let answer = asked(&mut client, endless).await.expect_err("it takes too long").to_string();
+    assert!(answer.contains("57014") && answer.contains("longer than 1 s"), "{answer}");
     // Rows nobody reads are given up too.
     let rows = "SELECT n FROM generate_series(1, 100000000000) AS a(n)";
     let info = client.execute(rows.to_owned(), None).await.expect("it is planned");
@@ -165,8 +165,8 @@ async fn with_a_password_a_header_or_a_token_is_needed() {
         FlightSqlServiceClient::new(channel.expect("it connects"))
     };
     let mut stranger = connect().await;
-    let told = asked(&mut stranger, "SELECT 1").await.expect_err("it is not let in").to_string();
-    assert!(told.contains("28P01"), "{told}");
+    let answer = asked(&mut stranger, "SELECT 1").await.expect_err("it is not let in").to_string();
+    assert!(answer.contains("28P01"), "{answer}");
     assert!(stranger.get_catalogs().await.is_err() && stranger.get_table_types().await.is_err());
     assert!(
         stranger.handshake("ann", "open").await.is_err() && stranger.handshake("bob", "open sesame").await.is_err()
@@ -177,6 +177,6 @@ async fn with_a_password_a_header_or_a_token_is_needed() {
     let mut known = connect().await;
     known.handshake("ann", "open sesame").await.expect("it is let in");
     assert_eq!(first_whole(&asked(&mut known, "SELECT count(*) FROM instance").await.expect("rows")), 6);
-    let told = endpoint.told();
-    assert!(told.contains("\"refused\"") && !told.contains("sesame"), "{told}");
+    let log = endpoint.log();
+    assert!(log.contains("\"refused\"") && !log.contains("sesame"), "{log}");
 }

@@ -7,30 +7,10 @@ use tokio::net::TcpStream;
 
 use super::clients::{client, rows};
 use super::endpoint::{Endpoint, tiny};
+use crate::dice::Dice;
 
 const ROUNDS: u64 = 400;
 const AT_ONCE: usize = 16;
-
-/// Numbers that look random and are the same in every run of the test (splitmix64, Steele, Lea and Flood 2014).
-struct Dice(u64);
-
-impl Dice {
-    fn throw(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        (self.throw() % end.max(1) as u64) as usize
-    }
-
-    fn bytes(&mut self, length: usize) -> Vec<u8> {
-        (0..length).map(|_| self.throw() as u8).collect()
-    }
-}
 
 fn message(kind: u8, body: &[u8]) -> Vec<u8> {
     let length = u32::try_from(body.len() + 4).expect("short").to_be_bytes();
@@ -159,7 +139,7 @@ async fn hostile_bytes_harm_nothing() {
             rows(&good, "SELECT count(*) FROM instance").await,
             ["6"],
             "after round {round}: {}",
-            endpoint.told()
+            endpoint.log()
         );
         if round == 2 {
             resident = endpoint.resident_mib();

@@ -95,9 +95,9 @@ async fn memory_and_texts_are_limited() {
         let before = n - 1;
         doubled.push_str(&format!(", d{n} AS (SELECT x.journey FROM d{before} AS x, d{before} AS y)"));
     }
-    for (sql, told) in [(many, "60 joins"), (format!("{doubled} SELECT count(*) FROM d40"), "at most")] {
+    for (sql, reason) in [(many, "60 joins"), (format!("{doubled} SELECT count(*) FROM d40"), "at most")] {
         let (code, message) = failure(&client, &sql).await;
-        assert!(code == "54001" && message.contains(told), "{code} {message}");
+        assert!(code == "54001" && message.contains(reason), "{code} {message}");
     }
     let nested = format!("SELECT {}1{}", "(".repeat(10_000), ")".repeat(10_000));
     assert_eq!(failure(&client, &nested).await.0, "42601");

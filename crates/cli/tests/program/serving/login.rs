@@ -37,7 +37,7 @@ async fn with_password_and_tls_only_those_who_know_it_come_in() {
         }
     };
     let client = connect(&format!("sslmode=require user=ann password='{PASSWORD}'")).await;
-    let client = client.unwrap_or_else(|error| panic!("{}: {}", whole(&error), endpoint.told()));
+    let client = client.unwrap_or_else(|error| panic!("{}: {}", whole(&error), endpoint.log()));
     assert_eq!(rows(&client, "SELECT count(*) FROM instance").await, ["6"]);
 
     for words in ["user=ann password='open sesame'", "user=ann password=x", "user=bob password='open sesame 42'"] {
@@ -49,8 +49,8 @@ async fn with_password_and_tls_only_those_who_know_it_come_in() {
     let Err(error) = tokio_postgres::connect(&plain, NoTls).await else { panic!("an open connection came in") };
     assert_eq!(code_and_message(&error).0, "28000");
     assert_eq!(rows(&client, "SELECT 1").await, ["1"]);
-    let told = endpoint.told();
-    assert!(told.contains("\"refused\"") && !told.contains("sesame"), "{told}");
+    let log = endpoint.log();
+    assert!(log.contains("\"refused\"") && !log.contains("sesame"), "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -135,5 +135,5 @@ async fn nothing_before_the_login_takes_much() {
         assert!(!answer.windows(6).any(|bytes| bytes == b"Z\x00\x00\x00\x05I"), "{text}");
         assert!(text.contains("FATAL") || answer.starts_with(b"R"), "{text}");
     }
-    assert!(!endpoint.events().iter().any(|event| event["event"] == "query"), "{}", endpoint.told());
+    assert!(!endpoint.events().iter().any(|event| event["event"] == "query"), "{}", endpoint.log());
 }

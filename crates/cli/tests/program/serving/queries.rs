@@ -1,4 +1,4 @@
-//! What clients ask and what they are told about the tables.
+//! Queries of clients about the tables, and the answers they get.
 
 use std::time::Instant;
 
@@ -14,13 +14,13 @@ async fn questions_are_answered_in_every_way_of_the_protocol() {
     let client = client(&endpoint).await;
 
     // The simple way, several statements at once.
-    let told =
+    let answer =
         rows(&client, "SELECT status, instances FROM by_status ORDER BY 1, 2; SELECT count(*) FROM main.instance")
             .await;
-    assert_eq!(told, ["completed | 1", "completed | 1", "expired | 2", "open | 1", "open | 1", "6"]);
+    assert_eq!(answer, ["completed | 1", "completed | 1", "expired | 2", "open | 1", "open | 1", "6"]);
     assert_eq!(rows(&client, "SELECT 1 AS one UNION ALL SELECT 2 ORDER BY 1; ; SELECT NULL").await, ["1", "2", "-"]);
 
-    // The extended way: types of parameters and columns are told before, values come in their binary form.
+    // The extended protocol: types of parameters and columns come first, values in their binary form.
     let statement = client
         .prepare("SELECT journey_id, touchpoints, satisfaction, started_at::text FROM instance WHERE journey = $1 AND touchpoints >= $2 ORDER BY 1")
         .await
@@ -42,10 +42,10 @@ async fn questions_are_answered_in_every_way_of_the_protocol() {
     assert_eq!(times.expect("it is answered").columns()[0].type_(), &Type::TIMESTAMPTZ);
 
     // In SQL, and by a cursor.
-    let told =
+    let answer =
         rows(&client, "PREPARE p AS SELECT count(*) FROM instance WHERE status = $1; EXECUTE p('open'); DEALLOCATE p")
             .await;
-    assert_eq!(told, ["2"]);
+    assert_eq!(answer, ["2"]);
     assert_eq!(failure(&client, "EXECUTE p('open')").await.0, "26000");
     let cursor = "BEGIN; DECLARE c CURSOR FOR SELECT journey_id FROM instance ORDER BY 1; FETCH 2 FROM c; FETCH FORWARD 1 FROM c";
     assert_eq!(rows(&client, cursor).await, ["asking/a1", "asking/a3", "worked/t01"]);
@@ -59,7 +59,7 @@ async fn questions_are_answered_in_every_way_of_the_protocol() {
     assert_eq!(failure(&client, "SELECT 1").await.0, "25P02");
     client.batch_execute("ROLLBACK").await.expect("it ends");
 
-    // What is wrong is told with the right code, and the connection goes on.
+    // A failure has the right code, and the connection goes on.
     for (sql, code) in [
         ("SELEC 1", "42601"),
         ("SELECT chanel FROM by_channel", "42703"),
@@ -75,8 +75,8 @@ async fn questions_are_answered_in_every_way_of_the_protocol() {
     assert!(error.is_err());
 
     // The statistics of the pipelines.
-    let told = rows(&client, "SELECT round(odds_ratio(10, 90, 5, 95)['estimate'], 4)").await;
-    assert_eq!(told, ["2.1111"]);
+    let answer = rows(&client, "SELECT round(odds_ratio(10, 90, 5, 95)['estimate'], 4)").await;
+    assert_eq!(answer, ["2.1111"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -107,7 +107,7 @@ async fn tables_and_columns_are_explained_to_clients() {
     let described = ask("DESCRIBE by_channel").await;
     assert_eq!(described.len(), 2);
 
-    // Settings: those of clients are kept, and all can be looked at.
+    // Settings: those of clients are kept, and all can be shown.
     assert_eq!(ask("SET application_name = 'report'; SHOW application_name").await, ["report"]);
     assert_eq!(ask("SET TIME ZONE 'Europe/Vienna'; SHOW timezone").await, ["Europe/Vienna"]);
     assert_eq!(ask("SHOW transaction_isolation; SHOW server_version").await, ["repeatable read", "16.6"]);
@@ -137,7 +137,7 @@ async fn a_newer_run_is_seen_without_a_restart_and_never_half() {
         let both = rows(&client, sql).await.remove(0);
         let (counted, there) = both.split_once(" | ").expect("two numbers");
         assert_eq!(counted.replace('-', "0"), there, "two tables of one query are of different runs");
-        assert!(began.elapsed() < PATIENCE, "the newer run is not served: {}", endpoint.told());
+        assert!(began.elapsed() < PATIENCE, "the newer run is not served: {}", endpoint.log());
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
     // A transaction goes on seeing what it began with.
@@ -169,7 +169,7 @@ async fn a_newer_run_is_seen_without_a_restart_and_never_half() {
     let (code, message) = loop {
         match client.query(&prepared, &[]).await {
             Err(error) => break code_and_message(&error),
-            Ok(_) => assert!(began.elapsed() < PATIENCE, "{}", endpoint.told()),
+            Ok(_) => assert!(began.elapsed() < PATIENCE, "{}", endpoint.log()),
         }
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     };

@@ -133,14 +133,14 @@ async fn nothing_can_be_written_opened_or_changed_for_others() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert_eq!(rows(&other, "SELECT * FROM by_channel ORDER BY 1").await, before);
     assert_eq!(rows(&other, "SHOW transaction_read_only").await, ["on"]);
-    assert!(!endpoint.told().contains("secret-of-the-role"));
+    assert!(!endpoint.log().contains("secret-of-the-role"));
     let written: Vec<_> = ["t", "out.csv"].iter().filter(|name| workspace.has(name)).collect();
     assert!(written.is_empty() && !std::path::Path::new("/tmp/out.csv").exists());
 }
 
 /// Where the tables lie is nobody's business, in plans as in errors.
 #[tokio::test(flavor = "multi_thread")]
-async fn plans_and_errors_do_not_tell_where_the_tables_lie() {
+async fn plans_and_errors_do_not_reveal_where_the_tables_lie() {
     let workspace = tiny();
     let endpoint = Endpoint::of(&workspace, &[]);
     let client = client(&endpoint).await;

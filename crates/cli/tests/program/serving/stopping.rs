@@ -11,7 +11,7 @@ async fn ends(endpoint: &mut Endpoint) -> Option<i32> {
         if let Some(status) = endpoint.child.try_wait().expect("it can be waited for") {
             return status.code();
         }
-        assert!(began.elapsed() < PATIENCE, "it does not end: {}", endpoint.told());
+        assert!(began.elapsed() < PATIENCE, "it does not end: {}", endpoint.log());
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
@@ -28,8 +28,8 @@ async fn signals_end_it_after_the_queries_that_run() {
         });
         tokio::time::sleep(Duration::from_millis(100)).await;
         endpoint.signal(signal);
-        assert_eq!(running.await.expect("it is answered"), ["6666666"], "{signal}: {}", endpoint.told());
-        assert_eq!(ends(&mut endpoint).await, Some(code), "{signal}: {}", endpoint.told());
+        assert_eq!(running.await.expect("it is answered"), ["6666666"], "{signal}: {}", endpoint.log());
+        assert_eq!(ends(&mut endpoint).await, Some(code), "{signal}: {}", endpoint.log());
         if let Err(error) = idle.simple_query("SELECT 1").await
             && error.as_db_error().is_some()
         {
@@ -49,7 +49,7 @@ async fn it_does_not_wait_for_ever() {
     tokio::time::sleep(Duration::from_millis(300)).await;
     let began = Instant::now();
     endpoint.signal("-TERM");
-    assert_eq!(ends(&mut endpoint).await, Some(0), "{}", endpoint.told());
+    assert_eq!(ends(&mut endpoint).await, Some(0), "{}", endpoint.log());
     assert!(began.elapsed() < Duration::from_secs(12), "it took {:?}", began.elapsed());
     assert!(running.await.expect("it ends"));
 }

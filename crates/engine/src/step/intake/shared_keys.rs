@@ -146,7 +146,7 @@ impl Copies {
         Ok(frame.filter(ident(VARIANTS).eq(lit(1_i64)))?.select(self.columns())?)
     }
 
-    /// Rows whose copies contradict each other, with the reason. Identical ones among them stand once.
+    /// Rows whose copies contradict each other, with the reason. Identical ones among them appear once.
     pub(super) fn contradicting(&self, key: &[String], session: &SessionContext) -> Result<DataFrame, EngineError> {
         let frame = memory_frame(&self.batch, session)?.filter(ident(VARIANTS).gt(lit(1_i64)))?;
         let mut shown = self.columns();

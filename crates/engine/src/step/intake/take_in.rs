@@ -1,8 +1,8 @@
 //! The intake of a relation: one verdict for each row.
 //!
 //! One pass counts the verdicts and hashes the keys; only where hashes are equal does another one compare the keys
-//! themselves. Intake itself holds only the shared keys and their rows in memory, and their number is bounded. Rows that
-//! a run keeps in memory for their readers are kept with their verdicts, so that each is judged once.
+//! themselves. Intake itself holds only the shared keys and their rows in memory, and their number is bounded. Rows
+//! that a run keeps in memory for their readers are kept with their verdicts, so that each is judged once.
 
 use std::sync::Arc;
 
@@ -20,8 +20,8 @@ use super::first_pass::{Suspects, first_pass, suspect_rows};
 use super::shared_keys::{MOST_SHARED_KEYS, SharedKeys, contradiction, no_key};
 use crate::failure::EngineError;
 use crate::record::step_record::IntakeCounts;
-use crate::record::usage::StepUsage;
 use crate::session::instants::at;
+use crate::session::usage::StepUsage;
 
 const VERDICT: &str = "__verdict";
 const UNREADABLE: &str = "could not be read";
@@ -51,30 +51,30 @@ pub(crate) struct Intake {
     pub(crate) usage: StepUsage,
 }
 
-/// Gives every row of `rows` its verdict. `keep` keeps rows in memory for their readers, if there is room.
+/// Gives every row of `rows` its verdict. `hold_in_memory` holds rows in memory for their readers, if there is room.
 pub(crate) async fn take_in(
     name: &str,
     rows: DataFrame,
     rules: &IntakeRules,
     as_of: Timestamp,
     session: &SessionContext,
-    keep: Option<impl AsyncFnOnce(DataFrame) -> Result<Option<DataFrame>, EngineError>>,
+    hold_in_memory: Option<impl AsyncFnOnce(DataFrame) -> Result<Option<DataFrame>, EngineError>>,
 ) -> Result<Intake, EngineError> {
     let verdict = free_name(&rows);
     let columns: Vec<Expr> = visible_columns(&rows).map(ident).collect();
     let mut verdicts = Verdicts::new(&rows, rules, as_of)?;
-    let kept = match keep {
-        Some(keep) => {
+    let in_memory = match hold_in_memory {
+        Some(hold) => {
             let mut judged: Vec<Expr> = rows.schema().columns().into_iter().map(Expr::Column).collect();
             judged.push(verdicts.number.clone().alias(&verdict));
-            keep(rows.clone().select(judged)?).await?
+            hold(rows.clone().select(judged)?).await?
         }
         None => None,
     };
-    let rows = match kept {
-        Some(kept) => {
+    let rows = match in_memory {
+        Some(rows_in_memory) => {
             verdicts.number = ident(&verdict);
-            kept
+            rows_in_memory
         }
         None => {
             verdicts.leave_out_impossible(&Bounds::of(&rows).await?, session)?;
@@ -243,8 +243,8 @@ impl Verdicts {
         counts
     }
 
-    /// The condition that is true of the rows that pass. Files are read again for each reader of a relation, so a condition
-    /// that is true of all rows is left out.
+    /// The condition that is true of the rows that pass. Files are read again for each reader of a relation, so a
+    /// condition that is true of all rows is left out.
     fn passing(&self, counts: &IntakeCounts) -> Option<Expr> {
         match self.later() {
             _ if counts.rejected_rows() > 0 => Some(self.number.clone().eq(lit(0_i32))),
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn verdicts_are_the_same_whether_rows_are_kept_in_memory_or_not() {
+    async fn verdicts_are_the_same_whether_rows_are_held_in_memory_or_not() {
         let session = SessionContext::new();
         let rules = IntakeRules {
             broken: vec![BrokenRule { broken: ident("value").lt(lit(0_i64)), reason: "negative".to_owned() }],
@@ -331,8 +331,8 @@ mod tests {
         let in_memory =
             async |rows: DataFrame| -> Result<Option<DataFrame>, EngineError> { Ok(Some(rows.cache().await?)) };
         let mut seen = Vec::new();
-        for keep in [None, Some(in_memory)] {
-            let intake = take_in("rows", rows(&session), &rules, 50, &session, keep).await.expect("taken in");
+        for hold in [None, Some(in_memory)] {
+            let intake = take_in("rows", rows(&session), &rules, 50, &session, hold).await.expect("taken in");
             let rejected = shown(intake.rejected.expect("some are"), &session).await;
             seen.push((intake.counts, shown(intake.kept, &session).await, rejected));
         }

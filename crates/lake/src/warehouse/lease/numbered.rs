@@ -1,8 +1,8 @@
 //! A lease in an object store, by conditional put alone: no store has to know `If-Match`.
 //!
 //! Holders are numbered. Whoever creates the next number holds the lease, as long as no higher one is there; lower ones
-//! are removed by later holders, the highest never. Whether a holder is still heard of is told by the store's own
-//! clock, so machines whose clocks differ agree on it.
+//! are removed by later holders, the highest never. Whether a holder's heartbeat is recent is decided by the store's
+//! own clock, so machines whose clocks differ agree on it.
 
 use std::time::Duration;
 
@@ -20,10 +20,10 @@ use crate::warehouse::lease_holder::LeaseHolder;
 /// How often the next number is tried for when others are faster.
 const ATTEMPTS: u32 = 5;
 
-/// Puts at once that show whether a store keeps its word in a race.
+/// Puts sent at once, which show whether a store honours their condition in a race.
 const RACERS: u8 = 8;
 
-/// Beside the numbers: the store was seen to let one of several at once create an object.
+/// An object beside the numbers: of several puts at once, the store was seen to let exactly one create an object.
 const CHECKED: &str = "conditional_put_checked";
 
 #[derive(Debug)]

@@ -1,11 +1,11 @@
-//! What a step cost: rows, bytes, spills, memory.
+//! What executing plans cost: rows, bytes, spills, memory.
 
 use std::sync::Arc;
 
 use datafusion::physical_plan::ExecutionPlan;
 use serde::{Deserialize, Serialize};
 
-/// What a step cost, measured while it ran.
+/// What the plans that a step executed cost, by their own metrics.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepUsage {
     /// Rows that came out of the step's scans.

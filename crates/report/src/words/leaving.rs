@@ -1,0 +1,273 @@
+//! Who left, in the few sentences that a planner takes along: the tier, the comparison, and what could explain it away.
+
+use crate::explain::{Explanation, InPeriod, Settings, Together};
+use crate::numbers::{fixed, interval, level, money, more_or_fewer, of_hundred, scaled_by, whole};
+use crate::tier::Tier;
+
+/// `quarter`, `month`.
+pub(super) fn span(at: &InPeriod) -> &str {
+    if at.period_kind.is_empty() { "period" } else { &at.period_kind }
+}
+
+/// What it does to leaving, in a sentence that begins with the tier.
+pub(super) fn tier(explanation: &Explanation, at: &InPeriod) -> String {
+    let horizon = fixed(explanation.settings.exposure_horizon_days, 0);
+    let period = &at.period;
+    match at.tier {
+        Tier::Harmful => format!(
+            "Harmful in {period}: while customers are on it, and up to {horizon} days after, more of them leave than of like \
+             customers, beyond chance."
+        ),
+        Tier::Protective => format!(
+            "Protective in {period}: while customers are on it, and up to {horizon} days after, fewer of them leave than of \
+             like customers, beyond chance."
+        ),
+        Tier::Unclear if at.q_value.is_some_and(|q| q < explanation.settings.false_discovery_rate) => goes_with(at),
+        Tier::Unclear => {
+            let among = explanation.ranking.len();
+            let by_itself = if leaves_out_none(at) {
+                format!(" (among {among} journeys looked at, an interval without 0 comes up by chance now and then)")
+            } else {
+                String::new()
+            };
+            format!("Unclear in {period}: what is seen may be chance{by_itself}. {}", unseen(at))
+        }
+        Tier::Unranked => format!("Not ranked in {period}: {}.", why_not(&explanation.settings, at)),
+    }
+}
+
+/// Whether the interval of the excess leaves out 0.
+fn leaves_out_none(at: &InPeriod) -> bool {
+    let limits = at.excess_churners.and_then(|excess| Some((excess.lower?, excess.upper?)));
+    limits.is_some_and(|(lower, upper)| lower > 0.0 || upper < 0.0)
+}
+
+/// Beyond chance by itself, but not once the other journeys are accounted for.
+fn goes_with(at: &InPeriod) -> String {
+    let others = at.goes_with.as_ref().map(|others| format!("it goes with {others}: ")).unwrap_or_default();
+    let left = match (at.mutual_rate_ratio, &at.mutual_reason) {
+        (Some(ratio), _) => format!("they leave {} times as often", interval(ratio, 2)),
+        (None, Some(reason)) if reason.starts_with("cannot be told apart") => format!("it {reason}"),
+        (None, _) => "how often they leave cannot be told".to_owned(),
+    };
+    format!(
+        "Unclear in {}: more of its customers leave than of like ones, but {others}among customers equally on all other \
+         journeys, what is left to it may be chance ({left}).",
+        at.period
+    )
+}
+
+/// Not seen is not none: how large an excess would have had to be.
+pub(super) fn unseen(at: &InPeriod) -> String {
+    match at.smallest_detectable_excess {
+        Some(smallest) => format!(
+            "Not seen is not none: an excess of {} customers or more in the {} would have been seen four times in five; a \
+             smaller one may be there.",
+            fixed(smallest, if smallest < 9.95 { 1 } else { 0 }),
+            span(at)
+        ),
+        None => "Not seen is not none: how large an excess would have been seen cannot be told.".to_owned(),
+    }
+}
+
+/// Why a journey has no tier and rank.
+pub fn why_not(settings: &Settings, at: &InPeriod) -> String {
+    let too_few = |number: Option<f64>, least: i64| number.is_some_and(|number| number < least as f64);
+    match at.status.as_str() {
+        "running" | "partial" => at.reason.clone().unwrap_or_else(|| format!("{} is counted in part only", at.period)),
+        "insufficient" if too_few(at.exposed_customers.map(|customers| customers as f64), settings.minimum_exposed) => {
+            format!("fewer than {} customers were on it", whole(settings.minimum_exposed))
+        }
+        "insufficient" if too_few(at.exposed_leavers.map(|leavers| leavers as f64), settings.minimum_churners) => {
+            format!("fewer than {} of those on it left", whole(settings.minimum_churners))
+        }
+        "insufficient" if too_few(at.effective_leavers, settings.minimum_compared) => format!(
+            "the like customers who left are worth fewer than {} to compare with",
+            whole(settings.minimum_compared)
+        ),
+        other => at.reason.clone().unwrap_or_else(|| format!("its status is {other}")),
+    }
+}
+
+/// Of 100 customers on it and of like ones, how many left, and how many more that is.
+pub(crate) fn headline(name: &str, at: &InPeriod) -> String {
+    let Some(on_it) = at.exposed_churn_rate else {
+        return format!("Nobody was on {name} on a day of {} that can be compared.", at.period);
+    };
+    let left = format!("Of 100 customers on {name}, {} left within 90 days", of_hundred(on_it.value));
+    let (Some(like), Some(excess)) = (at.like_churn_rate, at.excess_churners) else {
+        return format!("{left}; nobody like them was not on it, so there is nothing to compare with.");
+    };
+    format!(
+        "{left}; of like customers who were not, {}. That is {}, if the journey is the cause.",
+        of_hundred(like.value),
+        more_or_fewer(excess, &format!("in the {}", span(at)))
+    )
+}
+
+/// How strong a cause would have to be that nobody sees.
+pub(super) fn unseen_cause(at: &InPeriod) -> Option<String> {
+    let e_value = at.e_value?;
+    let what = match at.tier {
+        Tier::Harmful => "leaving",
+        Tier::Protective => "staying",
+        Tier::Unclear | Tier::Unranked => return None,
+    };
+    let limit = at.e_value_limit.map(|limit| format!("; {}-fold for the limit nearer to none", fixed(limit, 1)));
+    Some(format!(
+        "A cause we do not see would have to raise both being on it and {what} {}-fold (E-value{}) to explain it away.",
+        fixed(e_value, 1),
+        limit.unwrap_or_default()
+    ))
+}
+
+/// How many times as often, the share of all who left, and the money.
+pub(super) fn how_much(settings: &Settings, at: &InPeriod) -> Vec<String> {
+    let mut sentences = Vec::new();
+    if let Some(ratio) = at.adjusted_rate_ratio {
+        sentences.push(format!(
+            "They leave {} times as often as customers of the same segment who have been customers as long, in the same \
+             month. In brackets: {} intervals.",
+            interval(ratio, 2),
+            level(settings.confidence)
+        ));
+    }
+    if let (Some(share), Some(leavers), Some(excess)) = (at.attributable_share, at.leavers, at.excess_churners)
+        && excess.value > 0.0
+    {
+        let percent = scaled_by(share, 100.0);
+        sentences.push(format!(
+            "The excess is {} % of the {} customers who left in the {} and could have been on it.",
+            interval(percent, 1),
+            whole(leavers),
+            span(at)
+        ));
+    }
+    if let Some(revenue) = at.excess_revenue.filter(|revenue| revenue.value != 0.0) {
+        sentences.push(format!(
+            "At what was billed to customers on it, that is {} of revenue a year, if the journey is the cause.",
+            money(revenue, settings.currency.as_deref())
+        ));
+    }
+    sentences
+}
+
+/// What the harmful journeys make jointly; nothing where fewer than two are harmful.
+pub fn together(together: &Together, span: &str, label: impl Fn(&str) -> String) -> Option<String> {
+    let names: Vec<String> = together.journeys.iter().map(|journey| label(journey)).collect();
+    if names.is_empty() {
+        return None;
+    }
+    let who = match names.len() {
+        1 => format!("The one harmful journey, {}, alone", names[0]),
+        several => format!("Together the {several} harmful journeys ({})", names.join(", ")),
+    };
+    Some(match together.excess {
+        Some(excess) => format!(
+            "{who}: {}, if they are the cause. Journeys overlap, so what each of them makes is never added.",
+            more_or_fewer(excess, &format!("left in the {span}"))
+        ),
+        None => format!(
+            "{who}: what they make jointly cannot be told ({}). Journeys overlap, so what each of them makes is never added.",
+            together.reason.as_deref().unwrap_or("no figure is published")
+        ),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use throughline_engine::Estimate;
+
+    use super::*;
+
+    fn estimate(value: f64, lower: f64, upper: f64) -> Option<Estimate> {
+        Some(Estimate { value, lower: Some(lower), upper: Some(upper) })
+    }
+
+    #[test]
+    fn what_cannot_be_compared_is_not_put_into_figures() {
+        let mut at = InPeriod { period: "2026-Q3".to_owned(), ..InPeriod::default() };
+        assert_eq!(headline("it", &at), "Nobody was on it on a day of 2026-Q3 that can be compared.");
+        at.exposed_churn_rate = estimate(0.081, 0.07, 0.09);
+        assert_eq!(
+            headline("it", &at),
+            "Of 100 customers on it, 8.1 left within 90 days; nobody like them was not on it, so there is nothing to compare \
+             with."
+        );
+    }
+
+    #[test]
+    fn an_unseen_cause_is_told_of_what_is_seen_alone() {
+        let mut at = InPeriod { e_value: Some(1.94), e_value_limit: Some(1.5), ..InPeriod::default() };
+        assert_eq!(unseen_cause(&at), None);
+        at.tier = Tier::Harmful;
+        let told = unseen_cause(&at).unwrap_or_default();
+        assert!(told.contains("both being on it and leaving 1.9-fold (E-value; 1.5-fold for the limit"), "{told}");
+        at.tier = Tier::Unclear;
+        assert_eq!(unseen_cause(&at), None);
+    }
+
+    #[test]
+    fn what_goes_with_others_is_unclear_and_no_chance() {
+        let mut at = InPeriod {
+            period: "2026-Q3".to_owned(),
+            tier: Tier::Unclear,
+            q_value: Some(0.01),
+            goes_with: Some("moving".to_owned()),
+            mutual_reason: Some("cannot be told apart from moving".to_owned()),
+            excess_churners: estimate(20.0, 3.0, 38.0),
+            ..InPeriod::default()
+        };
+        let explanation = Explanation::default();
+        let told = tier(&explanation, &at);
+        assert!(told.contains("but it goes with moving: "), "{told}");
+        assert!(told.ends_with("may be chance (it cannot be told apart from moving)."), "{told}");
+        // What is not beyond chance by itself goes with nothing.
+        at.q_value = Some(0.06);
+        let told = tier(&explanation, &at);
+        assert!(
+            told.contains("what is seen may be chance (among 0 journeys looked at, an interval without 0"),
+            "{told}"
+        );
+        at.excess_churners = estimate(20.0, -3.0, 38.0);
+        let told = tier(&explanation, &at);
+        assert!(told.starts_with("Unclear in 2026-Q3: what is seen may be chance. Not seen is not none"), "{told}");
+    }
+
+    #[test]
+    fn why_there_is_no_rank_is_said_in_a_planners_words() {
+        let settings = Settings::default();
+        let mut at = InPeriod {
+            period: "2026-Q3".to_owned(),
+            status: "insufficient".to_owned(),
+            reason: Some("fewer than 100 customers were exposed".to_owned()),
+            exposed_customers: Some(99),
+            exposed_leavers: Some(9),
+            effective_leavers: Some(9.9),
+            ..InPeriod::default()
+        };
+        assert_eq!(why_not(&settings, &at), "fewer than 100 customers were on it");
+        at.exposed_customers = Some(100);
+        assert_eq!(why_not(&settings, &at), "fewer than 10 of those on it left");
+        at.exposed_leavers = Some(10);
+        assert_eq!(why_not(&settings, &at), "the like customers who left are worth fewer than 10 to compare with");
+        at.effective_leavers = Some(10.0);
+        assert_eq!(why_not(&settings, &at), "fewer than 100 customers were exposed", "what else it is, the table says");
+        at.status = "running".to_owned();
+        at.reason = None;
+        assert_eq!(why_not(&settings, &at), "2026-Q3 is counted in part only");
+    }
+
+    #[test]
+    fn one_harmful_journey_is_not_several() {
+        let mut jointly = Together { excess: estimate(20.0, 2.0, 38.0), ..Together::default() };
+        assert_eq!(together(&jointly, "quarter", str::to_owned), None);
+        jointly.journeys = vec!["a".to_owned()];
+        let told = together(&jointly, "month", str::to_uppercase).unwrap_or_default();
+        assert!(told.starts_with("The one harmful journey, A, alone: 20 more left in the month (2 to 38)"), "{told}");
+        jointly.excess = None;
+        jointly.reason = Some("the fit did not converge".to_owned());
+        let told = together(&jointly, "month", str::to_owned).unwrap_or_default();
+        assert!(told.contains("cannot be told (the fit did not converge)"), "{told}");
+    }
+}

@@ -1,0 +1,44 @@
+-- One row: a membership spell in a stretch of whole days [from_day, until_day) of one tenure band and the same
+-- attributes, among the days that count (SEMANTICS 5).
+-- From: customer_version, counted_days. Key: customer_id, joined_at, from_day.
+-- The spell is at risk on the days t with joined_at <= t that it has not left before, so from the first midnight at or
+-- after joining through the day on which it leaves. What is true of day t is what was true at its first instant.
+-- Conditions of journeys on who could have been on them are held against these rows: how the spell ended is no column.
+WITH tenure AS (
+    SELECT *
+    FROM (
+        VALUES
+            ('[0, 30)', INTERVAL '0 days', INTERVAL '30 days'),
+            ('[30, 90)', INTERVAL '30 days', INTERVAL '90 days'),
+            ('[90, 180)', INTERVAL '90 days', INTERVAL '180 days'),
+            ('[180, 365)', INTERVAL '180 days', INTERVAL '365 days'),
+            ('[365, 1095)', INTERVAL '365 days', INTERVAL '1095 days'),
+            ('[1095, inf)', INTERVAL '1095 days', NULL)
+    ) AS band (tenure_band, since_joining, until_since_joining)
+),
+
+stretch AS (
+    SELECT
+        version.* EXCLUDE (notice_at, churned_at, lost_at, left_at, left_by, valid_from, valid_until),
+        tenure.tenure_band,
+        greatest(
+            counted_days.first_day,
+            date_trunc('day', version.valid_from + INTERVAL '1 day' - INTERVAL '1 microsecond'),
+            date_trunc(
+                'day', version.joined_at + tenure.since_joining + INTERVAL '1 day' - INTERVAL '1 microsecond'
+            )
+        ) AS from_day,
+        least(
+            counted_days.until_day,
+            date_trunc('day', version.valid_until + INTERVAL '1 day' - INTERVAL '1 microsecond'),
+            date_trunc(
+                'day', version.joined_at + tenure.until_since_joining + INTERVAL '1 day' - INTERVAL '1 microsecond'
+            ),
+            date_trunc('day', version.left_at) + INTERVAL '1 day'
+        ) AS until_day
+    FROM customer_version AS version
+    CROSS JOIN tenure
+    CROSS JOIN counted_days
+)
+
+SELECT * FROM stretch WHERE from_day < until_day
