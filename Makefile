@@ -13,7 +13,7 @@ DIST_THROUGHLINE := $(or $(CARGO_TARGET_DIR),target)/dist/throughline
 SAMPLE_AS_OF := 2026-10-01
 CUSTOMERS ?= 20000
 SEED ?= 42
-SEEDS ?= 100
+SEEDS ?= 300
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F'\t' '{ printf "  %-13s %s\n", $$1, $$2 }'
@@ -124,7 +124,7 @@ truths: ## Every planted truth beside what the tables say (CUSTOMERS=20000 SEED=
 	$(BUILD)
 	$(WHOLE_PROGRAM) truths --customers $(CUSTOMERS) --seed $(SEED)
 
-calibration: ## Coverage of 95 % intervals and false discoveries over many samples (SEEDS=100)
+calibration: ## Coverage of 95 % intervals by kind of truth, false discoveries, over many samples; fails where short (SEEDS=300)
 	$(BUILD)
 	$(WHOLE_PROGRAM) calibration --seeds $(SEEDS)
 

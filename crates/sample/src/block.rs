@@ -1,16 +1,16 @@
 //! A block of customers: the unit that is simulated, spoiled and written at a time.
 
 use crate::calendar::{DAY, Time};
-use crate::catalogue::{Journey, UNKNOWN};
+use crate::catalogue::{JOURNEY_COUNT, Journey, UNKNOWN};
 use crate::dice::Dice;
 use crate::everyday;
+use crate::excess::ExcessTally;
 use crate::identity::WebTruth;
-use crate::landmark::Tally;
 use crate::opinions;
 use crate::person::Person;
 use crate::satisfaction::{OnboardingTally, RatingTally};
 use crate::script::Script;
-use crate::spell::{self, Stage};
+use crate::spell::{self, SpellEnd, Stage};
 use crate::tables::{Feedback, Ids, Rows};
 
 /// Customers of a block: few enough that a small sample has several files, many enough that columns compress.
@@ -27,20 +27,22 @@ const STRANGERS: f64 = 0.15;
 #[derive(Default)]
 pub(crate) struct BlockTruth {
     pub(crate) spells: u64,
-    pub(crate) churned: u64,
+    pub(crate) left: u64,
+    pub(crate) gave_notice: u64,
     pub(crate) lost: u64,
     pub(crate) rejoined: u64,
     pub(crate) null_segments: u64,
     pub(crate) moved_segments: u64,
     pub(crate) stray_answers: u64,
-    pub(crate) instances: [u64; 8],
+    pub(crate) instances: [u64; JOURNEY_COUNT],
     pub(crate) web: WebTruth,
 }
 
 impl BlockTruth {
     pub(crate) fn add(&mut self, other: &BlockTruth) {
         self.spells += other.spells;
-        self.churned += other.churned;
+        self.left += other.left;
+        self.gave_notice += other.gave_notice;
         self.lost += other.lost;
         self.rejoined += other.rejoined;
         self.null_segments += other.null_segments;
@@ -71,7 +73,7 @@ pub(crate) fn simulate(
         while let Some(from) = joined_at.take() {
             spells += 1;
             let churned_at = one_spell(stage, &person, from, (dice, ids), tallies, (&mut rows, &mut truth));
-            // Long enough that no exposure window sees both spells.
+            // Long enough that the one spell has nothing to do with the other.
             joined_at = churned_at
                 .filter(|_| dice.chance(REJOIN))
                 .map(|at| at + dice.between(120, 300) * DAY)
@@ -90,8 +92,7 @@ pub(crate) fn simulate(
 
 /// What is counted over all blocks.
 pub(crate) struct Tallies {
-    /// By landmark, then journey.
-    pub(crate) landmarks: Vec<[Tally; 8]>,
+    pub(crate) excess: ExcessTally,
     pub(crate) ratings: RatingTally,
     pub(crate) onboarding: OnboardingTally,
 }
@@ -115,26 +116,32 @@ fn one_spell(
 ) -> Option<Time> {
     let begin = joined_at.max(stage.start);
     let person = &person.living(begin, stage.end, dice);
-    let (mut spell_rows, end) = spell::live(stage, person, joined_at, dice, ids, &mut tallies.landmarks);
+    let (mut spell_rows, SpellEnd { ending, moved, instances }) =
+        spell::live(stage, person, joined_at, dice, ids, &mut tallies.excess);
+    let lived_until = ending.lived_until();
     truth.spells += 1;
-    truth.churned += u64::from(end.churned_at.is_some());
-    truth.lost += u64::from(end.lost_at.is_some());
+    truth.left += u64::from(ending.is_leaving());
+    if let Some(month) = stage.month_of(lived_until).filter(|_| ending.is_leaving()) {
+        tallies.excess.leavers[month][person.segment_at(lived_until)] += 1;
+    }
+    truth.gave_notice += u64::from(ending.notice_at.is_some());
+    truth.lost += u64::from(ending.lost_at.is_some());
     truth.null_segments += u64::from(person.segment == UNKNOWN);
-    truth.moved_segments += u64::from(end.moved);
-    for instance in &end.instances {
+    truth.moved_segments += u64::from(moved);
+    for instance in &instances {
         truth.instances[instance.journey as usize] += 1;
-        if instance.journey == Journey::Onboarding && instance.last_at() < end.cut {
+        if instance.journey == Journey::Onboarding && instance.last_at() < lived_until {
             tallies.onboarding.count(person.segment_at(instance.started_at()), instance, &spell_rows.surveys);
         }
     }
-    let never_moved = end.instances.iter().all(|instance| instance.journey != Journey::MovingHouse);
-    if never_moved && end.cut - begin > 20 * DAY && dice.chance(0.004) {
+    let never_moved = instances.iter().all(|instance| instance.journey != Journey::MovingHouse);
+    if never_moved && lived_until - begin > 20 * DAY && dice.chance(0.004) {
         let mut script = Script::new(dice, ids, &mut spell_rows, person);
         opinions::on_a_journey_never_made(&mut script, Journey::MovingHouse, begin + 5 * DAY);
         truth.stray_answers += 1;
     }
-    rows.absorb(spell_rows, end.cut);
-    end.churned_at
+    rows.absorb(spell_rows, lived_until, ending.billed_until());
+    ending.churned_at
 }
 
 /// A visitor who looks around and never logs in.

@@ -1,4 +1,4 @@
-//! Instants and calendar quarters, in microseconds since 1970-01-01 00:00 UTC.
+//! Instants and calendar months, in microseconds since 1970-01-01 00:00 UTC.
 
 use chrono::{DateTime, Datelike, Months, NaiveDate};
 
@@ -60,59 +60,68 @@ impl Span {
         if day < by_day_from { Delivery::Month(day.year(), day.month()) } else { Delivery::Day(day) }
     }
 
-    /// Calendar quarters that touch the span, cut to it.
-    pub(crate) fn quarters(self) -> Vec<Quarter> {
-        let mut quarters = Vec::new();
-        let mut begin = quarter_start(self.start);
-        while let Some((from, next)) = begin.and_then(|from| Some((from, from.checked_add_months(Months::new(3))?))) {
+    /// Calendar months that touch the span, cut to it.
+    pub(crate) fn months(self) -> Vec<Month> {
+        let mut months = Vec::new();
+        let mut first = date(self.start).and_then(|day| day.with_day(1));
+        while let Some((from, next)) = first.and_then(|from| Some((from, from.checked_add_months(Months::new(1))?))) {
             if midnight(from) >= self.end {
                 break;
             }
-            quarters.push(Quarter {
-                begin: midnight(from),
-                from: midnight(from).max(self.start),
-                to: midnight(next).min(self.end),
-            });
-            begin = Some(next);
+            months.push(Month { from: midnight(from).max(self.start), to: midnight(next).min(self.end) });
+            first = Some(next);
         }
-        quarters
+        months
     }
 }
 
-/// A calendar quarter; `from..to` is its part inside the span.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Quarter {
-    pub(crate) begin: Time,
+/// The part of a calendar month that lies in the span.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Month {
     pub(crate) from: Time,
     pub(crate) to: Time,
 }
 
-fn quarter_start(time: Time) -> Option<NaiveDate> {
-    let day = DateTime::from_timestamp_micros(time)?.date_naive();
-    NaiveDate::from_ymd_opt(day.year(), (day.month0() / 3) * 3 + 1, 1)
+impl Month {
+    /// `2026-05`.
+    pub(crate) fn name(self) -> String {
+        date(self.from).map_or_else(String::new, |day| format!("{}-{:02}", day.year(), day.month()))
+    }
+
+    /// The quarter it belongs to: `2026-Q2`.
+    pub(crate) fn quarter(self) -> String {
+        date(self.from).map_or_else(String::new, |day| format!("{}-Q{}", day.year(), day.month0() / 3 + 1))
+    }
+}
+
+fn date(time: Time) -> Option<NaiveDate> {
+    DateTime::from_timestamp_micros(time).map(|at| at.date_naive())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn two_years_are_eight_quarters() {
-        let span = Span::before(NaiveDate::from_ymd_opt(2026, 10, 1).expect("a day"), 24).expect("a span");
-        let quarters = span.quarters();
-        assert_eq!(quarters.len(), 8);
-        assert_eq!(day_text(quarters[0].begin), "2024-10-01");
-        assert_eq!(day_text(quarters[7].begin), "2026-07-01");
-        assert_eq!(quarters[7].to, span.end);
+    fn months(end: (i32, u32, u32), months: u32) -> Vec<Month> {
+        let end = NaiveDate::from_ymd_opt(end.0, end.1, end.2).expect("a day");
+        Span::before(end, months).expect("a span").months()
     }
 
     #[test]
-    fn a_span_may_begin_inside_a_quarter() {
-        let span = Span::before(NaiveDate::from_ymd_opt(2026, 6, 15).expect("a day"), 1).expect("a span");
-        let quarters = span.quarters();
-        assert_eq!(quarters.len(), 1);
-        assert_eq!(day_text(quarters[0].begin), "2026-04-01");
-        assert_eq!(day_text(quarters[0].from), "2026-05-15");
-        assert_eq!(day_text(quarters[0].to), "2026-06-15");
+    fn two_years_are_twenty_four_months_of_eight_quarters() {
+        let months = months((2026, 10, 1), 24);
+        assert_eq!(months.len(), 24);
+        assert_eq!((months[0].name(), months[0].quarter()), ("2024-10".to_owned(), "2024-Q4".to_owned()));
+        assert_eq!((months[23].name(), months[23].quarter()), ("2026-09".to_owned(), "2026-Q3".to_owned()));
+        assert!(months.windows(2).all(|pair| pair[0].to == pair[1].from));
+    }
+
+    #[test]
+    fn a_span_may_begin_inside_a_month() {
+        let months = months((2026, 6, 15), 1);
+        let days: Vec<(String, String)> =
+            months.iter().map(|month| (day_text(month.from), day_text(month.to))).collect();
+        let day = |text: &str| text.to_owned();
+        assert_eq!(days, [(day("2026-05-15"), day("2026-06-01")), (day("2026-06-01"), day("2026-06-15"))]);
     }
 }

@@ -6,18 +6,18 @@ use std::path::Path;
 use chrono::Datelike;
 
 use crate::block::{self, BLOCK, BlockTruth, Tallies};
-use crate::calendar::{Delivery, Quarter, Span, day_text};
-use crate::catalogue::JOURNEYS;
+use crate::calendar::{Delivery, Month, Span, day_text};
+use crate::catalogue::UPGRADE_PRICE;
 use crate::defects::{TableTruth, deliver};
 use crate::dice::Dice;
+use crate::excess::ExcessTally;
 use crate::lake::{Staging, TableWriter};
-use crate::landmark::{Landmark, Tally, matured};
 use crate::satisfaction::{OnboardingTally, RatingTally};
 use crate::spell::Stage;
 use crate::tables::{
     Call, Customer, Feedback, Ids, Invoice, Message, RawRow, Rows, Subscription, Survey, Ticket, Visit, WebEvent,
 };
-use crate::truth::{ChurnModel, Truth, journey_truth};
+use crate::truth::{LeavingTruth, Truth, journey_truths, leavers};
 use crate::{Progress, SampleError, SampleOptions};
 
 pub(crate) fn generate(options: &SampleOptions, progress: &mut dyn FnMut(Progress)) -> Result<Truth, SampleError> {
@@ -25,9 +25,7 @@ pub(crate) fn generate(options: &SampleOptions, progress: &mut dyn FnMut(Progres
     let span = Span::before(options.end, options.months).filter(|span| within_reason && span.start < span.end);
     let span = span.filter(|_| options.customers > 0).ok_or(SampleError::NothingToWrite)?;
     let staging = Staging::open(&options.out)?;
-    let quarters = span.quarters();
-    let landmarks = matured(span, &quarters);
-    let truth = write_blocks(options, span, (&quarters, &landmarks), staging.folder(), progress)?;
+    let truth = write_blocks(options, span, &span.months(), staging.folder(), progress)?;
     staging.finish(&serde_json::to_vec_pretty(&truth)?)?;
     Ok(truth)
 }
@@ -35,15 +33,15 @@ pub(crate) fn generate(options: &SampleOptions, progress: &mut dyn FnMut(Progres
 fn write_blocks(
     options: &SampleOptions,
     span: Span,
-    (quarters, landmarks): (&[Quarter], &[Landmark]),
+    months: &[Month],
     lake: &Path,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Truth, SampleError> {
-    let stage = Stage { quarters, landmarks, start: span.start, end: span.end, effects: options.effects };
+    let stage = Stage { months, start: span.start, end: span.end, effects: options.effects };
     let blocks = options.customers.div_ceil(BLOCK);
     let mut lake = Lake::create(lake, span)?;
     let mut tallies = Tallies {
-        landmarks: landmarks.iter().map(|_| <[Tally; 8]>::default()).collect(),
+        excess: ExcessTally::new(months.len()),
         ratings: RatingTally::default(),
         onboarding: OnboardingTally::default(),
     };
@@ -63,14 +61,15 @@ fn write_blocks(
         progress(written);
     }
     Ok(Truth {
-        format: 2,
+        format: 3,
         seed: options.seed,
         customers: options.customers,
         months: options.months,
         start: day_text(span.start),
         end: day_text(span.end),
         spells: total.spells,
-        churned_spells: total.churned,
+        left_spells: total.left,
+        notices: total.gave_notice,
         lost_spells: total.lost,
         rejoined_customers: total.rejoined,
         null_segments: total.null_segments,
@@ -82,10 +81,10 @@ fn write_blocks(
         touchpoint_satisfaction: tallies.ratings.truth(),
         onboarding_relationship: tallies.onboarding.truth(),
         effects: options.effects,
-        churn_model: ChurnModel::planted(),
-        journeys: (0..JOURNEYS.len())
-            .map(|index| journey_truth(index, (landmarks, &tallies.landmarks), total.instances[index], options.effects))
-            .collect(),
+        leaving: LeavingTruth::planted(),
+        leavers: leavers(months, &tallies.excess),
+        upgrade_price: UPGRADE_PRICE,
+        journeys: journey_truths(months, &tallies.excess, &total.instances, options.effects),
     })
 }
 

@@ -74,9 +74,23 @@ impl Dice {
     }
 }
 
+/// A number of [0, 1) for one day of one spell, the same whenever it is asked for.
+pub(crate) fn number_of_day(seed: u64, day: Time) -> f64 {
+    // The upper 53 bits, as many as a double holds.
+    (scramble(seed ^ scramble(day as u64)) >> 11) as f64 / (1_u64 << 53) as f64
+}
+
+/// Steele, Lea and Flood's SplitMix64 finalizer (2014): neighbouring numbers become unlike ones.
+pub(crate) fn scramble(bits: u64) -> u64 {
+    let mut z = bits.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
 /// The instant's place in the day, squeezed into 8 to 21 o'clock; strictly monotone.
 ///
-/// Nobody calls at night; and what starts before 21 o'clock never crosses midnight, where landmarks and churn lie.
+/// Nobody calls at night; and what starts before 21 o'clock never crosses midnight, where customers leave.
 /// Instants are planned on the full day and squeezed once, when a row is written.
 pub(crate) fn daytime(planned: Time) -> Time {
     let day = planned.div_euclid(DAY) * DAY;
@@ -98,6 +112,16 @@ mod tests {
     fn blocks_draw_from_streams_of_their_own() {
         assert_ne!(Dice::new(7, 0).bits(), Dice::new(7, 1).bits());
         assert_eq!(Dice::new(7, 3).bits(), Dice::new(7, 3).bits());
+    }
+
+    #[test]
+    fn days_have_numbers_of_their_own() {
+        let numbers: Vec<f64> = (0..20_000).map(|day| number_of_day(11, day * DAY)).collect();
+        let share = |of: &dyn Fn(&[f64]) -> bool| numbers.windows(2).filter(|pair| of(pair)).count();
+        assert!(numbers.iter().all(|number| (0.0..1.0).contains(number)));
+        assert!((4_700..5_300).contains(&share(&|pair| pair[0] < 0.5 && pair[1] < 0.5)), "days are independent");
+        assert_eq!(number_of_day(11, 5 * DAY), numbers[5]);
+        assert_ne!(number_of_day(12, 5 * DAY), numbers[5]);
     }
 
     #[test]

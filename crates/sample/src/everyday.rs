@@ -21,11 +21,11 @@ pub(crate) const BILL_INTERVAL: Time = 30 * DAY + 10 * DAY / 24;
 pub(crate) fn everyday(script: &mut Script<'_>, from: Time, to: Time, welcomed: Option<&Instance>) {
     let part = (to - from) as f64 / (30 * DAY) as f64;
     let length = (to - from) as f64 / DAY as f64;
-    if script.dice.chance(0.95 * part) {
+    if script.dice.chance(0.60 * part) {
         let at = from + script.dice.days(0.0, length);
         script.message(at, "email", "newsletter", Some("programme"), "marketing");
     }
-    for chance in [0.45, 0.20] {
+    for chance in [0.40, 0.14] {
         if script.dice.chance(chance * part) {
             let at = from + script.dice.days(0.0, length);
             browse(script, at);
@@ -141,5 +141,11 @@ pub(crate) fn bill(script: &mut Script<'_>, bill: Bill, end: Time) -> Option<Ins
     let paid_at = paid_at.filter(|at| *at < end);
     let mut members: Vec<Time> = [issued_at].into_iter().chain(reminders).chain(paid_at).collect();
     members.sort_unstable();
-    Some(Instance { journey: Journey::PayingABill, members, multichannel: paid_at.is_some(), level: 2 })
+    Some(Instance {
+        journey: Journey::PayingABill,
+        members,
+        multichannel: paid_at.is_some(),
+        level: 2,
+        anonymous: None,
+    })
 }

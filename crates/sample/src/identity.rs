@@ -3,10 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::calendar::{DAY, Time};
-use crate::tables::WebEvent;
-
-const LOOKBACK: Time = 30 * DAY;
+use crate::calendar::Time;
+use crate::tables::{LOOKBACK, WebEvent};
 
 /// Who is behind the web events, counted over the rows that keep the contract.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -65,6 +63,7 @@ impl WebTruth {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::calendar::DAY;
 
     fn event(visitor: u64, day: i64, customer: Option<u64>) -> WebEvent {
         WebEvent {

@@ -6,29 +6,41 @@
 //! Customers are simulated in blocks, each from a random stream of its own, and written as they come: memory does not
 //! grow with the sample, and a seed gives the same bytes on every machine.
 //!
+//! Customers live day by day: each day's chance of leaving comes from segment, tenure and what was lived through, and
+//! leaving ends it. How an analysis would count exposure, cut time or compare is not known here, so that what it finds
+//! says something about it.
+//!
 //! This crate knows nothing of pipelines or engines; that the journey definitions under `pipelines/` find what is
 //! planted here is for the tests of the whole to show.
 
-mod block;
-mod calendar;
+// What is planted, and the tools of chance and time.
 mod catalogue;
-mod defects;
-mod delivery;
+mod effect;
+mod calendar;
 mod dice;
-mod error;
-mod everyday;
-mod identity;
-mod lake;
-mod landmark;
-mod opinions;
-mod options;
+// A customer's life: what happens, what it does to each day, how it ends.
 mod person;
-mod satisfaction;
+mod spell;
 mod script;
 mod scripts;
-mod spell;
+mod everyday;
+mod opinions;
+mod risk;
+mod chance;
+mod ending;
+// The rows it leaves behind, and how source systems deliver them.
+mod block;
 mod tables;
+mod defects;
+mod lake;
+mod delivery;
+// What is known of it all.
+mod excess;
+mod satisfaction;
+mod identity;
 mod truth;
+mod options;
+mod error;
 
 #[cfg(test)]
 mod tests;
@@ -38,7 +50,7 @@ pub use error::SampleError;
 pub use identity::WebTruth;
 pub use options::{Progress, SampleOptions};
 pub use satisfaction::{OnboardingTruth, TouchpointTruth};
-pub use truth::{ChurnModel, JourneyTruth, LandmarkTruth, Truth};
+pub use truth::{EffectTruth, JourneyTruth, LeavingTruth, PeriodTruth, Truth};
 
 /// Writes a sample and returns its truths, which are in `_truth.json` too.
 ///

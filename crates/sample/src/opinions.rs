@@ -11,10 +11,10 @@ use crate::tables::Survey;
 /// Share of the surveys after a journey that say which; the others only ask how it went.
 const NAMED: f64 = 0.98;
 
-/// The survey after a journey, when it is answered.
+/// The survey after a journey, when it is answered. Who was not known cannot be asked.
 pub(crate) fn on_journey(script: &mut Script<'_>, instance: &Instance) {
     let plan = instance.journey.plan();
-    if script.dice.chance(plan.response) {
+    if script.dice.chance(plan.response) && instance.anonymous.is_none() {
         let names_it = script.dice.chance(NAMED);
         ask(script, instance, instance.last_at(), names_it);
     }
@@ -53,7 +53,7 @@ pub(crate) fn on_onboarding(script: &mut Script<'_>, instance: &Instance, closin
 
 /// An answer that belongs to no instance: the customer was never on that journey.
 pub(crate) fn on_a_journey_never_made(script: &mut Script<'_>, journey: Journey, at: Time) {
-    let stray = Instance { journey, members: vec![daytime(at)], multichannel: false, level: 2 };
+    let stray = Instance { journey, members: vec![daytime(at)], multichannel: false, level: 2, anonymous: None };
     ask(script, &stray, daytime(at), true);
 }
 

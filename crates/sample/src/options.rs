@@ -9,7 +9,7 @@ use chrono::NaiveDate;
 pub struct SampleOptions {
     /// Customers, at least 1; some 75 touchpoints each over two years.
     pub customers: u64,
-    /// Months before `end`, at least 1. The first landmark needs 90 days before it, a matured one 90 after it.
+    /// Months before `end`, at least 1. An analysis needs some before it knows what customers have lived through.
     pub months: u32,
     /// Equal seeds give equal bytes.
     pub seed: u64,
@@ -17,8 +17,8 @@ pub struct SampleOptions {
     pub out: PathBuf,
     /// The day after the last one covered.
     pub end: NaiveDate,
-    /// Whether journeys change the chance of churn. Without, every odds ratio of a journey is 1 and whatever an analysis
-    /// finds is chance; segments and tenure still differ.
+    /// Whether journeys change the chance of leaving, and leaving makes customers ask about the contract. Without,
+    /// whatever an analysis finds is chance; segments and tenure still differ.
     pub effects: bool,
 }
 

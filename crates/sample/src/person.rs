@@ -1,8 +1,8 @@
 //! Who the customers are: what stays the same over a customer's spells.
 
 use crate::calendar::{DAY, Time};
-use crate::catalogue::{ANNUAL_BILLING, SEGMENTS, UNKNOWN};
-use crate::dice::Dice;
+use crate::catalogue::{ANNUAL_BILLING, SEGMENTS, UNKNOWN, WITH_TELEVISION};
+use crate::dice::{Dice, scramble};
 
 const REGIONS: [&str; 5] = ["north", "east", "south", "west", "centre"];
 const ACQUISITION: [&str; 5] = ["store", "web", "phone", "partner", "door_to_door"];
@@ -24,6 +24,8 @@ pub(crate) struct Person {
     pub(crate) annual: bool,
     pub(crate) monthly_price: f64,
     pub(crate) device: &'static str,
+    /// Has channels that can change.
+    pub(crate) television: bool,
     /// From when on the register counts the customer to another segment, and to which.
     pub(crate) moved: Option<(Time, usize)>,
     secret: u64,
@@ -41,6 +43,7 @@ impl Person {
             annual: dice.chance(ANNUAL_BILLING[segment]),
             monthly_price: PRICES[segment] + dice.between(0, 4) as f64 * 2.5,
             device: if dice.chance(0.55) { "web" } else { "app" },
+            television: dice.chance(WITH_TELEVISION),
             moved: None,
             secret: dice.bits(),
         }
@@ -63,10 +66,10 @@ impl Person {
         if self.annual { 11.0 } else { 1.0 }
     }
 
-    /// The segment known before `time`.
+    /// The segment at `time`.
     pub(crate) fn segment_at(&self, time: Time) -> usize {
         match self.moved {
-            Some((from, segment)) if from < time => segment,
+            Some((from, segment)) if from <= time => segment,
             _ => self.segment,
         }
     }
@@ -76,12 +79,4 @@ impl Person {
         let life = time.div_euclid(VISITOR_LIFE_DAYS * DAY) as u64;
         scramble(self.secret ^ (life << 1) ^ u64::from(device == "app"))
     }
-}
-
-/// Steele, Lea and Flood's SplitMix64 finalizer (2014): neighbouring numbers become unlike ones.
-fn scramble(bits: u64) -> u64 {
-    let mut z = bits.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }

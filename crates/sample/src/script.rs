@@ -15,6 +15,8 @@ pub(crate) struct Instance {
     pub(crate) multichannel: bool,
     /// Experience level, best 0 to worst 4.
     pub(crate) level: usize,
+    /// The web visitor who started it without a login: nobody knows whose it is before the visitor's next login.
+    pub(crate) anonymous: Option<u64>,
 }
 
 impl Instance {
@@ -41,6 +43,8 @@ pub(crate) struct Script<'a> {
     pub(crate) upgraded_at: Option<Time>,
     members: Vec<Time>,
     channels: Vec<&'static str>,
+    /// The visitor of the first member, when there was no login.
+    anonymous: Option<u64>,
 }
 
 impl<'a> Script<'a> {
@@ -55,6 +59,7 @@ impl<'a> Script<'a> {
             upgraded_at: None,
             members: Vec::new(),
             channels: Vec::new(),
+            anonymous: None,
         }
     }
 
@@ -62,15 +67,17 @@ impl<'a> Script<'a> {
     pub(crate) fn close(&mut self, journey: Journey) -> Option<Instance> {
         let mut members = std::mem::take(&mut self.members);
         let channels = std::mem::take(&mut self.channels);
+        let anonymous = self.anonymous.take();
         members.sort_unstable();
         let multichannel = channels.windows(2).any(|pair| pair[0] != pair[1]);
-        (!members.is_empty()).then_some(Instance { journey, members, multichannel, level: self.level })
+        (!members.is_empty()).then_some(Instance { journey, members, multichannel, level: self.level, anonymous })
     }
 
     /// Makes what was written so far no member of anything: everyday contact.
     pub(crate) fn forget_members(&mut self) {
         self.members.clear();
         self.channels.clear();
+        self.anonymous = None;
     }
 
     fn member(&mut self, time: Time, channel: &'static str) {
@@ -187,6 +194,9 @@ impl<'a> Script<'a> {
         let started_at = daytime(at);
         let visitor = self.person.visitor(device, started_at);
         let session = self.ids.next();
+        if self.members.is_empty() && !login {
+            self.anonymous = Some(visitor);
+        }
         let mut occurred_at = started_at;
         for (action, topic) in actions {
             let row = WebEvent {

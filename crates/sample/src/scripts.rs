@@ -2,10 +2,10 @@
 //!
 //! What the pipeline's definitions count on holds here by construction: a journey's first row is the only one with its
 //! start word, its members follow within `within` and `idle`, its last row carries the end word, and no other row has
-//! one of its topics. So exposure at a landmark is known while the rows are written.
+//! one of its topics. So what a customer lives through is known while the rows are written.
 
 use crate::calendar::{DAY, Time};
-use crate::catalogue::{EXPERIENCE_SHARE, Journey};
+use crate::catalogue::{ANONYMOUS_SEARCH, EXPERIENCE_SHARE, Journey};
 use crate::dice::daytime;
 use crate::script::{Instance, Script};
 
@@ -21,6 +21,9 @@ pub(crate) fn run(script: &mut Script<'_>, journey: Journey, at: Time, end: Time
         Journey::PlanUpgrade => plan_upgrade(script, at),
         Journey::ContractRenewal => contract_renewal(script, at),
         Journey::FindingHelp => finding_help(script, at),
+        Journey::ChannelChanges => channel_changes(script, at),
+        Journey::EquipmentExchange => equipment_exchange(script, at),
+        Journey::ContractQuestions => contract_questions(script, at),
         // Their dates are not chance: see `onboarding` and the bills of `everyday`.
         Journey::Onboarding | Journey::PayingABill => {}
     }
@@ -247,8 +250,10 @@ fn finding_help(script: &mut Script<'_>, start: Time) {
     let device = script.person.device;
     let mut at = start;
     let many = script.dice.between(2, 4) as usize;
-    script.session(at, device, &SEARCHES[..many], true);
     let several_channels = script.dice.chance(0.4);
+    // The help pages are open to all. Who goes on to ask somebody has logged in before.
+    let anonymous = !several_channels && script.dice.chance(ANONYMOUS_SEARCH);
+    script.session(at, device, &SEARCHES[..many], !anonymous);
     if several_channels {
         at += script.dice.days(0.2, 1.5);
         match script.dice.between(0, 2) {
@@ -263,6 +268,72 @@ fn finding_help(script: &mut Script<'_>, start: Time) {
     if several_channels && script.dice.chance(0.5) {
         script.call(at, "general", "help_found", TOPIC);
     } else {
-        script.session(at, device, &[("article_read", "help"), ("help_found", "help")], true);
+        let login = !anonymous || script.dice.chance(0.35);
+        script.session(at, device, &[("article_read", "help"), ("help_found", "help")], login);
     }
+}
+
+fn channel_changes(script: &mut Script<'_>, start: Time) {
+    const TOPIC: Option<&str> = Some("lineup");
+    let medium = script.dice.pick(&["mail", "email"]);
+    script.message(start, medium, "lineup_announced", TOPIC, "marketing");
+    if script.dice.chance(0.25) {
+        let at = start + script.dice.days(0.5, 8.0);
+        let device = script.person.device;
+        script.session(at, device, &[("lineup_viewed", "lineup")], true);
+    }
+    let changed = start + script.dice.days(9.0, 16.0);
+    script.message(changed, "email", "lineup_changed", TOPIC, "marketing");
+}
+
+fn equipment_exchange(script: &mut Script<'_>, start: Time) {
+    const TOPIC: Option<&str> = Some("exchange");
+    let mut at = start;
+    if script.dice.chance(0.6) {
+        script.call(at, "technical", "exchange_ordered", TOPIC);
+    } else {
+        let device = script.person.device;
+        script.session(at, device, &[("exchange_ordered", "exchange")], true);
+    }
+    may_give_up(script, at, 0.06, 0.1, 0.3);
+    at += script.dice.days(0.3, 1.5);
+    script.message(at, "email", "box_sent", TOPIC, "technical");
+    at += script.dice.days(2.0, 6.0);
+    script.message(at, "email", "box_returned", TOPIC, "technical");
+}
+
+fn contract_questions(script: &mut Script<'_>, start: Time) {
+    let mut at = start;
+    ask_about_the_contract(script, at);
+    if script.dice.chance(0.5) {
+        at += script.dice.days(0.2, 1.0);
+        script.message(at, "email", "terms_sent", CONTRACT, "retention");
+    }
+    if script.dice.chance(0.08) {
+        at += script.dice.days(0.2, 0.9);
+        script.message(at, "email", "cancellation_form_sent", CONTRACT, "retention");
+    }
+    may_give_up(script, start, 0.08, 0.5, 1.0);
+    at += script.dice.days(0.5, 5.0);
+    script.call(at, "retention", "contract_explained", CONTRACT);
+}
+
+const CONTRACT: Option<&str> = Some("contract");
+
+fn ask_about_the_contract(script: &mut Script<'_>, at: Time) {
+    if script.dice.chance(0.6) {
+        script.call(at, "retention", "contract_asked", CONTRACT);
+    } else {
+        let device = script.person.device;
+        script.session(at, device, &[("contract_asked", "contract")], true);
+    }
+}
+
+/// What those do who have decided to leave and ask first: the journey begins, and the form for cancelling ends it.
+pub(crate) fn cancellation(script: &mut Script<'_>, start: Time, end: Time) -> Option<Instance> {
+    script.until = end;
+    ask_about_the_contract(script, start);
+    let sent = start + script.dice.days(0.15, 0.9);
+    script.message(sent, "email", "cancellation_form_sent", CONTRACT, "retention");
+    script.close(Journey::ContractQuestions)
 }

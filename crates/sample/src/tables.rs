@@ -11,7 +11,7 @@ pub(crate) use accounts::{Customer, Invoice, Subscription};
 pub(crate) use contacts::{Call, Message, Ticket, Visit};
 pub(crate) use opinions::{Feedback, Survey};
 pub(crate) use raw_row::{Ids, RawRow};
-pub(crate) use web::{LOGIN, WebEvent};
+pub(crate) use web::{LOGIN, LOOKBACK, WebEvent};
 
 use crate::calendar::Time;
 
@@ -31,18 +31,29 @@ pub(crate) struct Rows {
 }
 
 impl Rows {
-    /// Takes over a spell's rows before `cut`, the end of the spell or of the sample; what ends later has no end yet.
-    pub(crate) fn absorb(&mut self, spell: Rows, cut: Time) {
+    /// Takes over what a spell left behind before `lived_until`, and its bills before `billed_until`; what ends later
+    /// has no end yet.
+    pub(crate) fn absorb(&mut self, spell: Rows, lived_until: Time, billed_until: Time) {
+        let (lived, billed) = (|at: Time| at < lived_until, |at: Time| at < billed_until);
         self.customers.extend(spell.customers);
-        self.subscriptions.extend(spell.subscriptions.into_iter().filter(|row| row.started_at < cut));
-        self.invoices.extend(spell.invoices.into_iter().filter(|row| row.issued_at < cut).map(|row| row.known_at(cut)));
-        self.calls.extend(spell.calls.into_iter().filter(|row| row.started_at < cut));
-        self.visits.extend(spell.visits.into_iter().filter(|row| row.started_at < cut));
-        self.web_events.extend(spell.web_events.into_iter().filter(|row| row.occurred_at < cut));
-        self.messages.extend(spell.messages.into_iter().filter(|row| row.sent_at < cut));
-        self.tickets.extend(spell.tickets.into_iter().filter(|row| row.opened_at < cut).map(|row| row.known_at(cut)));
-        self.surveys.extend(spell.surveys.into_iter().filter(|row| row.answered_at < cut));
+        self.subscriptions.extend(spell.subscriptions.into_iter().filter(|row| lived(row.started_at)));
+        let invoices = spell.invoices.into_iter().filter(|row| billed(row.issued_at));
+        self.invoices.extend(invoices.map(|row| row.known_at(billed_until)));
+        self.calls.extend(spell.calls.into_iter().filter(|row| lived(row.started_at)));
+        self.visits.extend(spell.visits.into_iter().filter(|row| lived(row.started_at)));
+        self.web_events.extend(spell.web_events.into_iter().filter(|row| lived(row.occurred_at)));
+        self.messages.extend(spell.messages.into_iter().filter(|row| lived(row.sent_at)));
+        let tickets = spell.tickets.into_iter().filter(|row| lived(row.opened_at));
+        self.tickets.extend(tickets.map(|row| row.known_at(lived_until)));
+        self.surveys.extend(spell.surveys.into_iter().filter(|row| lived(row.answered_at)));
         self.employee_feedback.extend(spell.employee_feedback);
+    }
+
+    /// Whether it becomes known, before `until`, who was behind a web visitor at `at`; everybody else is known at once.
+    pub(crate) fn know(&self, visitor: Option<u64>, at: Time, until: Time) -> bool {
+        let logins = || self.web_events.iter().filter(|event| event.customer.is_some() && event.occurred_at < until);
+        let claims = |event: &WebEvent| event.occurred_at >= at && event.occurred_at <= at + LOOKBACK;
+        visitor.is_none_or(|visitor| logins().any(|event| event.visitor == Some(visitor) && claims(event)))
     }
 
     /// Touchpoints of all tables but the web's, where the visitor decides.

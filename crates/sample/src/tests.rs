@@ -1,5 +1,7 @@
 //! Whole samples: their bytes, their truths read back from the files, and what becomes of folders.
 
+mod lives;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::{self, File};
 use std::path::Path;
@@ -180,71 +182,6 @@ fn every_kind_of_touchpoint_is_nine_of_ten_satisfied_while_onboarding_cools() {
 }
 
 #[test]
-fn nothing_happens_after_a_customer_left_or_the_sample_ended() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let truth = sample(folder.path(), 1_500, 4);
-    let mut left: HashMap<String, Vec<(i64, i64)>> = HashMap::new();
-    for batch in read(folder.path(), "customers", "") {
-        let (customers, churned) = (batch["customer_id"].as_string::<i32>(), &batch["churned_at"]);
-        let churned = churned.as_primitive::<TimestampMicrosecondType>();
-        for row in (0..batch.num_rows()).filter(|row| customers.is_valid(*row)) {
-            let until = if churned.is_valid(row) { churned.value(row) } else { i64::MAX };
-            left.entry(customers.value(row).to_owned()).or_default().push((time(&batch, "joined_at", row), until));
-        }
-    }
-    let end = crate::calendar::midnight(options(folder.path(), 1, 1).end);
-    let calls = read(folder.path(), "calls", "");
-    let outside = count(&calls, |batch, row| {
-        let (customers, at) = (batch["customer_id"].as_string::<i32>(), time(batch, "started_at", row));
-        let inside = |(from, until): &(i64, i64)| (*from..*until).contains(&at) && at < end;
-        customers.is_valid(row) && !left[customers.value(row)].iter().any(inside)
-    });
-    let broken = &truth.tables["calls"].malformed;
-    assert_eq!(outside, broken["year_1970"] + broken["year_2199"]);
-}
-
-#[test]
-fn planted_odds_ratios_are_where_an_analysis_would_look() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let truth = sample(folder.path(), 20_000, 11);
-    let of = |name: &str| truth.journeys.iter().find(|journey| journey.journey == name).expect("a journey");
-    let adjusted = |name: &str| of(name).all_landmarks.expected_adjusted_odds_ratio.expect("a ratio");
-    for (name, low, high) in [
-        ("onboarding", 1.65, 1.95),
-        ("billing_dispute", 2.0, 2.4),
-        ("technical_repair", 1.45, 1.75),
-        ("moving_house", 3.1, 3.8),
-        ("paying_a_bill", 0.95, 1.05),
-        ("plan_upgrade", 0.93, 1.05),
-        ("contract_renewal", 0.55, 0.66),
-        ("finding_help", 1.15, 1.45),
-    ] {
-        assert!((low..high).contains(&adjusted(name)), "{name}: {}", adjusted(name));
-    }
-    assert!(of("plan_upgrade").all_landmarks.expected_crude_odds_ratio.expect("a ratio") > 1.3);
-    let help = &of("finding_help").all_landmarks;
-    assert!(help.expected_multichannel_rate > help.expected_single_channel_rate);
-    let moving = &of("moving_house").all_landmarks;
-    let (exposed, all) = (moving.a + moving.b, moving.a + moving.b + moving.c + moving.d);
-    assert!((0.011..0.019).contains(&(exposed as f64 / all as f64)));
-    assert_eq!(of("onboarding").landmarks.len(), 7);
-}
-
-#[test]
-fn without_effects_like_customers_leave_alike() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let options = SampleOptions { effects: false, ..options(&folder.path().join("lake"), 3_000, 11) };
-    let truth = generate(&options, &mut |_| ()).expect("a sample");
-    assert!(!truth.effects);
-    for journey in &truth.journeys {
-        let expected = journey.all_landmarks.expected_adjusted_odds_ratio.expect("a ratio");
-        assert!((expected - 1.0).abs() < 1e-9 && journey.odds_ratio == 1.0, "{}: {expected}", journey.journey);
-    }
-    let upgrade = truth.journeys.iter().find(|journey| journey.journey == "plan_upgrade").expect("a journey");
-    assert!(upgrade.all_landmarks.expected_crude_odds_ratio.expect("a ratio") > 1.3, "segments still differ");
-}
-
-#[test]
 fn a_customer_who_moves_has_two_rows_and_an_upgrade_is_a_subscription() {
     let folder = tempfile::tempdir().expect("a folder");
     let truth = sample(folder.path(), 2_000, 5);
@@ -257,7 +194,6 @@ fn a_customer_who_moves_has_two_rows_and_an_upgrade_is_a_subscription() {
     let upgrades = truth.journeys.iter().find(|journey| journey.journey == "plan_upgrade").expect("a journey");
     let bought = truth.tables["subscriptions"].kept - truth.spells;
     assert!(bought > upgrades.instances / 2 && bought <= upgrades.instances, "{bought} of {}", upgrades.instances);
-    assert!(upgrades.all_landmarks.expected_upgrade_revenue.expect("money") > 10.0);
 }
 
 #[test]

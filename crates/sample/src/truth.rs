@@ -4,18 +4,22 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::calendar::day_text;
-use crate::catalogue::{BASE_CHURN, EXPERIENCE_ODDS, JOURNEYS, JourneyPlan, SEGMENTS, TENURE_ODDS};
+use crate::calendar::Month;
+use crate::catalogue::{
+    DAILY_LEAVING, DAILY_LOSS, EXPERIENCE_SHARE, GIVE_NOTICE, JOURNEY_COUNT, JOURNEYS, JourneyPlan, LOSS_WHILE_MOVING,
+    MOVED_AWAY_DAYS, MULTICHANNEL_PENALTY, NEW_CUSTOMER, OLD_CUSTOMER, OLD_CUSTOMER_DAYS, SEGMENTS,
+};
 use crate::defects::TableTruth;
+use crate::effect::{Effect, Since};
+use crate::excess::{Excess, ExcessTally};
 use crate::identity::WebTruth;
-use crate::landmark::{Cell, Landmark, Tally};
 use crate::opinions::expected_score;
 use crate::satisfaction::{OnboardingTruth, TouchpointTruth};
 
 /// The truths' file. It marks a complete sample.
 pub(crate) const TRUTH_FILE: &str = "_truth.json";
 
-/// Everything that is known about a sample. Satisfaction is on 0..1; churn figures follow SEMANTICS 5.
+/// Everything that is known about a sample. Satisfaction is on 0..1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Truth {
     /// Version of this file's layout.
@@ -32,9 +36,11 @@ pub struct Truth {
     pub end: String,
     /// Membership spells; with [`Truth::moved_segments`] the rows of `customers` that keep the contract.
     pub spells: u64,
-    /// Spells that end in churn.
-    pub churned_spells: u64,
-    /// Spells that end otherwise.
+    /// Spells that the customer ended, by notice or at once.
+    pub left_spells: u64,
+    /// Of these, spells with a notice.
+    pub notices: u64,
+    /// Spells that ended otherwise.
     pub lost_spells: u64,
     /// Customers with more than one spell.
     pub rejoined_customers: u64,
@@ -55,45 +61,63 @@ pub struct Truth {
     pub touchpoint_satisfaction: Vec<TouchpointTruth>,
     /// Relationship satisfaction over onboarding, by segment.
     pub onboarding_relationship: Vec<OnboardingTruth>,
-    /// Whether journeys change the chance of churn.
+    /// Whether journeys change the chance of leaving.
     pub effects: bool,
-    /// Base chances of churn and what multiplies their odds.
-    pub churn_model: ChurnModel,
+    /// The daily chance of leaving, and what else ends a spell.
+    pub leaving: LeavingTruth,
+    /// Customers who left, by month (`2026-05`) and by quarter (`2026-Q2`), then by segment; who gave notice left then.
+    pub leavers: BTreeMap<String, BTreeMap<String, u64>>,
+    /// What a larger plan adds to each month's bill, from the month after it on; a year's bill holds eleven months.
+    pub upgrade_price: f64,
     /// Each journey.
     pub journeys: Vec<JourneyTruth>,
 }
 
-/// The planted model: odds = base × tenure × the exposures' odds ratios × their experience.
+/// The planted model: chance of leaving on a day = segment's × tenure factor × each journey's factor on that day.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ChurnModel {
-    /// Chance within 90 days without any exposure, for a tenure of one to three years.
-    pub base_rate: BTreeMap<String, f64>,
-    /// Factor on the odds for each tenure band, shortest first.
-    pub tenure_odds: Vec<f64>,
-    /// Factor on the odds for each experience level of a journey on which experience matters, best first.
-    pub experience_odds: Vec<f64>,
+pub struct LeavingTruth {
+    /// Chance on one day without any journey, for a tenure factor of one.
+    pub daily_chance: BTreeMap<String, f64>,
+    /// Factor by tenure, in words.
+    pub tenure: String,
+    /// Share of each experience level of a journey, best first.
+    pub experience_share: Vec<f64>,
+    /// Share of those who leave who give notice; the others leave on the day.
+    pub give_notice: f64,
+    /// Loss to follow-up, in words.
+    pub loss: String,
 }
 
-impl ChurnModel {
+impl LeavingTruth {
     pub(crate) fn planted() -> Self {
-        ChurnModel {
-            base_rate: SEGMENTS.iter().zip(BASE_CHURN).map(|((name, _), rate)| ((*name).to_owned(), rate)).collect(),
-            tenure_odds: TENURE_ODDS.to_vec(),
-            experience_odds: EXPERIENCE_ODDS.to_vec(),
+        let named = |((name, _), chance): (&(&str, f64), f64)| ((*name).to_owned(), chance);
+        LeavingTruth {
+            daily_chance: SEGMENTS.iter().zip(DAILY_LEAVING).map(named).collect(),
+            tenure: format!(
+                "× {NEW_CUSTOMER} on joining, falling evenly to × {OLD_CUSTOMER} after {OLD_CUSTOMER_DAYS} days"
+            ),
+            experience_share: EXPERIENCE_SHARE.to_vec(),
+            give_notice: GIVE_NOTICE,
+            loss: format!(
+                "{DAILY_LOSS} a day, × {LOSS_WHILE_MOVING} for {MOVED_AWAY_DAYS} days after moving_house's latest touchpoint"
+            ),
         }
     }
 }
 
-/// What is planted for one journey, and what a perfect analysis would find.
+/// What is planted for one journey.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct JourneyTruth {
     /// Its name.
     pub journey: String,
-    /// Conditional odds ratio over all experiences, single-channel where that matters.
-    pub odds_ratio: f64,
-    /// The same for exposed customers with a multi-channel instance.
-    pub multichannel_odds_ratio: f64,
-    /// Whether experience changes the odds: then journey scores explain churn and touchpoint scores hardly do.
+    /// The kind of truth it stands for: `acute`, `lasting`, `comes_once` and so on.
+    pub kind: String,
+    /// What is planted, in a sentence.
+    pub story: String,
+    /// The effect on the daily chance of leaving; none, and nobody leaves because of the journey.
+    pub effect: Option<EffectTruth>,
+    /// Whether the effect is the stronger, the worse the journey goes: then journey scores explain leaving, and
+    /// touchpoint scores hardly do.
     pub experience_matters: bool,
     /// Mean journey satisfaction planted for single-channel instances of ordinary experience.
     pub single_channel_satisfaction: f64,
@@ -104,124 +128,132 @@ pub struct JourneyTruth {
     pub expected_single_channel_satisfaction: f64,
     /// The same for multi-channel ones.
     pub expected_multichannel_satisfaction: f64,
-    /// Instances that start within the sample.
+    /// Instances that start within the sample and of which it is known whose they are.
     pub instances: u64,
-    /// Every matured landmark.
-    pub landmarks: Vec<LandmarkTruth>,
-    /// All matured landmarks together; the strata are landmark × segment × tenure band.
-    pub all_landmarks: LandmarkTruth,
+    /// Every month and every quarter of the sample.
+    pub periods: Vec<PeriodTruth>,
+    /// The whole sample.
+    pub all_periods: PeriodTruth,
 }
 
-/// One journey at one landmark.
+/// The shape of an effect over the days after a journey.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct LandmarkTruth {
-    /// The landmark's day, or `all`.
-    pub landmark: String,
-    /// Members in the window without a start in it.
-    pub carried_over: u64,
-    /// Lost in the outcome window, those carried over not counted.
-    pub censored: u64,
-    /// Exposed who churned, as drawn.
-    pub a: u64,
-    /// Exposed who stayed.
-    pub b: u64,
-    /// Unexposed who churned.
-    pub c: u64,
-    /// Unexposed who stayed.
-    pub d: u64,
-    /// The four cells by segment at the landmark.
-    pub by_segment: BTreeMap<String, [u64; 4]>,
-    /// From the planted chances: mean chance of the exposed.
-    pub expected_exposed_rate: Option<f64>,
-    /// Mean chance of the unexposed.
-    pub expected_unexposed_rate: Option<f64>,
-    /// Odds ratio of the expected cells: where a crude estimate should centre.
-    pub expected_crude_odds_ratio: Option<f64>,
-    /// Mantel–Haenszel odds ratio of the expected cells of the strata: where an adjusted estimate should centre.
-    pub expected_adjusted_odds_ratio: Option<f64>,
-    /// Exposed churners beyond what their strata's unexposed would have lost, expected.
-    pub expected_excess_churners: f64,
-    /// Mean chance of exposed customers with single-channel instances only.
-    pub expected_single_channel_rate: Option<f64>,
-    /// Mean chance of exposed customers with a multi-channel instance.
-    pub expected_multichannel_rate: Option<f64>,
-    /// What upgrades in the exposure window are expected to add to the bills of an exposed customer in the outcome window.
-    pub expected_upgrade_revenue: Option<f64>,
+pub struct EffectTruth {
+    /// In words.
+    pub words: String,
+    /// Factor on the daily chance of leaving while the effect is full, for an ordinary experience.
+    pub factor: f64,
+    /// `start`: days are counted from the instance's first touchpoint; `latest`: from its latest so far.
+    pub since: String,
+    /// Days in which it grows from none to full.
+    pub grows_days: f64,
+    /// Day until which it is full.
+    pub full_until_day: f64,
+    /// Day from which on nothing is left; in between it fades evenly.
+    pub gone_at_day: f64,
+    /// Whether only instances over several channels have it.
+    pub only_multichannel: bool,
+    /// What is put on factor − 1 by experience level, best first.
+    pub experience_weights: Vec<f64>,
 }
 
-/// The truth of a journey from its tallies, one for each landmark.
-pub(crate) fn journey_truth(
-    index: usize,
-    (landmarks, tallies): (&[Landmark], &[[Tally; 8]]),
-    instances: u64,
+/// One journey in one month or quarter, over the customers as they lived.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PeriodTruth {
+    /// `2026-05`, `2026-Q2`, or `all`.
+    pub period: String,
+    /// Customers' days on which the effect acts.
+    pub days: u64,
+    /// True excess churners: over those days, Σ (chance of leaving − chance without this journey's effect). Who asks
+    /// about the contract first leaves up to six days after the day that decided it.
+    pub excess_churners: f64,
+    /// The part of it on days within 90 days after the customer's latest touchpoint of the journey, a plain fact of
+    /// lives: who counts only customers that were on it so lately cannot see more. What acts later is outside, and makes
+    /// those they are compared with leave a little more often too.
+    pub excess_churners_within_90_days: f64,
+    /// That part by segment; `unknown` stands for null.
+    pub by_segment: BTreeMap<String, f64>,
+    /// Σ of the chance over those days ÷ Σ of the chance without the effect.
+    pub rate_ratio: Option<f64>,
+    /// Customers who left and, with the same dice, would have stayed that day without the effect.
+    pub left_only_because: u64,
+    /// Days on which a customer stayed who, with the same dice, would have left without the effect.
+    pub stayed_only_because: u64,
+}
+
+/// The truth of each journey over the months of the sample.
+pub(crate) fn journey_truths(
+    months: &[Month],
+    tally: &ExcessTally,
+    instances: &[u64; JOURNEY_COUNT],
     effects: bool,
-) -> JourneyTruth {
-    let plan: &JourneyPlan = &JOURNEYS[index];
-    let of_journey: Vec<&Tally> = tallies.iter().map(|tally| &tally[index]).collect();
-    let each =
-        landmarks.iter().zip(&of_journey).map(|(landmark, tally)| landmark_truth(day_text(landmark.at), &[tally]));
-    JourneyTruth {
-        journey: plan.name.to_owned(),
-        odds_ratio: if effects { plan.odds_ratio } else { 1.0 },
-        multichannel_odds_ratio: if effects { plan.multichannel_odds_ratio } else { 1.0 },
-        experience_matters: effects && plan.experience_matters,
-        single_channel_satisfaction: plan.satisfaction,
-        multichannel_satisfaction: plan.satisfaction - crate::catalogue::MULTICHANNEL_PENALTY,
-        expected_single_channel_satisfaction: expected_score(plan, false),
-        expected_multichannel_satisfaction: expected_score(plan, true),
-        instances,
-        landmarks: each.collect(),
-        all_landmarks: landmark_truth("all".to_owned(), &of_journey),
+) -> Vec<JourneyTruth> {
+    let truth = |(index, plan): (usize, &JourneyPlan)| {
+        let mut periods: BTreeMap<String, Excess> = BTreeMap::new();
+        let mut all = Excess::default();
+        for (month, excess) in months.iter().zip(&tally.months) {
+            let excess = &excess[index];
+            periods.entry(month.name()).or_default().add(excess);
+            periods.entry(month.quarter()).or_default().add(excess);
+            all.add(excess);
+        }
+        JourneyTruth {
+            journey: plan.name.to_owned(),
+            kind: plan.kind.to_owned(),
+            story: plan.story.to_owned(),
+            effect: plan.effect.filter(|_| effects).map(|effect| effect_truth(plan, &effect)),
+            experience_matters: effects && plan.experience_matters,
+            single_channel_satisfaction: plan.satisfaction,
+            multichannel_satisfaction: plan.satisfaction - MULTICHANNEL_PENALTY,
+            expected_single_channel_satisfaction: expected_score(plan, false),
+            expected_multichannel_satisfaction: expected_score(plan, true),
+            instances: instances[index],
+            periods: periods.iter().map(|(period, excess)| period_truth(period, excess)).collect(),
+            all_periods: period_truth("all", &all),
+        }
+    };
+    JOURNEYS.iter().enumerate().map(truth).collect()
+}
+
+fn effect_truth(plan: &JourneyPlan, effect: &Effect) -> EffectTruth {
+    EffectTruth {
+        words: effect.in_words(),
+        factor: effect.factor,
+        since: if effect.since == Since::Start { "start" } else { "latest" }.to_owned(),
+        grows_days: effect.grows,
+        full_until_day: effect.full_until,
+        gone_at_day: effect.gone_at,
+        only_multichannel: plan.only_multichannel,
+        experience_weights: (0..EXPERIENCE_SHARE.len())
+            .map(|level| effect.weight(plan.experience_matters, level))
+            .collect(),
     }
 }
 
-fn landmark_truth(landmark: String, tallies: &[&Tally]) -> LandmarkTruth {
-    let strata: Vec<&Cell> = tallies.iter().flat_map(|tally| tally.cells.iter().flatten()).collect();
-    let drawn = |at: usize| strata.iter().map(|cell| cell.drawn[at]).sum::<u64>();
-    let expected = |at: usize| strata.iter().map(|cell| cell.expected[at]).sum::<f64>();
-    let [a, b, c, d] = [0, 1, 2, 3].map(expected);
-    let ratio = |over: f64, under: f64| (under > 0.0).then(|| over / under);
-    let total = |cell: &Cell| cell.expected.iter().sum::<f64>();
-    let used = || strata.iter().filter(|cell| total(cell) > 0.0);
-    let concordant: f64 = used().map(|cell| cell.expected[0] * cell.expected[3] / total(cell)).sum();
-    let discordant: f64 = used().map(|cell| cell.expected[1] * cell.expected[2] / total(cell)).sum();
-    let channel_rate = |at: usize| {
-        let of = |part: usize| tallies.iter().map(|tally| tally.by_channels[at].expected[part]).sum::<f64>();
-        ratio(of(0), of(0) + of(1))
-    };
-    LandmarkTruth {
-        landmark,
-        carried_over: tallies.iter().map(|tally| tally.carried_over).sum(),
-        censored: tallies.iter().map(|tally| tally.censored).sum(),
-        a: drawn(0),
-        b: drawn(1),
-        c: drawn(2),
-        d: drawn(3),
-        expected_exposed_rate: ratio(a, a + b),
-        expected_unexposed_rate: ratio(c, c + d),
-        expected_crude_odds_ratio: ratio(a * d, b * c),
-        expected_adjusted_odds_ratio: ratio(concordant, discordant),
-        expected_excess_churners: strata.iter().map(|cell| excess(cell)).sum(),
-        expected_single_channel_rate: channel_rate(0),
-        expected_multichannel_rate: channel_rate(1),
-        expected_upgrade_revenue: {
-            let exposed: u64 = tallies.iter().map(|tally| tally.upgrade_revenue.0).sum();
-            ratio(tallies.iter().map(|tally| tally.upgrade_revenue.1).sum(), exposed as f64)
-        },
-        by_segment: by_segment(tallies),
+fn period_truth(period: &str, excess: &Excess) -> PeriodTruth {
+    let segments = SEGMENTS.iter().zip(excess.soon).map(|((name, _), soon)| ((*name).to_owned(), soon));
+    PeriodTruth {
+        period: period.to_owned(),
+        days: excess.days,
+        excess_churners: excess.with_effect - excess.without_effect,
+        excess_churners_within_90_days: excess.soon.iter().sum(),
+        by_segment: segments.collect(),
+        rate_ratio: (excess.without_effect > 0.0).then(|| excess.with_effect / excess.without_effect),
+        left_only_because: excess.left_only_because,
+        stayed_only_because: excess.stayed_only_because,
     }
 }
 
-fn by_segment(tallies: &[&Tally]) -> BTreeMap<String, [u64; 4]> {
-    let cells = |segment: usize| {
-        let strata = tallies.iter().flat_map(|tally| &tally.cells[segment]);
-        strata.fold([0; 4], |sum: [u64; 4], cell| [0, 1, 2, 3].map(|at| sum[at] + cell.drawn[at]))
-    };
-    SEGMENTS.iter().enumerate().map(|(segment, (name, _))| ((*name).to_owned(), cells(segment))).collect()
-}
-
-/// a − n1·c/n0 of a stratum that has unexposed.
-fn excess(cell: &Cell) -> f64 {
-    let [a, b, c, d] = cell.expected;
-    if c + d > 0.0 { a - (a + b) * c / (c + d) } else { 0.0 }
+/// Who left, by month and by quarter, then by segment.
+pub(crate) fn leavers(months: &[Month], tally: &ExcessTally) -> BTreeMap<String, BTreeMap<String, u64>> {
+    let mut leavers: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
+    for (month, left) in months.iter().zip(&tally.leavers) {
+        for period in [month.name(), month.quarter()] {
+            let segments = leavers.entry(period).or_default();
+            for ((segment, _), left) in SEGMENTS.iter().zip(left) {
+                *segments.entry((*segment).to_owned()).or_default() += left;
+            }
+        }
+    }
+    leavers
 }

@@ -7,14 +7,16 @@
 #![allow(missing_docs)]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "tables are what was asked for")]
 
-mod calibration;
 #[path = "../shared/command_line.rs"]
 mod command_line;
 mod company;
-mod daily;
-mod proportion;
-mod table;
 mod truths;
+mod excess;
+mod sheet;
+mod calibration;
+mod proportion;
+mod daily;
+mod table;
 
 use std::process::ExitCode;
 
@@ -37,7 +39,7 @@ fn truths(asked: &CommandLine) -> Result<(), String> {
 }
 
 fn calibration(asked: &CommandLine) -> Result<(), String> {
-    calibration::print(asked.number("--seeds", 100)?, asked.number("--customers", 2_000)?)
+    calibration::print(asked.number("--seeds", 300)?, asked.number("--customers", 8_000)?)
 }
 
 fn daily(asked: &CommandLine) -> Result<(), String> {

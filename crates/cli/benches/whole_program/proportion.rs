@@ -13,9 +13,9 @@ impl Share {
         self.hits += u32::from(hit);
     }
 
-    pub(crate) fn add(&mut self, other: Share) {
-        self.hits += other.hits;
-        self.trials += other.trials;
+    /// The share itself; 0 without a trial.
+    pub(crate) fn of_all(self) -> f64 {
+        f64::from(self.hits) / f64::from(self.trials.max(1))
     }
 
     /// The 95 % interval of Wilson (1927); `None` without a trial.
@@ -38,16 +38,6 @@ impl Share {
                 format!("{share:.1} % ({:.1} to {:.1})", 100.0 * lower, 100.0 * upper)
             }
             None => "none".to_owned(),
-        }
-    }
-
-    /// Whether the interval leaves `expected` outside, and on which side the share lies.
-    pub(crate) fn verdict(self, expected: f64) -> &'static str {
-        match self.interval() {
-            Some((_, upper)) if upper < expected => "too few",
-            Some((lower, _)) if lower > expected => "more",
-            Some(_) => "as it should",
-            None => "",
         }
     }
 }

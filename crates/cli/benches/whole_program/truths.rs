@@ -3,27 +3,28 @@
 use serde_json::Value;
 
 use crate::company::{Company, list, sum, text};
-use crate::table;
+use crate::sheet::{Sheet, optional};
+use crate::{excess, table};
 
 /// Samples a company, runs the pipeline on it and prints planted beside recovered.
 pub(crate) fn print(customers: u64, seed: u64) -> Result<(), String> {
     let company = Company::new(customers, seed, true, None)?;
+    let seconds = company.record["seconds"].as_f64().unwrap_or_default();
+    println!("{customers} customers, seed {seed}; the run took {seconds:.0} s");
+    excess::print(&company)?;
+
     let mut sheet = Sheet::default();
-    odds_ratios(&company, &mut sheet)?;
-    excess_churners(&company, &mut sheet)?;
-    upgrades(&company, &mut sheet)?;
     relationship(&company, &mut sheet)?;
     channels(&company, &mut sheet)?;
     let header = ["planted truth", "planted", "recovered", "95 % interval", "covers"];
-    let seconds = company.record["seconds"].as_f64().unwrap_or_default();
-    let title = format!("{customers} customers, seed {seed} (the run took {seconds:.0} s): with an interval");
-    table::print(&title, &header, &sheet.rows);
+    table::print("What is planted in satisfaction, with an interval", &header, &sheet.rows);
     println!("{} of {} intervals cover what is planted", sheet.covered, sheet.rows.len());
 
     let mut sheet = Sheet::default();
+    excess::traps(&company, &mut sheet)?;
+    upgrades(&company, &mut sheet)?;
     satisfied_everywhere(&company, &mut sheet)?;
     drivers(&company, &mut sheet)?;
-    confounding(&company, &mut sheet)?;
     table::print("What is planted as more or less", &["planted truth", "planted", "recovered", "holds"], &sheet.rows);
 
     let mut sheet = Sheet::default();
@@ -32,100 +33,24 @@ pub(crate) fn print(customers: u64, seed: u64) -> Result<(), String> {
     Ok(())
 }
 
-/// The rows of a table, and how many of them say yes.
-#[derive(Default)]
-struct Sheet {
-    rows: Vec<Vec<String>>,
-    covered: usize,
-}
-
-impl Sheet {
-    fn interval(&mut self, what: String, planted: Option<f64>, row: &Value) {
-        let [recovered, lower, upper] = ["estimate", "lower", "upper"].map(|name| row[name].as_f64());
-        let covers =
-            planted.zip(lower.zip(upper)).map(|(planted, (lower, upper))| lower <= planted && planted <= upper);
-        self.covered += usize::from(covers == Some(true));
-        let number = |value: Option<f64>| value.map_or_else(|| "none".to_owned(), shown);
-        let interval =
-            lower.zip(upper).map_or_else(String::new, |(low, high)| format!("{} to {}", shown(low), shown(high)));
-        let word = match covers {
-            Some(true) => "yes",
-            Some(false) => "NO",
-            None => "no interval",
-        };
-        self.rows.push(vec![what, number(planted), number(recovered), interval, word.to_owned()]);
-    }
-
-    fn holds(&mut self, what: impl Into<String>, planted: impl ToString, recovered: impl ToString, holds: bool) {
-        let word = if holds { "yes" } else { "NO" };
-        self.covered += usize::from(holds);
-        self.rows.push(vec![what.into(), planted.to_string(), recovered.to_string(), word.to_owned()]);
-    }
-}
-
-fn shown(value: f64) -> String {
-    if value.abs() >= 100.0 { format!("{value:.0}") } else { format!("{value:.3}") }
-}
-
-/// What makes each journey a case of its own.
-fn kind(journey: &str) -> &'static str {
-    match journey {
-        "moving_house" => " (rare, strong)",
-        "paying_a_bill" => " (many, no effect)",
-        "plan_upgrade" => " (confounded, no effect)",
-        "contract_renewal" => " (keeps customers)",
-        "finding_help" => " (only multi-channel)",
-        _ => "",
-    }
-}
-
-fn odds_ratios(company: &Company, sheet: &mut Sheet) -> Result<(), String> {
-    let rows = company.query(
-        "SELECT journey, pooled['odds_ratio'] AS estimate, pooled['lower'] AS lower, pooled['upper'] AS upper
-         FROM (SELECT journey, mantel_haenszel(a, b, c, d) AS pooled
-               FROM fct_key_journeys_stratum WHERE a IS NOT NULL GROUP BY journey)",
-    )?;
-    for_each_journey(company, &rows, |name, planted, row| {
-        let what = format!("adjusted odds ratio: {name}{}", kind(name));
-        sheet.interval(what, planted["all_landmarks"]["expected_adjusted_odds_ratio"].as_f64(), row);
-    });
-    Ok(())
-}
-
-fn excess_churners(company: &Company, sheet: &mut Sheet) -> Result<(), String> {
-    let rows = company.query(
-        "SELECT journey, excess['estimate'] AS estimate, excess['lower'] AS lower, excess['upper'] AS upper
-         FROM (SELECT journey, excess_churners(a, b, c, d) AS excess
-               FROM fct_key_journeys_stratum WHERE a IS NOT NULL GROUP BY journey)",
-    )?;
-    for_each_journey(company, &rows, |name, planted, row| {
-        let expected = planted["all_landmarks"]["expected_excess_churners"].as_f64();
-        sheet.interval(format!("excess churners: {name}"), expected, row);
-    });
-    Ok(())
-}
-
-/// What upgrades add to the bills after them, over all landmarks.
+/// What upgrades add to the bills of 90 days: hardly more than the price of so many months, and not much less, since
+/// some give up and some leave.
 fn upgrades(company: &Company, sheet: &mut Sheet) -> Result<(), String> {
     let rows = company.query(
-        "SELECT journey, excess / exposed AS estimate, (excess - 1.959964 * sqrt(variance)) / exposed AS lower,
-             (excess + 1.959964 * sqrt(variance)) / exposed AS upper
+        "SELECT journey, sum(exposed * (exposed_sum / exposed - unexposed_sum / unexposed)) / sum(exposed) AS estimate
          FROM (
-             SELECT journey, sum(exposed) AS exposed, sum(exposed * (m1 - m0)) AS excess,
-                 sum(exposed * (exposed_sum_of_squares / exposed - m1 * m1)
-                     + exposed * exposed * (unexposed_sum_of_squares / unexposed - m0 * m0) / unexposed) AS variance
-             FROM (
-                 SELECT journey, CAST(exposed AS DOUBLE) AS exposed, CAST(unexposed AS DOUBLE) AS unexposed,
-                     exposed_sum_of_squares, unexposed_sum_of_squares, exposed_sum / exposed AS m1,
-                     unexposed_sum / unexposed AS m0
-                 FROM fct_key_journeys_outcome_stratum
-                 WHERE outcome = 'revenue' AND exposed_sum IS NOT NULL AND exposed > 0 AND unexposed > 0
-             ) GROUP BY journey
-         ) WHERE journey = 'plan_upgrade'",
+             SELECT journey, CAST(exposed AS DOUBLE) AS exposed, CAST(unexposed AS DOUBLE) AS unexposed,
+                 exposed_sum, unexposed_sum
+             FROM fct_key_journeys_outcome_stratum
+             WHERE outcome = 'revenue' AND exposed_sum IS NOT NULL AND exposed > 0 AND unexposed > 0
+         ) WHERE journey = 'plan_upgrade' GROUP BY journey",
     )?;
-    for_each_journey(company, &rows, |name, planted, row| {
-        let expected = planted["all_landmarks"]["expected_upgrade_revenue"].as_f64();
-        sheet.interval(format!("revenue a customer after the journey: {name}"), expected, row);
+    let most = company.truth["upgrade_price"].as_f64().unwrap_or_default() * 90.0 / (365.25 / 12.0);
+    for_each_journey(company, &rows, |name, _, row| {
+        let found = row["estimate"].as_f64();
+        let holds = found.is_some_and(|found| (0.6 * most..1.1 * most).contains(&found));
+        let planted = format!("at most about {most:.1}");
+        sheet.holds(format!("revenue a customer in 90 days after: {name}"), planted, optional(found), holds);
     });
     Ok(())
 }
@@ -242,28 +167,7 @@ fn drivers(company: &Company, sheet: &mut Sheet) -> Result<(), String> {
     Ok(())
 }
 
-/// One journey's crude odds ratio is pure confounding by segment, and said to be so.
-fn confounding(company: &Company, sheet: &mut Sheet) -> Result<(), String> {
-    let rows = company.query(
-        "SELECT journey, count(*) AS landmarks, count(*) FILTER (WHERE flags LIKE '%confounded%') AS flagged,
-             odds_ratio(sum(a), sum(b), sum(c), sum(d))['estimate'] AS crude
-         FROM fct_key_journeys WHERE segment = 'all' AND status <> 'not_matured' AND journey = 'plan_upgrade'
-         GROUP BY journey",
-    )?;
-    for_each_journey(company, &rows, |name, planted, row| {
-        let all = &planted["all_landmarks"];
-        let (crude, found) = (all["expected_crude_odds_ratio"].as_f64(), row["crude"].as_f64());
-        let apart = crude.zip(found).is_some_and(|(crude, found)| crude > 1.2 && found > 1.2);
-        let number = |value: Option<f64>| value.map_or_else(|| "none".to_owned(), shown);
-        sheet.holds(format!("crude odds ratio, all of it confounding: {name}"), number(crude), number(found), apart);
-        let (landmarks, flagged) = (row["landmarks"].as_u64().unwrap_or(0), row["flagged"].as_u64().unwrap_or(0));
-        let found = format!("at {flagged} of {landmarks} landmarks");
-        sheet.holds(format!("flagged as confounded: {name}"), "yes", found, 2 * flagged > landmarks);
-    });
-    Ok(())
-}
-
-/// Rows that were broken, copied or late, web events, touchpoints, instances, and the cells of every segment.
+/// Rows that were broken, copied or late, web events, touchpoints, instances, and who left.
 fn counts(company: &Company, sheet: &mut Sheet) -> Result<(), String> {
     let mut totals = [
         ("rows read", 0, 0),
@@ -311,32 +215,33 @@ fn counts(company: &Company, sheet: &mut Sheet) -> Result<(), String> {
         let (planted, found) = (&planted["instances"], &row["instances"]);
         sheet.holds(format!("instances: {name}"), planted, found, planted == found);
     });
-    cells(company, sheet)
+    let notices = company.query(
+        "SELECT count(*) AS spells
+         FROM (SELECT DISTINCT customer_id, joined_at FROM dim_customer WHERE left_by = 'notice')",
+    )?;
+    let (planted, found) = (&company.truth["notices"], &notices[0]["spells"]);
+    sheet.holds("spells with a notice", planted, found, planted == found);
+    leavers(company, sheet)
 }
 
-/// Exposed and unexposed who churned and stayed, by landmark, journey and the segment known then.
-fn cells(company: &Company, sheet: &mut Sheet) -> Result<(), String> {
+/// Who left, by quarter and the segment of that day; on a journey for which everybody is eligible.
+fn leavers(company: &Company, sheet: &mut Sheet) -> Result<(), String> {
     let rows = company.query(
-        "SELECT CAST(CAST(landmark AS DATE) AS VARCHAR) AS landmark, journey, segment, a, b, c, d
-         FROM fct_key_journeys WHERE a IS NOT NULL AND segment <> 'all'",
+        "SELECT period, segment, leavers FROM fct_key_journeys
+         WHERE period_kind = 'quarter' AND journey = 'moving_house' AND status NOT IN ('running', 'partial')",
     )?;
-    let (mut cells, mut equal) = (0, 0);
-    for journey in list(&company.truth["journeys"]) {
-        for planted in list(&journey["landmarks"]) {
-            for (segment, counts) in planted["by_segment"].as_object().into_iter().flatten() {
-                let row = rows.iter().find(|row| {
-                    row["segment"] == segment.as_str()
-                        && row["journey"] == journey["journey"]
-                        && row["landmark"] == planted["landmark"]
-                });
-                let found = row.map_or([0; 4], |row| ["a", "b", "c", "d"].map(|name| row[name].as_u64().unwrap_or(0)));
-                cells += 4;
-                let same = list(counts).iter().zip(found).filter(|(planted, found)| planted.as_u64() == Some(*found));
-                equal += same.count();
-            }
-        }
+    for row in rows.iter().filter(|row| row["segment"] == "all") {
+        let period = text(&row["period"]);
+        let planted = &company.truth["leavers"][period];
+        let found = |segment: &str| {
+            let row = rows.iter().find(|row| row["period"] == period && row["segment"] == segment);
+            row.and_then(|row| row["leavers"].as_u64()).unwrap_or(0)
+        };
+        let of_segments = planted.as_object().into_iter().flatten();
+        let equal = of_segments.clone().filter(|(segment, left)| left.as_u64() == Some(found(segment))).count();
+        let holds = equal == of_segments.count() && sum(planted) == found("all");
+        sheet.holds(format!("who left in {period}, each segment equal"), sum(planted), found("all"), holds);
     }
-    sheet.holds("cells of journey, landmark and segment", cells, format!("{equal} equal"), cells == equal);
     Ok(())
 }
 

@@ -12,6 +12,8 @@ use crate::calendar::{DAY, Time};
 pub(crate) struct Customer {
     pub(crate) customer: Option<u64>,
     pub(crate) joined_at: Time,
+    /// When the customer gave notice; the membership goes on until `churned_at`.
+    pub(crate) notice_at: Option<Time>,
     pub(crate) churned_at: Option<Time>,
     pub(crate) churn_reason: Option<&'static str>,
     pub(crate) lost_at: Option<Time>,
@@ -52,6 +54,7 @@ impl RawRow for Customer {
         batch([
             ("customer_id", ids('C', rows.iter().map(|row| row.customer))),
             ("joined_at", times(rows.iter().map(|row| row.joined_at))),
+            ("notice_at", times_or_null(rows.iter().map(|row| row.notice_at))),
             ("churned_at", times_or_null(rows.iter().map(|row| row.churned_at))),
             ("churn_reason", text_or_null(rows.iter().map(|row| row.churn_reason))),
             ("lost_at", times_or_null(rows.iter().map(|row| row.lost_at))),

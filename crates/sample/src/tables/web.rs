@@ -5,10 +5,12 @@ use arrow::record_batch::RecordBatch;
 
 use super::columns::{batch, ids, numbers, text, text_or_null, times, visitors};
 use super::raw_row::{Defect, IN_1970, IN_2199, Ids, RawRow};
-use crate::calendar::Time;
+use crate::calendar::{DAY, Time};
 
 /// The action that ties a visitor to a customer.
 pub(crate) const LOGIN: &str = "login";
+/// So far back a login claims its visitor's events.
+pub(crate) const LOOKBACK: Time = 30 * DAY;
 
 /// One action of a visitor.
 #[derive(Debug, Clone)]
