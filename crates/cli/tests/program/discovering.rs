@@ -245,12 +245,20 @@ sources:
   contacts:
     path: data/lake/contacts.csv
     format: csv
-    columns: { contact_id: string, at: timestamp }
+    columns:
+      contact_id: string
+      customer_id: string
+      at: timestamp
+      channel: string
+      department: string
+      event: string
+      topic: string
+      score: int64
     time_column: at
   customers:
     path: data/lake/customers.csv
     format: csv
-    columns: { joined_at: timestamp, churned_at: timestamp }
+    columns: { customer_id: string, joined_at: timestamp, churned_at: timestamp, segment: string }
     time_column: joined_at
 models:
   touchpoints: { sql: sql/touchpoints.sql, grain: [touchpoint_id] }
