@@ -1,19 +1,19 @@
--- One row: a spell of a household as a customer. From: baskets, demographics. Key: customer_id, joined_at.
+-- One row: a spell of a household as a customer from valid_from on, the day since which its attributes hold. From:
+-- baskets, demographics. Key: customer_id, joined_at, valid_from.
 --
--- Lapse. Nobody tells a grocer that he leaves. A household has churned at the instant it has bought nothing for $lapse:
--- churned_at = last basket + $lapse, whether or not it comes back; a basket at or after that opens a new spell. So the
--- past alone says, at every instant, who has lapsed, and the pipeline's reporting delay is 0.
--- But whoever has stopped buying still counts as a customer for $lapse. At a landmark such households cannot have
--- started a journey lately and are about to lapse: every journey made of baskets would look as if it kept customers
--- (with churn_gap 0, trying another store had odds of lapse of 0.06 in March). Hence the pipeline's churn_gap is
--- $lapse: it compares households that bought at least once more from the landmark on, by whether they bought for the
--- last time in the churn_horizon after it. That is known $lapse after the horizon, which is when a landmark matures.
--- A spell whose $lapse is not over at $as_of has not churned.
+-- Nobody tells a grocer that he leaves; silence does. A household that buys nothing for $lapse left with its last
+-- basket, whether or not it comes back; a basket at or after that opens a new spell. So churned_at is the last
+-- basket, and it is learnt $lapse later, which is the pipeline's churn_reporting_delay: the days that count are
+-- those on which it is known by now of every household whether it bought again. Were churned_at the end of the
+-- silence, every journey made of baskets would look as if it kept customers, for whoever has just bought is not
+-- about to be silent long enough. A spell whose $lapse is not over at $as_of has not churned. A household seen once
+-- only, or on one day only, has no day at risk.
 --
 -- The data begin in the middle of most households' custom, so joined_at is then the first basket seen, and tenure is
--- time in sight. 'segment' is shopping days in the spell's first 28 days, 'new' until they are over; journeys hold it
--- against landmarks after them (their `eligible`). It is there to compare like with like: who shops rarely both lapses
--- more and is on fewer journeys. Demographics are known for 801 households; the source does not date them.
+-- time in sight. 'segment' is shopping days in the spell's first 28 days. It is known when they are over and holds
+-- from then on; until then it is 'new', since who leaves within them would otherwise be told by it. It is there to
+-- compare like with like: who shops rarely both lapses more and is on fewer journeys. Demographics are known for 801
+-- households; the source does not date them.
 WITH spell AS (
     SELECT
         customer_id,
@@ -34,23 +34,42 @@ first_weeks AS (
     INNER JOIN spell ON spell.customer_id = baskets.customer_id AND spell.spell = baskets.spell
     WHERE baskets.occurred_at < spell.joined_at + INTERVAL '28 days'
     GROUP BY baskets.customer_id, baskets.spell
+),
+
+version AS (
+    SELECT
+        customer_id,
+        spell,
+        joined_at AS valid_from,
+        'new' AS segment
+    FROM spell
+
+    UNION ALL
+
+    SELECT
+        spell.customer_id,
+        spell.spell,
+        spell.joined_at + INTERVAL '28 days' AS valid_from,
+        CASE
+            WHEN first_weeks.shopping_days >= 8 THEN 'twice_a_week'
+            WHEN first_weeks.shopping_days >= 4 THEN 'weekly'
+            WHEN first_weeks.shopping_days >= 2 THEN 'occasional'
+            ELSE 'once'
+        END AS segment
+    FROM spell
+    INNER JOIN first_weeks ON first_weeks.customer_id = spell.customer_id AND first_weeks.spell = spell.spell
+    WHERE spell.joined_at + INTERVAL '28 days' <= $as_of
 )
 
 SELECT
     spell.customer_id,
     spell.joined_at,
-    CASE WHEN spell.last_basket_at + $lapse < $as_of THEN spell.last_basket_at + $lapse END AS churned_at,
-    -- Nobody is lost from sight but by lapse.
+    -- Nobody gives notice, and nobody is lost from sight but by silence.
+    arrow_cast(NULL, 'Timestamp(Microsecond, Some("UTC"))') AS notice_at,
+    CASE WHEN spell.last_basket_at + $lapse < $as_of THEN spell.last_basket_at END AS churned_at,
     arrow_cast(NULL, 'Timestamp(Microsecond, Some("UTC"))') AS lost_at,
-    -- The source dates no attribute: one row a spell.
-    spell.joined_at AS valid_from,
-    CASE
-        WHEN spell.joined_at + INTERVAL '28 days' > $as_of THEN 'new'
-        WHEN first_weeks.shopping_days >= 8 THEN 'twice_a_week'
-        WHEN first_weeks.shopping_days >= 4 THEN 'weekly'
-        WHEN first_weeks.shopping_days >= 2 THEN 'occasional'
-        ELSE 'once'
-    END AS segment,
+    version.valid_from,
+    version.segment,
     -- mart_analyst asks for a region; a household is tied to none.
     CAST(NULL AS VARCHAR) AS region,
     spell.known_since,
@@ -59,5 +78,5 @@ SELECT
     demographics.household_size,
     demographics.kids_count
 FROM spell
-INNER JOIN first_weeks ON first_weeks.customer_id = spell.customer_id AND first_weeks.spell = spell.spell
+INNER JOIN version ON version.customer_id = spell.customer_id AND version.spell = spell.spell
 LEFT JOIN demographics ON CAST(demographics.household_id AS VARCHAR) = spell.customer_id

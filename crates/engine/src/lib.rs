@@ -53,7 +53,7 @@ mod session;
 mod failure;
 
 pub use discover::{
-    ChurnLink, Coverage, Discovery, EverydayTopics, FoundJourney, FoundVariant, LandmarkDays, Likeness, SearchOptions,
+    ChurnLink, Coverage, Discovery, EverydayTopics, FoundJourney, FoundVariant, JudgedPeriod, Likeness, SearchOptions,
     discover,
 };
 pub use failure::{Cause, EngineError, FailureKind};

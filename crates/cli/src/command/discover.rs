@@ -67,54 +67,61 @@ fn head(discovery: &Discovery) -> String {
         true => "of all customers".to_owned(),
         false => format!("of {} customers", count(discovery.searched_customers as u64)),
     };
-    let landmark = match &discovery.landmark {
-        Some(days) => format!(
-            "Churn at landmark {}: exposed are those with a start from {} on, churned those who left until {}.",
-            days.landmark, days.exposure_from, days.outcome_until
-        ),
-        None => "Nothing on churn: no landmark has matured.".to_owned(),
-    };
     let text = format!(
-        "Candidate journeys from {} touchpoints as of {}; patterns from the sequences {searched}. {landmark}",
+        "Candidate journeys from {} touchpoints as of {}; patterns from the sequences {searched}. {}",
         count(discovery.touchpoints),
         &discovery.as_of[..10.min(discovery.as_of.len())],
+        judged(discovery)
     );
     wrapped(&text, "", text_width())
+}
+
+/// Which days are looked at.
+fn judged(discovery: &Discovery) -> String {
+    let Some(period) = &discovery.period else {
+        return "Nothing on who left: no day can be judged yet.".to_owned();
+    };
+    let days = format!("Who left is read from the days {} to {}", period.first_day, period.last_day);
+    match period.status.as_str() {
+        "running" => format!("{days}, {} so far: nothing is ranked before it is over.", period.period),
+        "partial" => format!("{days}, a part of {}: nothing is ranked on a part of a quarter.", period.period),
+        _ => format!("{days}, {}.", period.period),
+    }
 }
 
 fn ranking(candidates: &[FoundJourney]) -> String {
     let mut table = framed();
     table.set_header([
         "#",
+        "tier",
         "candidate",
         "episodes",
         "customers",
         "done",
         "median",
-        "exposed",
-        "left/others",
-        "odds ratio",
-        "excess",
-        "q",
+        "on it",
+        "left / like",
+        "times as often",
+        "more left",
     ]);
     for (index, journey) in candidates.iter().enumerate() {
         let churn = journey.churn.as_ref();
-        let kept = churn.filter(|link| link.reason.is_none());
+        let kept = churn.filter(|link| link.status != "insufficient");
         table.add_row([
             (index + 1).to_string(),
+            kept.and_then(|link| link.tier.clone()).unwrap_or_else(none),
             journey.name.clone(),
             count(journey.episodes),
             count(journey.customers),
             percent(journey.completed_share, 0),
             journey.median_duration_s.map_or_else(none, duration),
-            churn.map_or_else(none, |link| whole(link.exposed)),
+            churn.map_or_else(none, |link| whole(link.exposed_customers)),
             kept.map_or_else(none, rates),
-            kept.and_then(|link| link.adjusted_odds_ratio).map_or_else(none, |odds| interval(odds, 2)),
+            kept.and_then(|link| link.adjusted_rate_ratio).map_or_else(none, |ratio| interval(ratio, 2)),
             kept.and_then(|link| link.excess_churners).map_or_else(none, |excess| interval(excess, 0)),
-            kept.and_then(|link| link.q_value).map_or_else(none, q_value),
         ]);
     }
-    right_align(&mut table, 2..8);
+    right_align(&mut table, 3..9);
     for column in table.column_iter_mut() {
         column.set_padding((0, 1));
     }
@@ -122,24 +129,41 @@ fn ranking(candidates: &[FoundJourney]) -> String {
 }
 
 fn rates(link: &ChurnLink) -> String {
-    match (link.exposed_churn_rate, link.unexposed_churn_rate) {
-        (Some(exposed), Some(unexposed)) => format!("{:.1} / {:.1} %", exposed * 100.0, unexposed * 100.0),
+    match (link.exposed_churn_rate, link.like_churn_rate) {
+        (Some(exposed), Some(like)) => format!("{} / {}", of_hundred(exposed.value), of_hundred(like.value)),
         _ => none(),
     }
 }
 
+fn of_hundred(rate: f64) -> String {
+    format!("{:.1}", rate * 100.0)
+}
+
 fn legend(discovery: &Discovery) -> Vec<String> {
-    vec![
+    let mut lines = vec![
+        "done: completed, of the episodes that are over · on it: customers on a day with a touchpoint of it in the \
+         days before (`exposure_horizon`)"
+            .to_owned(),
         format!(
-            "done: completed, of the episodes that are over · left/others: share of the exposed and of the unexposed who left · odds ratio: adjusted by segment × tenure, with {:.0} % interval · \
-             excess: churners beyond the unexposed of the same stratum, if causal; its lower limit is the rank · q: \
-             Benjamini-Hochberg over the candidates",
+            "left / like: of 100 customers on it, how many left within 90 days, and how many of like customers who \
+             were not: same segment, as long a customer, in the same month · times as often: the two compared, with \
+             {:.0} % interval",
             discovery.confidence * 100.0
         ),
-        "Nobody has judged who could have been on a candidate (`eligible`), so everybody active at the landmark is \
-         compared."
+        "more left: in the quarter, than of like customers, if the journey is the cause; negative: fewer".to_owned(),
+        "harmful: more left, also beside all other candidates · protective: fewer left · unclear: no difference was \
+         seen, which is not to say that there is none"
             .to_owned(),
-    ]
+    ];
+    let unjudged = discovery.candidates.iter().any(|journey| journey.eligible_as.is_none());
+    if unjudged && !discovery.candidates.is_empty() {
+        lines.push(
+            "Nobody has judged who could have been on a candidate (`eligible`) where no definition of today says it, \
+             so everybody is compared."
+                .to_owned(),
+        );
+    }
+    lines
 }
 
 /// What a candidate is, in a few lines.
@@ -147,10 +171,13 @@ fn portrait(number: usize, journey: &FoundJourney) -> String {
     let width = text_width();
     let first = format!("{number:>2}  ");
     let mut text = format!("{}: {}", journey.name, like(journey));
-    if let Some(reason) = journey.churn.as_ref().and_then(|link| link.reason.as_ref()) {
-        text.push_str(&format!("; churn withheld, {reason}"));
+    if let Some(definition) = &journey.eligible_as {
+        text.push_str(&format!("; compared are those who could have been on {definition}"));
     }
     let mut lines = vec![wrapped(&text, &first, width)];
+    if let Some(link) = &journey.churn {
+        lines.push(wrapped(&leaving(link), "    ", width));
+    }
     let abandons = match journey.abandon_events.as_slice() {
         [] => String::new(),
         events => format!(", or gives up with {}", events.join(" or ")),
@@ -185,6 +212,42 @@ fn portrait(number: usize, journey: &FoundJourney) -> String {
     lines.join("\n")
 }
 
+/// Who left, in a planner's words.
+fn leaving(link: &ChurnLink) -> String {
+    let (Some(exposed), Some(like), Some(excess)) =
+        (link.exposed_churn_rate, link.like_churn_rate, link.excess_churners)
+    else {
+        let reason = link.reason.as_deref().unwrap_or("nothing to compare");
+        return format!("who left is not told: {reason}");
+    };
+    if let ("insufficient", Some(reason)) = (link.status.as_str(), &link.reason) {
+        return format!("who left is not told: {reason}");
+    }
+    let tier = match (&link.tier, &link.reason) {
+        (Some(tier), _) => tier.clone(),
+        (None, Some(reason)) => format!("not ranked, {reason}"),
+        (None, None) => "not ranked".to_owned(),
+    };
+    let more = if excess.value < 0.0 { "fewer" } else { "more" };
+    // The limits of what is fewer change places with their sign.
+    let (lower, upper) = match excess.value < 0.0 {
+        true => (excess.upper.map(|limit| -limit), excess.lower.map(|limit| -limit)),
+        false => (excess.lower, excess.upper),
+    };
+    let shown = Estimate { value: excess.value.abs(), lower, upper };
+    let mut text = format!(
+        "{tier}: of 100 customers on it {} left within 90 days, of like customers who were not {}: {} {more}, if the \
+         journey is the cause",
+        of_hundred(exposed.value),
+        of_hundred(like.value),
+        interval(shown, 0)
+    );
+    if let (Some("unclear"), Some(detectable)) = (link.tier.as_deref(), link.smallest_detectable_excess) {
+        text.push_str(&format!("; the least that would mostly be seen is {detectable:.0}"));
+    }
+    text
+}
+
 fn like(journey: &FoundJourney) -> String {
     match &journey.like {
         Some(like) => format!(
@@ -207,23 +270,25 @@ fn coverage(discovery: &Discovery) -> String {
         let share = side.touchpoints as f64 / discovery.touchpoints.max(1) as f64;
         format!("{} of {} ({})", count(side.touchpoints), count(discovery.touchpoints), percent(Some(share), 0))
     }));
-    if discovery.landmark.is_some() {
-        table.add_row(row("churners who had started one", &|side| side.any.as_ref().map_or_else(none, started)));
-        table.add_row(row("journeys linked to more churn", &|side| side.linked.len().to_string()));
-        table.add_row(row("churners who had started one of them", &|side| {
-            side.linked_together.as_ref().map_or_else(none, started)
+    if discovery.period.is_some() {
+        table.add_row(row("left while on one", &|side| side.any.as_ref().map_or_else(none, left_on_one)));
+        table.add_row(row("harmful journeys", &|side| side.harmful.len().to_string()));
+        table.add_row(row("left while on a harmful one", &|side| {
+            side.harmful_together.as_ref().map_or_else(none, left_on_one)
         }));
-        table.add_row(row("excess churners of those together", &|side| {
-            let excess = side.linked_together.as_ref().and_then(|link| link.excess_churners);
+        table.add_row(row("excess of the harmful ones together", &|side| {
+            let excess = side.harmful_together.as_ref().and_then(|link| link.excess_churners);
             excess.map_or_else(none, |excess| interval(excess, 0))
         }));
     }
     format!("\n{}\ntouchpoints in both: {}", fitted(table), count(discovery.touchpoints_in_both))
 }
 
-fn started(link: &ChurnLink) -> String {
-    let share = link.exposed_churners as f64 / link.churners.max(1) as f64;
-    format!("{} of {} ({})", whole(link.exposed_churners), whole(link.churners), percent(Some(share), 0))
+/// Of all who left while they could have been on one.
+fn left_on_one(link: &ChurnLink) -> String {
+    let on_one = link.exposed_leavers + link.left_out_leavers;
+    let share = on_one as f64 / link.leavers.max(1) as f64;
+    format!("{} of {} ({})", whole(on_one), whole(link.leavers), percent(Some(share), 0))
 }
 
 fn no_journeys(discovery: &Discovery) -> Vec<String> {
@@ -271,10 +336,6 @@ fn interval(estimate: Estimate, decimals: usize) -> String {
         }
         _ => written(estimate.value),
     }
-}
-
-fn q_value(q: f64) -> String {
-    if q < 0.0005 { "<0.001".to_owned() } else { format!("{q:.3}") }
 }
 
 /// `40 min`, `5.2 h`, `12.3 d`.

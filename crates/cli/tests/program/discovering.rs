@@ -35,6 +35,26 @@ fn forget_definitions(workspace: &Workspace) {
     workspace.put("pipelines/journeys/none.yaml", "none:\n  starts: event = 'nothing of the kind'\n");
 }
 
+/// The workspace that `init` makes: three hundred customers, three journeys, one row a customer.
+fn small_company() -> Workspace {
+    let workspace = Workspace::empty();
+    workspace.run("init .").ends_with(0);
+    workspace
+}
+
+/// Of the small company, whose data end in June 2026.
+const FEW: &str = " --minimum-episodes 10";
+
+/// The candidate that ends with an event.
+fn ending_with<'a>(discovery: &'a Value, event: &str) -> &'a Value {
+    let found = list(discovery, "candidates").iter().find(|journey| journey["end_event"] == event);
+    found.unwrap_or_else(|| panic!("no candidate ends with {event}: {discovery}"))
+}
+
+fn number(value: &Value, name: &str) -> f64 {
+    value[name].as_f64().unwrap_or_else(|| panic!("no number `{name}` in {value}"))
+}
+
 fn discovered(workspace: &Workspace, arguments: &str) -> Value {
     let outcome = workspace.run(&format!("{DISCOVER} --format json{arguments}")).ends_with(0);
     serde_json::from_str(&outcome.stdout).expect("one JSON object")
@@ -110,6 +130,140 @@ fn each_candidate_is_told_which_definition_of_today_it_is_like() {
     assert_eq!(part["touchpoints"], discovery["touchpoints"], "figures are those of all customers");
 }
 
+/// A spell whose attributes changed is one spell: its days and its leaving count once.
+#[test]
+fn spells_are_counted_and_not_the_versions_of_their_attributes() {
+    let workspace = small_company();
+    let before = discovered(&workspace, FEW);
+    let fault = &ending_with(&before, "fault_repaired")["churn"];
+    assert!(number(fault, "exposed_customers") >= 20.0 && number(fault, "exposed_leavers") >= 5.0, "{fault}");
+
+    workspace.edit("sql/customers.sql", "    joined_at AS valid_from,", "    joined_at + age AS valid_from,");
+    let versions = "FROM register\nCROSS JOIN (VALUES (INTERVAL '0 days'), (INTERVAL '100 days')) AS version (age)";
+    workspace.edit("sql/customers.sql", "FROM register\n", &format!("{versions}\n"));
+    let after = discovered(&workspace, FEW);
+    assert_eq!(list(&after, "candidates").len(), list(&before, "candidates").len());
+    for journey in list(&before, "candidates") {
+        let again = list(&after, "candidates").iter().find(|other| other["name"] == journey["name"]);
+        assert_eq!(again.map(|again| &again["churn"]), Some(&journey["churn"]));
+    }
+    assert_eq!(after["by_definitions"]["any"], before["by_definitions"]["any"]);
+}
+
+/// Who joined half a year ago cannot be on `connecting` any more, so their days are not compared with.
+#[test]
+fn a_candidate_takes_who_could_have_been_on_it_from_the_definition_it_resembles() {
+    let workspace = small_company();
+    let limited = discovered(&workspace, FEW);
+    let connecting = ending_with(&limited, "line_working");
+    assert_eq!(connecting["eligible_as"], "connecting");
+    let yaml = connecting["yaml"].as_str().expect("a definition");
+    assert!(yaml.contains("\n  eligible_until: joined_at + INTERVAL '180 days'\n"), "{yaml}");
+    let fault = ending_with(&limited, "fault_repaired");
+    assert_eq!(fault["eligible_as"], Value::Null);
+
+    let until =
+        "  eligible_until: joined_at + INTERVAL '180 days'   # on which days a customer could have been on it at all";
+    workspace.edit("pipelines/journeys/connecting.yaml", until, "");
+    let everybody = discovered(&workspace, FEW);
+    let without = ending_with(&everybody, "line_working");
+    assert_eq!(without["eligible_as"], Value::Null);
+    let days =
+        |journey: &Value| number(&journey["churn"], "unexposed_days") + number(&journey["churn"], "exposed_days");
+    assert!(days(without) > 1.5 * days(connecting), "{without}\n{connecting}");
+    assert_eq!(ending_with(&everybody, "fault_repaired")["churn"]["exposed_days"], fault["churn"]["exposed_days"]);
+}
+
+/// Of a pasted candidate the tables tell the same as discover did: same days, same leavers, same tier.
+#[test]
+fn what_is_told_of_a_candidate_is_what_a_run_tells_of_it_as_a_definition() {
+    let workspace = small_company();
+    let discovery = discovered(&workspace, FEW);
+    assert_eq!(discovery["period"]["period"], "2026-Q2");
+    assert_eq!(discovery["period"]["status"], "whole");
+    let yaml = workspace.run(&format!("{DISCOVER} --yaml{FEW}")).ends_with(0);
+    workspace.remove("pipelines/journeys");
+    workspace.put("pipelines/journeys/found.yaml", &yaml.stdout);
+    workspace.run("run --as-of 2026-10-01").ends_with(0);
+
+    let figures = [
+        "exposed_customers",
+        "exposed_days",
+        "unexposed_days",
+        "exposed_leavers",
+        "unexposed_leavers",
+        "leavers",
+        "left_out_days",
+    ];
+    let estimates =
+        ["exposed_churn_rate", "like_churn_rate", "adjusted_rate_ratio", "mutual_rate_ratio", "excess_churners"];
+    let columns: Vec<String> = figures
+        .iter()
+        .map(|name| (*name).to_owned())
+        .chain(estimates.iter().flat_map(|name| [(*name).to_owned(), format!("{name}_lower"), format!("{name}_upper")]))
+        .chain(["p_value".to_owned(), "q_value".to_owned()])
+        .collect();
+    let told = workspace.query(&format!(
+        "SELECT journey, tier, {} FROM fct_key_journeys WHERE period = '2026-Q2' AND segment = 'all' ORDER BY rank",
+        columns.join(", ")
+    ));
+    let told = told.ends_with(0);
+    let rows: Vec<Vec<&str>> = told.stdout.lines().skip(1).map(|line| line.split(',').collect()).collect();
+    assert_eq!(rows.len(), list(&discovery, "candidates").len(), "{told}");
+    assert!(rows.iter().any(|row| row[1] == "harmful"), "{told}");
+    for (row, journey) in rows.iter().zip(list(&discovery, "candidates")) {
+        let churn = &journey["churn"];
+        assert_eq!((row[0], Some(row[1])), (journey["name"].as_str().expect("a name"), churn["tier"].as_str()));
+        for (column, text) in columns.iter().zip(&row[2..]) {
+            let found = match column.strip_suffix("_lower").or_else(|| column.strip_suffix("_upper")) {
+                Some(name) => &churn[name][&column[name.len() + 1..]],
+                None if estimates.contains(&column.as_str()) => &churn[column]["value"],
+                None => &churn[column],
+            };
+            let (found, table) = (found.as_f64(), text.parse::<f64>().ok());
+            let agree = match (found, table) {
+                (Some(found), Some(table)) => (found - table).abs() <= 1e-9 * table.abs().max(1.0),
+                (found, table) => found == table,
+            };
+            assert!(agree, "{column} of {}: {found:?}, in the table {table:?}", row[0]);
+        }
+    }
+}
+
+/// A company that tells neither notice nor loss, and since when no attribute holds.
+#[test]
+fn customers_need_no_more_than_when_they_joined_and_left() {
+    let workspace = small_company();
+    let whole = discovered(&workspace, FEW);
+    workspace.put(
+        "pipelines/plain.yaml",
+        "name: plain
+start: 2025-10-01
+warehouse: data/warehouse
+variables: { minimum_exposed: 30, minimum_churners: 5, minimum_compared: 5 }
+sources:
+  contacts:
+    path: data/lake/contacts.csv
+    format: csv
+    columns: { contact_id: string, at: timestamp }
+    time_column: at
+  customers:
+    path: data/lake/customers.csv
+    format: csv
+    columns: { joined_at: timestamp, churned_at: timestamp }
+    time_column: joined_at
+models:
+  touchpoints: { sql: sql/touchpoints.sql, grain: [touchpoint_id] }
+",
+    );
+    let plain = workspace.run(&format!("--pipeline plain discover --as-of 2026-07-01 --format json{FEW}")).ends_with(0);
+    let plain: Value = serde_json::from_str(&plain.stdout).expect("one JSON object");
+    let (told, alone) = (ending_with(&whole, "fault_repaired"), ending_with(&plain, "fault_repaired"));
+    for figure in ["exposed_customers", "exposed_days", "exposed_leavers", "leavers", "excess_churners"] {
+        assert_eq!(alone["churn"][figure], told["churn"][figure], "{figure}");
+    }
+}
+
 #[test]
 fn what_discover_cannot_do_is_refused() {
     let workspace = Workspace::tiny();
@@ -126,4 +280,14 @@ fn what_discover_cannot_do_is_refused() {
     error: `touchpoints` has no column `order`
       = help: `throughline show touchpoints --limit 0` lists its columns
     ");
+    let workspace = small_company();
+    workspace.edit("pipelines/key_journeys.yaml", "  exposure_horizon: 90 days ", "  exposure_horizon: 0 days  ");
+    insta::assert_snapshot!(workspace.run("discover"), @"");
+    workspace.edit("pipelines/key_journeys.yaml", "  exposure_horizon: 0 days  ", "  exposure_horizon: 90 days ");
+    workspace.edit(
+        "pipelines/journeys/fault.yaml",
+        "  idle: 21 days",
+        "  idle: 21 days\n  eligible: churned_at IS NULL",
+    );
+    insta::assert_snapshot!(workspace.run("discover"), @"");
 }

@@ -1,142 +1,165 @@
--- One row: the link to churn of a scope, a definition or several taken together, at one landmark (SEMANTICS 5).
--- From: customers, discovered_exposure (customer, definition, whether an instance started in the window or only members
--- lie in it), discovered_scope (scope, kind, definition). Key: scope.
--- Everybody active at the landmark could have been on each: definitions that nobody has judged have no `eligible`.
-WITH spell AS (
+-- One row: the link to leaving of a scope, a journey or several taken as one, by the person-time of a period
+-- (SEMANTICS 5). From: joint_cell (journey_joint_risk of the period), exposed_customer (scope, exposed_customers),
+-- discovered_scope (scope, journey, is_single). Key: scope.
+-- On a scope is who is on one of its journeys; eligible for it is who is eligible for one of them.
+WITH scope AS (
     SELECT
-        CAST(customer_id AS VARCHAR) AS customer_id,
-        coalesce(CAST(segment AS VARCHAR), 'unknown') AS segment,
-        CASE
-            WHEN joined_at > $landmark - INTERVAL '30 days' THEN '[0, 30)'
-            WHEN joined_at > $landmark - INTERVAL '90 days' THEN '[30, 90)'
-            WHEN joined_at > $landmark - INTERVAL '365 days' THEN '[90, 365)'
-            WHEN joined_at > $landmark - INTERVAL '1095 days' THEN '[365, 1095)'
-            ELSE '[1095, inf)'
-        END AS tenure_band,
-        coalesce(churned_at < $outcome_until, FALSE) AS churned,
-        coalesce(lost_at < $outcome_until, FALSE) AND NOT coalesce(churned_at < $outcome_until, FALSE) AS censored
-    FROM customers
-    WHERE joined_at < $landmark
-        AND (churned_at IS NULL OR churned_at >= $outcome_from)
-        AND (lost_at IS NULL OR lost_at >= $outcome_from)
+        scope,
+        is_single,
+        array_agg(journey) AS journeys
+    FROM discovered_scope
+    GROUP BY scope, is_single
+),
+
+state AS (
+    SELECT
+        scope.scope,
+        scope.is_single,
+        joint_cell.segment,
+        joint_cell.tenure_band,
+        joint_cell.month,
+        coalesce(array_has_any(joint_cell.exposed, scope.journeys), FALSE) AS is_exposed,
+        joint_cell.person_days,
+        joint_cell.churned
+    FROM scope
+    CROSS JOIN joint_cell
+    WHERE NOT coalesce(array_has_all(joint_cell.not_eligible, scope.journeys), FALSE)
 ),
 
 stratum AS (
     SELECT
+        scope,
+        is_single,
         segment,
         tenure_band,
-        count(*) FILTER (WHERE NOT censored) AS counted,
-        count(*) FILTER (WHERE churned) AS churners
-    FROM spell
-    GROUP BY segment, tenure_band
-),
-
-reached AS (
-    SELECT
-        discovered_scope.scope,
-        discovered_exposure.customer_id,
-        bool_or(discovered_exposure.is_exposed) AS is_exposed
-    FROM discovered_exposure
-    INNER JOIN discovered_scope ON discovered_scope.definition = discovered_exposure.definition
-    GROUP BY discovered_scope.scope, discovered_exposure.customer_id
-),
-
-reached_cell AS (
-    SELECT
-        reached.scope,
-        spell.segment,
-        spell.tenure_band,
-        count(*) FILTER (WHERE reached.is_exposed AND NOT spell.censored) AS exposed,
-        count(*) FILTER (WHERE reached.is_exposed AND spell.churned) AS exposed_churners,
-        count(*) FILTER (WHERE NOT reached.is_exposed AND NOT spell.censored) AS carried_over,
-        count(*) FILTER (WHERE NOT reached.is_exposed AND spell.churned) AS carried_over_churners
-    FROM reached
-    INNER JOIN spell ON spell.customer_id = reached.customer_id
-    GROUP BY reached.scope, spell.segment, spell.tenure_band
-),
-
-scope AS (
-    SELECT DISTINCT scope, kind FROM discovered_scope
-),
-
--- The unexposed are all others of the stratum; nobody has to be listed for it.
-cell AS (
-    SELECT
-        scope.scope,
-        scope.kind,
-        stratum.counted,
-        stratum.churners,
-        coalesce(reached_cell.exposed, 0) AS exposed,
-        coalesce(reached_cell.carried_over, 0) AS carried_over,
-        coalesce(reached_cell.exposed_churners, 0) AS a,
-        coalesce(reached_cell.exposed, 0) - coalesce(reached_cell.exposed_churners, 0) AS b,
-        stratum.churners - coalesce(reached_cell.exposed_churners, 0)
-            - coalesce(reached_cell.carried_over_churners, 0) AS c,
-        stratum.counted - stratum.churners
-            - (coalesce(reached_cell.exposed, 0) - coalesce(reached_cell.exposed_churners, 0))
-            - (coalesce(reached_cell.carried_over, 0) - coalesce(reached_cell.carried_over_churners, 0)) AS d
-    FROM scope
-    CROSS JOIN stratum
-    LEFT JOIN reached_cell
-        ON reached_cell.scope = scope.scope
-        AND reached_cell.segment = stratum.segment
-        AND reached_cell.tenure_band = stratum.tenure_band
+        month,
+        sum(CASE WHEN is_exposed THEN churned ELSE 0 END) AS a,
+        sum(CASE WHEN is_exposed THEN person_days ELSE 0 END) AS n1,
+        sum(CASE WHEN is_exposed THEN 0 ELSE churned END) AS c,
+        sum(CASE WHEN is_exposed THEN 0 ELSE person_days END) AS n0
+    FROM state
+    GROUP BY scope, is_single, segment, tenure_band, month
 ),
 
 pooled AS (
     SELECT
         scope,
-        kind,
-        CAST(sum(churners) AS BIGINT) AS churners,
-        CAST(sum(exposed) AS BIGINT) AS exposed,
-        CAST(sum(c + d) AS BIGINT) AS unexposed,
-        CAST(sum(carried_over) AS BIGINT) AS carried_over,
-        CAST(sum(a) AS BIGINT) AS a,
-        CAST(sum(b) AS BIGINT) AS b,
-        CAST(sum(c) AS BIGINT) AS c,
-        CAST(sum(d) AS BIGINT) AS d,
-        mantel_haenszel(a, b, c, d, $confidence) AS adjusted,
-        excess_churners(a, b, c, d, $confidence) AS excess
-    FROM cell
-    GROUP BY scope, kind
+        is_single,
+        excess_leavers(a, n1, c, n0, $confidence) AS excess,
+        mantel_haenszel_rates(a, n1, c, n0, $confidence) AS adjusted
+    FROM stratum
+    GROUP BY scope, is_single
+),
+
+-- All journeys of one side at once, where journeys are judged one by one.
+joint_model AS (
+    SELECT joint_rate_ratios(
+        churned, person_days, [segment, tenure_band, month], exposed, not_eligible, $confidence
+    ) AS model
+    FROM joint_cell
+    WHERE (SELECT bool_or(is_single) FROM discovered_scope)
+),
+
+effect AS (
+    SELECT
+        pooled.*,
+        coalesce(exposed_customer.exposed_customers, 0) AS exposed_customers,
+        CASE
+            WHEN pooled.is_single AND joint_model.model['status'] = 'ok'
+                THEN journey_effect(joint_model.model, pooled.scope)
+        END AS mutual,
+        CASE WHEN joint_model.model['status'] <> 'ok' THEN joint_model.model['status'] END AS mutual_status
+    FROM pooled
+    CROSS JOIN joint_model
+    LEFT JOIN exposed_customer ON exposed_customer.scope = pooled.scope
 ),
 
 judged AS (
     SELECT
-        pooled.*,
-        odds_ratio(a, b, c, d, $confidence) AS crude,
+        effect.*,
         CASE
-            WHEN exposed < $minimum_arm THEN 'fewer than ' || CAST($minimum_arm AS VARCHAR) || ' exposed'
-            WHEN unexposed < $minimum_arm THEN 'fewer than ' || CAST($minimum_arm AS VARCHAR) || ' unexposed'
-            WHEN a < $minimum_churners
-                THEN 'fewer than ' || CAST($minimum_churners AS VARCHAR) || ' churners among the exposed'
-            WHEN c < $minimum_churners
-                THEN 'fewer than ' || CAST($minimum_churners AS VARCHAR) || ' churners among the unexposed'
+            WHEN exposed_customers < $minimum_exposed
+                THEN 'fewer than ' || CAST($minimum_exposed AS VARCHAR) || ' customers were on it'
+            WHEN excess['estimate'] IS NULL THEN excess['reason']
+            WHEN excess['exposed_leavers'] < $minimum_churners
+                THEN 'fewer than ' || CAST($minimum_churners AS VARCHAR) || ' left while on it'
+            WHEN excess['effective_leavers'] < $minimum_compared
+                THEN 'too few like customers left to compare with: worth '
+                    || CAST(CAST(floor(excess['effective_leavers']) AS BIGINT) AS VARCHAR) || ', needed '
+                    || CAST($minimum_compared AS VARCHAR)
         END AS reason
-    FROM pooled
+    FROM effect
+),
+
+tested AS (
+    SELECT
+        judged.*,
+        -- Over those of one side that are ranked; none is before the period is whole.
+        CASE WHEN $period_is_whole THEN
+            benjamini_hochberg(CASE WHEN reason IS NULL THEN excess['p_value'] END) OVER (PARTITION BY is_single)
+        END AS q_value
+    FROM judged
 )
 
 SELECT
     scope,
-    kind,
     reason,
-    churners,
-    exposed,
-    unexposed,
-    carried_over,
-    a AS exposed_churners,
-    c AS unexposed_churners,
-    CAST(a AS DOUBLE) / nullif(a + b, 0) AS exposed_churn_rate,
-    CAST(c AS DOUBLE) / nullif(c + d, 0) AS unexposed_churn_rate,
-    crude['estimate'] AS odds_ratio,
-    adjusted['odds_ratio'] AS adjusted_odds_ratio,
-    adjusted['lower'] AS adjusted_odds_ratio_lower,
-    adjusted['upper'] AS adjusted_odds_ratio_upper,
+    CASE
+        WHEN q_value IS NULL THEN NULL
+        WHEN q_value < $false_discovery_rate AND excess['estimate'] < 0 THEN 'protective'
+        -- Where the model of all journeys could be fitted, it has to say so too.
+        WHEN q_value < $false_discovery_rate AND excess['estimate'] > 0 AND coalesce(mutual['lower'] > 1, TRUE)
+            THEN 'harmful'
+        ELSE 'unclear'
+    END AS tier,
+    exposed_customers,
+    CAST(excess['exposed_days'] AS BIGINT) AS exposed_days,
+    CAST(excess['unexposed_days'] AS BIGINT) AS unexposed_days,
+    CAST(excess['exposed_leavers'] AS BIGINT) AS exposed_leavers,
+    CAST(excess['unexposed_leavers'] AS BIGINT) AS unexposed_leavers,
+    CAST(excess['left_out_days'] AS BIGINT) AS left_out_days,
+    CAST(excess['left_out_leavers'] AS BIGINT) AS left_out_leavers,
+    CAST(excess['leavers'] AS BIGINT) AS leavers,
+    excess['effective_leavers'] AS effective_leavers,
+    point_estimate(poisson_rate(excess['exposed_leavers'], excess['exposed_days'] / 90, $confidence))
+        AS exposed_churn_rate,
+    lower_limit(poisson_rate(excess['exposed_leavers'], excess['exposed_days'] / 90, $confidence))
+        AS exposed_churn_rate_lower,
+    upper_limit(poisson_rate(excess['exposed_leavers'], excess['exposed_days'] / 90, $confidence))
+        AS exposed_churn_rate_upper,
+    point_estimate(poisson_rate(excess['unexposed_leavers'], excess['unexposed_days'] / 90, $confidence))
+        AS unexposed_churn_rate,
+    lower_limit(poisson_rate(excess['unexposed_leavers'], excess['unexposed_days'] / 90, $confidence))
+        AS unexposed_churn_rate_lower,
+    upper_limit(poisson_rate(excess['unexposed_leavers'], excess['unexposed_days'] / 90, $confidence))
+        AS unexposed_churn_rate_upper,
+    excess['expected'] / nullif(excess['exposed_days'], 0) * 90 AS like_churn_rate,
+    excess['expected_lower'] / nullif(excess['exposed_days'], 0) * 90 AS like_churn_rate_lower,
+    excess['expected_upper'] / nullif(excess['exposed_days'], 0) * 90 AS like_churn_rate_upper,
+    point_estimate(rate_ratio(
+        excess['exposed_leavers'], excess['exposed_days'], excess['unexposed_leavers'], excess['unexposed_days'],
+        $confidence
+    )) AS rate_ratio,
+    lower_limit(rate_ratio(
+        excess['exposed_leavers'], excess['exposed_days'], excess['unexposed_leavers'], excess['unexposed_days'],
+        $confidence
+    )) AS rate_ratio_lower,
+    upper_limit(rate_ratio(
+        excess['exposed_leavers'], excess['exposed_days'], excess['unexposed_leavers'], excess['unexposed_days'],
+        $confidence
+    )) AS rate_ratio_upper,
+    adjusted['estimate'] AS adjusted_rate_ratio,
+    adjusted['lower'] AS adjusted_rate_ratio_lower,
+    adjusted['upper'] AS adjusted_rate_ratio_upper,
+    mutual['estimate'] AS mutual_rate_ratio,
+    mutual['lower'] AS mutual_rate_ratio_lower,
+    mutual['upper'] AS mutual_rate_ratio_upper,
+    CASE WHEN is_single THEN coalesce(mutual['reason'], mutual_status) END AS mutual_reason,
     excess['estimate'] AS excess_churners,
     excess['lower'] AS excess_churners_lower,
     excess['upper'] AS excess_churners_upper,
-    adjusted['p_value'] AS p_value,
-    -- Over the rows of one kind that are not withheld.
-    benjamini_hochberg(CASE WHEN reason IS NULL THEN adjusted['p_value'] END) OVER (PARTITION BY kind) AS q_value
-FROM judged
+    excess['smallest_detectable'] AS smallest_detectable_excess,
+    excess['p_value'] AS p_value,
+    q_value
+FROM tested
 ORDER BY scope

@@ -62,8 +62,15 @@ fn label(candidate: &Candidate) -> String {
     format!("{} … {}", candidate.start_events.join(" or "), candidate.end_event)
 }
 
-/// The definition for a file of `pipelines/journeys/`; each of `remarks` becomes a comment in front.
-pub(crate) fn yaml(name: &str, candidate: &Candidate, key: Option<&str>, remarks: &[String]) -> String {
+/// The definition for a file of `pipelines/journeys/`; each of `remarks` becomes a comment in front. Who could have
+/// been on it is taken from `eligible_as`.
+pub(crate) fn yaml(
+    name: &str,
+    candidate: &Candidate,
+    key: Option<&str>,
+    eligible_as: Option<&JourneyDefinition>,
+    remarks: &[String],
+) -> String {
     let mut text = String::new();
     for remark in remarks {
         let _ = writeln!(text, "# {remark}");
@@ -86,6 +93,18 @@ pub(crate) fn yaml(name: &str, candidate: &Candidate, key: Option<&str>, remarks
     }
     if let Some(key) = key {
         line("key", &format!("[customer_id, {key}]"));
+    }
+    if let Some(definition) = eligible_as {
+        let limits = [
+            ("eligible", &definition.eligible),
+            ("eligible_from", &definition.eligible_from),
+            ("eligible_until", &definition.eligible_until),
+        ];
+        for (field, text) in limits {
+            if let Some(text) = text {
+                line(field, &scalar(text));
+            }
+        }
     }
     text
 }

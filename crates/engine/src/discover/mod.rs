@@ -1,11 +1,13 @@
 //! `throughline discover`: candidate journeys from the touchpoints alone.
 
 mod churn;
+mod counting;
 mod definition;
-mod landmark;
+mod membership;
 mod result;
 mod search;
+mod statement;
 mod tally;
 
-pub use result::{ChurnLink, Coverage, Discovery, EverydayTopics, FoundJourney, FoundVariant, LandmarkDays, Likeness};
+pub use result::{ChurnLink, Coverage, Discovery, EverydayTopics, FoundJourney, FoundVariant, JudgedPeriod, Likeness};
 pub use search::{SearchOptions, discover};

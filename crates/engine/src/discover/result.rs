@@ -21,9 +21,9 @@ pub struct Discovery {
     pub searched_touchpoints: usize,
     /// Whether all customers were searched.
     pub searched_all: bool,
-    /// The latest matured landmark; `None` when there is none, and then no figure on churn.
-    pub landmark: Option<LandmarkDays>,
-    /// The candidates, by the lower limit of excess churners.
+    /// The quarter at which leaving is looked at; `None` when no day counts yet, and then nothing is said of leaving.
+    pub period: Option<JudgedPeriod>,
+    /// The candidates: harmful, unclear and protective ones, then those that are not ranked.
     pub candidates: Vec<FoundJourney>,
     /// Topics that are no journey.
     pub everyday: Vec<EverydayTopics>,
@@ -37,17 +37,17 @@ pub struct Discovery {
     pub confidence: f64,
 }
 
-/// A landmark's days.
+/// A quarter, and which of its days count.
 #[derive(Debug, Clone, Serialize)]
-pub struct LandmarkDays {
-    /// The landmark.
-    pub landmark: String,
-    /// Begin of the exposure window, which the landmark ends.
-    pub exposure_from: String,
-    /// Begin of the outcome window.
-    pub outcome_from: String,
-    /// Its end, exclusive.
-    pub outcome_until: String,
+pub struct JudgedPeriod {
+    /// `2026-Q3`.
+    pub period: String,
+    /// Its first day that counts, `2026-07-01`.
+    pub first_day: String,
+    /// Its last day that counts.
+    pub last_day: String,
+    /// `whole`, `running` (its end is not reached) or `partial` (its first days are before what can be judged).
+    pub status: String,
 }
 
 /// A candidate with its figures.
@@ -85,10 +85,12 @@ pub struct FoundJourney {
     pub different_variants: usize,
     /// Events that nearly every completed episode goes through, in their usual order.
     pub milestones: Vec<String>,
-    /// Its link to churn at the landmark.
+    /// Its link to leaving in the period.
     pub churn: Option<ChurnLink>,
     /// The pipeline's definition with which it shares most touchpoints.
     pub like: Option<Likeness>,
+    /// The definition whose `eligible` says who could have been on the candidate; everybody when `None`.
+    pub eligible_as: Option<String>,
 }
 
 /// A sequence of events, repetitions folded.
@@ -113,36 +115,54 @@ pub struct Likeness {
     pub overlap: f64,
 }
 
-/// A link to churn by the landmark design of SEMANTICS 5.
+/// A link to leaving by the person-time of a period (SEMANTICS 5). Rates are fractions in 90 days.
 #[derive(Debug, Clone, Serialize)]
 pub struct ChurnLink {
-    /// Why the figures are not to be ranked.
+    /// `ok`, `insufficient`, or that of a period that is not whole.
+    pub status: String,
+    /// Why it is not ranked; `None` when it is.
     pub reason: Option<String>,
-    /// Customers in whose window an instance started.
-    pub exposed: i64,
-    /// Customers without a member in it.
-    pub unexposed: i64,
-    /// Customers with members but no start in it, left out.
-    pub carried_over: i64,
-    /// Churners among the exposed.
-    pub exposed_churners: i64,
-    /// Churners among the unexposed.
-    pub unexposed_churners: i64,
-    /// Churners of the landmark, exposed or not.
-    pub churners: i64,
-    /// Share of the exposed who left.
-    pub exposed_churn_rate: Option<f64>,
-    /// Share of the unexposed who left.
-    pub unexposed_churn_rate: Option<f64>,
+    /// `harmful`, `unclear` or `protective`; `None` unless it is ranked.
+    pub tier: Option<String>,
+    /// Customers with at least one day on it.
+    pub exposed_customers: i64,
+    /// Person-days on it, as all that follows over the strata that compare.
+    pub exposed_days: i64,
+    /// Person-days off it.
+    pub unexposed_days: i64,
+    /// Who left while on it.
+    pub exposed_leavers: i64,
+    /// Who left while off it.
+    pub unexposed_leavers: i64,
+    /// Person-days on it in strata without a day off it, which compare with nobody.
+    pub left_out_days: i64,
+    /// Who left on those.
+    pub left_out_leavers: i64,
+    /// Everybody who left while eligible, on it or off it, left-out ones included.
+    pub leavers: i64,
+    /// How many equally weighted leavers the comparison rests on.
+    pub effective_leavers: Option<f64>,
+    /// Rate of leaving while on it.
+    pub exposed_churn_rate: Option<Estimate>,
+    /// Rate of leaving while off it.
+    pub unexposed_churn_rate: Option<Estimate>,
+    /// Rate of like customers who were off it: same segment, tenure and month.
+    pub like_churn_rate: Option<Estimate>,
     /// Not adjusted.
-    pub odds_ratio: Option<f64>,
-    /// Mantel-Haenszel over segment and tenure.
-    pub adjusted_odds_ratio: Option<Estimate>,
-    /// Churners beyond the rate of the unexposed of the same stratum, if causal.
+    pub rate_ratio: Option<Estimate>,
+    /// Mantel-Haenszel over segment, tenure and month.
+    pub adjusted_rate_ratio: Option<Estimate>,
+    /// Adjusted for all others of its side at once by Poisson regression.
+    pub mutual_rate_ratio: Option<Estimate>,
+    /// Why the regression says nothing of it.
+    pub mutual_reason: Option<String>,
+    /// Leavers beyond those of like customers who were off it, if it is the cause.
     pub excess_churners: Option<Estimate>,
-    /// Cochran-Mantel-Haenszel.
+    /// The excess that would be seen with a power of 80 %.
+    pub smallest_detectable_excess: Option<f64>,
+    /// The level at which the interval of the excess just holds 0.
     pub p_value: Option<f64>,
-    /// Benjamini-Hochberg over the candidates that are not withheld.
+    /// Benjamini-Hochberg over those of its side that are ranked.
     pub q_value: Option<f64>,
 }
 
@@ -153,12 +173,12 @@ pub struct Coverage {
     pub journeys: usize,
     /// Touchpoints that are members of at least one.
     pub touchpoints: u64,
-    /// Journeys linked to more churn (q below 1 − confidence, odds ratio above 1).
-    pub linked: Vec<String>,
-    /// All of the set as one exposure: the churners with a start in the window.
+    /// Journeys of tier harmful.
+    pub harmful: Vec<String>,
+    /// All of the set as one exposure, so that nobody counts twice.
     pub any: Option<ChurnLink>,
-    /// The linked ones as one exposure, so that nobody counts twice.
-    pub linked_together: Option<ChurnLink>,
+    /// The harmful ones as one exposure.
+    pub harmful_together: Option<ChurnLink>,
 }
 
 /// Topics that are no journey.

@@ -10,40 +10,37 @@ use std::sync::Arc;
 
 use arrow::datatypes::DataType;
 use datafusion::common::{JoinType, ScalarValue};
-use datafusion::dataframe::DataFrame;
 use datafusion::functions::crypto::expr_fn::md5;
 use datafusion::functions::string::expr_fn::concat;
-use datafusion::logical_expr::{LogicalPlan, cast, ident, lit, when};
-use datafusion::physical_plan::{ExecutionPlan, execute_stream_partitioned};
+use datafusion::logical_expr::{cast, ident, lit, when};
 use datafusion::prelude::SessionContext;
 use futures::StreamExt;
 use indexmap::IndexMap;
-use throughline_config::{JourneyDefinition, MatchRows, ModelKind, Pipeline, Timestamp, Variable};
+use throughline_config::{JourneyDefinition, ModelKind, Pipeline, Timestamp, Variable};
 use throughline_journeys::discovery::{Candidate, DiscoveryOptions, Found, TouchpointLog, discover as search};
-use throughline_journeys::match_counts;
-use throughline_plan::{Graph, JourneyMatching, Parameters, Plan};
-use tokio::task::JoinSet;
+use throughline_plan::{Graph, Parameters, Plan};
 
-use super::churn::{Scope, churn_links, latest_landmark, register_exposure, with_defaults};
+use super::churn::{SideLinks, side_links};
+use super::counting::count_all;
 use super::definition::{free_names, journey_definition, yaml};
-use super::landmark::Landmark;
-use super::result::{
-    ChurnLink, Coverage, Discovery, EverydayTopics, FoundJourney, FoundVariant, LandmarkDays, Likeness,
+use super::membership::{
+    CUSTOMERS, Period, complete_customers, judged_period, keep_days_of, register_memberships, with_defaults,
 };
+use super::result::{Coverage, Discovery, EverydayTopics, FoundJourney, FoundVariant, Likeness};
 use super::tally::{Tally, Volume};
 use crate::failure::EngineError;
 use crate::preview::compute::compute_relations;
 use crate::read::published::Published;
 use crate::session::instants::{at, rfc3339, time_type};
-use crate::workspace::matching::Matcher;
 use crate::workspace::options::PrepareOptions;
 use crate::workspace::prepare::{Prepared, prepare};
 
-const CUSTOMERS: &str = "customers";
 /// Begins the name of a pipeline's own definition, so that it differs from a candidate of the same name.
 const TODAY: &str = "today/";
 /// Overlap of members from which a candidate is called like a definition.
 const LIKE: f64 = 0.1;
+/// Overlap from which who could have been on the definition is who could have been on the candidate.
+const RESEMBLES: f64 = 0.5;
 
 /// How to search.
 #[derive(Debug, Clone)]
@@ -66,10 +63,11 @@ pub async fn discover(options: PrepareOptions, how: &SearchOptions) -> Result<Di
     let plan = &prepared.plan;
     let relation = touchpoint_relation(plan)?;
     require_columns(plan, &relation, &["touchpoint_id", "customer_id", "occurred_at", "event"])?;
-    require_columns(plan, CUSTOMERS, &["customer_id", "joined_at", "churned_at", "lost_at", "segment"])?;
+    require_columns(plan, CUSTOMERS, &["customer_id", "joined_at", "churned_at", "segment"])?;
     let session = registered(&prepared, &[&relation, CUSTOMERS]).await?;
     let pipeline = with_defaults(&plan.pipeline);
     let as_of = plan.parameters.as_of();
+    let parameters = Parameters::new(&pipeline, as_of);
 
     let all_customers = session.table(CUSTOMERS).await?.select(vec![ident("customer_id")])?.distinct()?.count().await?;
     let searched_all = all_customers <= how.customers;
@@ -86,17 +84,19 @@ pub async fn discover(options: PrepareOptions, how: &SearchOptions) -> Result<Di
     let names = free_names(&found.candidates, &pipeline);
     let definitions = definitions(&found, &names, how, &pipeline);
     let all_names: Vec<String> = definitions.keys().cloned().collect();
-    let landmark = latest_landmark(&pipeline, as_of, &session).await?;
-    let (tally, touchpoints) =
-        tally(&session, &relation, &definitions, found.candidates.len(), landmark.as_ref(), &plan.parameters).await?;
+    complete_customers(&session).await?;
+    register_memberships(&prepared, &parameters, &session).await?;
+    let period = judged_period(&parameters, &session).await?;
+    let counted = count_all(&session, &relation, &definitions, found.candidates.len(), &parameters).await?;
+    let (tally, touchpoints) = counted;
     let mut discovery = Discovery {
         as_of: rfc3339(as_of),
-        relation,
+        relation: relation.clone(),
         touchpoints,
         searched_customers: log.0,
         searched_touchpoints: log.1,
         searched_all,
-        landmark: landmark.as_ref().map(days),
+        period: period.as_ref().map(|period| period.told.clone()),
         candidates: Vec::new(),
         everyday: everyday(&found),
         by_candidates: Coverage { journeys: names.len(), touchpoints: tally.covered[0], ..Coverage::default() },
@@ -108,24 +108,31 @@ pub async fn discover(options: PrepareOptions, how: &SearchOptions) -> Result<Di
         touchpoints_in_both: tally.covered[2],
         confidence: confidence(&pipeline),
     };
+    let (candidates, today) = all_names.split_at(names.len());
     discovery.candidates = found
         .candidates
         .iter()
         .enumerate()
         .map(|(index, candidate)| {
-            let like = likeness(&tally, index, &all_names[found.candidates.len()..]);
-            found_journey(&names[index], candidate, &tally.volumes[index], like)
+            let like = likeness(&tally, index, today);
+            found_journey(&candidates[index], candidate, &tally.volumes[index], like, &pipeline)
         })
         .collect();
-    if let Some(landmark) = &landmark {
-        register_exposure(&tally, &all_names, &session)?;
-        let links = Links { landmark, pipeline: &pipeline, as_of, session: &session };
-        links.add(&mut discovery, &names, &all_names[names.len()..]).await?;
+    if let Some(period) = &period {
+        keep_days_of(period, &session).await?;
+        let sides = Sides { relation: &relation, definitions: &definitions, period, pipeline: &pipeline };
+        sides.judge(&mut discovery, names.len(), &parameters, &session).await?;
     }
     rank(&mut discovery.candidates);
     for journey in &mut discovery.candidates {
         let Some(index) = names.iter().position(|name| *name == journey.name) else { continue };
-        journey.yaml = yaml(&journey.name, &found.candidates[index], how.key.as_deref(), &remarks(journey));
+        journey.yaml = yaml(
+            &journey.name,
+            &found.candidates[index],
+            how.key.as_deref(),
+            eligible_of(journey, &pipeline),
+            &remarks(journey),
+        );
     }
     Ok(discovery)
 }
@@ -263,57 +270,20 @@ fn definitions(
     candidates.chain(today).collect()
 }
 
-/// One pass of the matcher over all touchpoints, and how many there are.
-async fn tally(
-    session: &SessionContext,
-    relation: &str,
-    definitions: &IndexMap<String, JourneyDefinition>,
-    candidates: usize,
-    landmark: Option<&Landmark>,
-    parameters: &Parameters,
-) -> Result<(Tally, u64), EngineError> {
-    let names: Vec<String> = definitions.keys().cloned().collect();
-    let mut whole = Tally::new(&names, candidates, landmark);
-    if definitions.is_empty() {
-        let touchpoints = session.table(relation).await?.count().await?;
-        return Ok((whole, touchpoints as u64));
-    }
-    let state = session.state();
-    let input: LogicalPlan = session.table(relation).await?.into_unoptimized_plan();
-    let knows = input.schema().fields().iter().any(|field| field.name() == "known_at");
-    let matched = Matcher.matching(input, MatchRows::Members, definitions, parameters, &state)?;
-    let known_at = if knows { "known_at" } else { "occurred_at" };
-    let frame = DataFrame::new(state, matched).select(vec![
-        ident("journey"),
-        cast(ident("customer_id"), DataType::Utf8).alias("customer"),
-        cast(ident("step"), DataType::Int64).alias("step_number"),
-        ident("started_at"),
-        ident("last_at"),
-        ident("status"),
-        cast(ident("touchpoint_id"), DataType::Utf8).alias("touchpoint"),
-        ident("occurred_at"),
-        cast(ident(known_at), time_type()).alias("known"),
-    ])?;
-    let physical: Arc<dyn ExecutionPlan> = frame.create_physical_plan().await?;
-    let mut partitions: JoinSet<Result<Tally, EngineError>> = JoinSet::new();
-    for mut stream in execute_stream_partitioned(Arc::clone(&physical), session.task_ctx())? {
-        let mut part = Tally::new(&names, candidates, landmark);
-        partitions.spawn(async move {
-            while let Some(batch) = stream.next().await {
-                part.add(&batch?).map_err(datafusion::error::DataFusionError::from)?;
-            }
-            Ok(part)
-        });
-    }
-    while let Some(part) = partitions.join_next().await {
-        let part = part.map_err(|error| EngineError::unexpected("counting ended abnormally", error))??;
-        whole.merge(part);
-    }
-    let read = match_counts(physical.as_ref()).iter().map(|counts| counts.counts.read).max().unwrap_or(0);
-    Ok((whole, read))
-}
-
-fn found_journey(name: &str, candidate: &Candidate, volume: &Volume, like: Option<Likeness>) -> FoundJourney {
+fn found_journey(
+    name: &str,
+    candidate: &Candidate,
+    volume: &Volume,
+    like: Option<Likeness>,
+    pipeline: &Pipeline,
+) -> FoundJourney {
+    let resembled = like.as_ref().filter(|like| like.overlap >= RESEMBLES);
+    let limits = |definition: &JourneyDefinition| {
+        [&definition.eligible, &definition.eligible_from, &definition.eligible_until].into_iter().any(Option::is_some)
+    };
+    let eligible_as = resembled
+        .filter(|like| pipeline.journeys.get(&like.journey).is_some_and(limits))
+        .map(|like| like.journey.clone());
     let over = volume.instances - volume.with_status("open");
     let completed = volume.with_status("completed");
     FoundJourney {
@@ -342,6 +312,7 @@ fn found_journey(name: &str, candidate: &Candidate, volume: &Volume, like: Optio
         milestones: candidate.milestones.clone(),
         churn: None,
         like,
+        eligible_as,
     }
 }
 
@@ -362,72 +333,81 @@ fn likeness(tally: &Tally, candidate: usize, today: &[String]) -> Option<Likenes
     likeness.filter(|like| like.overlap >= LIKE).max_by(|left, right| left.overlap.total_cmp(&right.overlap))
 }
 
-/// What links are computed with.
-struct Links<'a> {
-    landmark: &'a Landmark,
-    pipeline: &'a Pipeline,
-    as_of: Timestamp,
-    session: &'a SessionContext,
+/// The definition whose `eligible` says who could have been on a candidate.
+fn eligible_of<'a>(journey: &FoundJourney, pipeline: &'a Pipeline) -> Option<&'a JourneyDefinition> {
+    pipeline.journeys.get(journey.eligible_as.as_ref()?)
 }
 
-impl Links<'_> {
-    /// Each candidate's and definition's link, then that of all and of the linked ones of each side taken together.
-    async fn add(&self, discovery: &mut Discovery, names: &[String], today: &[String]) -> Result<(), EngineError> {
-        let single = |names: &[String], kind: &'static str| -> Vec<Scope> {
-            let scopes = names.iter().map(|name| Scope { name: name.clone(), kind, definitions: vec![name.clone()] });
-            scopes.collect()
+/// What links are computed with.
+struct Sides<'a> {
+    relation: &'a str,
+    definitions: &'a IndexMap<String, JourneyDefinition>,
+    period: &'a Period,
+    pipeline: &'a Pipeline,
+}
+
+impl Sides<'_> {
+    /// Adds each candidate's link, and those of all and of the harmful ones of each side taken together.
+    async fn judge(
+        &self,
+        discovery: &mut Discovery,
+        candidates: usize,
+        parameters: &Parameters,
+        session: &SessionContext,
+    ) -> Result<(), EngineError> {
+        let links = async |journeys: IndexMap<String, JourneyDefinition>| {
+            side_links(journeys, self.relation, self.period, self.pipeline, parameters, session).await
         };
-        let mut scopes = single(names, "candidate");
-        scopes.extend(single(today, "definition"));
-        let links = churn_links(&scopes, self.landmark, self.pipeline, self.as_of, self.session).await?;
-        for journey in &mut discovery.candidates {
-            journey.churn = links.get(&journey.name).cloned();
+        let mut found = IndexMap::new();
+        for (journey, (name, definition)) in discovery.candidates.iter().zip(self.definitions) {
+            let mut definition = definition.clone();
+            if let Some(like) = eligible_of(journey, self.pipeline) {
+                definition.eligible = like.eligible.clone();
+                definition.eligible_from = like.eligible_from.clone();
+                definition.eligible_until = like.eligible_until.clone();
+            }
+            found.insert(name.clone(), definition);
         }
-        let limit = 1.0 - discovery.confidence;
-        let linked = |names: &[String]| -> Vec<String> {
-            let is_linked = |link: &ChurnLink| {
-                link.q_value.is_some_and(|q| q < limit) && link.adjusted_odds_ratio.is_some_and(|odds| odds.value > 1.0)
-            };
-            names.iter().filter(|name| links.get(*name).is_some_and(is_linked)).cloned().collect()
-        };
-        let sets = [
-            ("any candidate", names.to_vec()),
-            ("any definition", today.to_vec()),
-            ("linked candidates", linked(names)),
-            ("linked definitions", linked(today)),
-        ];
-        let together: Vec<Scope> = sets
-            .iter()
-            .map(|(name, definitions)| Scope {
-                name: (*name).to_owned(),
-                kind: "together",
-                definitions: definitions.clone(),
-            })
-            .collect();
-        let mut together = churn_links(&together, self.landmark, self.pipeline, self.as_of, self.session).await?;
-        discovery.by_candidates.any = together.remove(sets[0].0);
-        discovery.by_definitions.any = together.remove(sets[1].0);
-        discovery.by_candidates.linked_together = together.remove(sets[2].0);
-        discovery.by_definitions.linked_together = together.remove(sets[3].0);
-        let plain = |names: &[String]| names.iter().map(|name| name.trim_start_matches(TODAY).to_owned()).collect();
-        discovery.by_candidates.linked = plain(&sets[2].1);
-        discovery.by_definitions.linked = plain(&sets[3].1);
+        let today = self.definitions.iter().skip(candidates);
+        let today = today.map(|(name, definition)| (name.clone(), definition.clone())).collect();
+        let mut found = links(found).await?;
+        for journey in &mut discovery.candidates {
+            journey.churn = found.single.remove(&journey.name);
+        }
+        add(&mut discovery.by_candidates, found);
+        add(&mut discovery.by_definitions, links(today).await?);
         Ok(())
     }
 }
 
-/// By the lower limit of excess churners, highest first; those withheld come after, by volume.
+fn add(coverage: &mut Coverage, links: SideLinks) {
+    let plain = links.harmful.iter().map(|name| name.trim_start_matches(TODAY).to_owned());
+    coverage.harmful = plain.collect();
+    coverage.any = links.any;
+    coverage.harmful_together = links.harmful_together;
+}
+
+/// Harmful ones first, by the lower limit of their excess; unclear ones by the upper limit, because not seen is not
+/// none; protective ones; then those that are not ranked, by volume (SEMANTICS 5).
 fn rank(candidates: &mut [FoundJourney]) {
-    let lower = |journey: &FoundJourney| {
-        let link = journey.churn.as_ref().filter(|link| link.reason.is_none())?;
-        link.excess_churners.and_then(|excess| excess.lower)
+    let place = |journey: &FoundJourney| -> (u8, f64) {
+        let Some(link) = &journey.churn else { return (3, 0.0) };
+        let excess = link.excess_churners;
+        let lower = excess.and_then(|excess| excess.lower).unwrap_or(f64::NEG_INFINITY);
+        let upper = excess.and_then(|excess| excess.upper).unwrap_or(f64::NEG_INFINITY);
+        match link.tier.as_deref() {
+            Some("harmful") => (0, lower),
+            Some("unclear") => (1, upper),
+            Some(_) => (2, upper),
+            None => (3, 0.0),
+        }
     };
     candidates.sort_by(|left, right| {
-        let by_lower = match (lower(left), lower(right)) {
-            (Some(left), Some(right)) => right.total_cmp(&left),
-            (left, right) => right.is_some().cmp(&left.is_some()),
-        };
-        by_lower.then(right.episodes.cmp(&left.episodes)).then(left.name.cmp(&right.name))
+        let ((left_tier, left_limit), (right_tier, right_limit)) = (place(left), place(right));
+        (left_tier.cmp(&right_tier))
+            .then(right_limit.total_cmp(&left_limit))
+            .then(right.episodes.cmp(&left.episodes))
+            .then(left.name.cmp(&right.name))
     });
 }
 
@@ -450,6 +430,9 @@ fn remarks(journey: &FoundJourney) -> Vec<String> {
             like.of_journey * 100.0
         ));
     }
+    if let Some(definition) = &journey.eligible_as {
+        remarks.push(format!("Who could have been on it is who could have been on {definition}"));
+    }
     remarks
 }
 
@@ -460,16 +443,6 @@ fn everyday(found: &Found) -> Vec<EverydayTopics> {
         reason: everyday.reason.clone(),
     });
     topics.collect()
-}
-
-fn days(landmark: &Landmark) -> LandmarkDays {
-    let day = |instant: Timestamp| rfc3339(instant).chars().take(10).collect();
-    LandmarkDays {
-        landmark: day(landmark.at),
-        exposure_from: day(landmark.exposure_from),
-        outcome_from: day(landmark.outcome_from),
-        outcome_until: day(landmark.outcome_until),
-    }
 }
 
 fn confidence(pipeline: &Pipeline) -> f64 {

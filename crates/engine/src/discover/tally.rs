@@ -1,14 +1,11 @@
-//! One pass over the members of all definitions: volumes, durations, what they share, who is exposed at a landmark.
+//! One pass over the members of all definitions: volumes, durations, and what they share.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, StringArray};
-use arrow::datatypes::{DataType, Field, Int64Type, Schema, TimestampMicrosecondType};
+use arrow::array::{AsArray, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Int64Type, TimestampMicrosecondType};
 use arrow::error::ArrowError;
-
-use super::landmark::Landmark;
 
 /// What is counted of one definition.
 #[derive(Debug, Clone, Default)]
@@ -26,8 +23,6 @@ struct Member {
     definition: usize,
     /// A digest of the touchpoint's id stands for it.
     touchpoint: u64,
-    starts: bool,
-    in_window: bool,
 }
 
 /// Counts of a partition's rows; partitions add up, because a customer's rows lie in one.
@@ -35,35 +30,31 @@ pub(crate) struct Tally {
     index: HashMap<String, usize>,
     /// So many of the definitions, the first ones, are candidates; the others are the pipeline's.
     candidates: usize,
-    window: Option<(i64, i64)>,
     pub(crate) volumes: Vec<Volume>,
     /// Touchpoints that are members of both a candidate and a definition of the pipeline, for each pair.
     pub(crate) shared: Vec<Vec<u64>>,
     /// Touchpoints that are members of a candidate, of a definition of the pipeline, of one of each.
     pub(crate) covered: [u64; 3],
-    exposed: (Vec<String>, Vec<usize>, Vec<bool>),
     customer: Option<String>,
     members: Vec<Member>,
 }
 
 impl Tally {
     /// `names` are the definitions, `candidates` of which, the first, are candidates.
-    pub(crate) fn new(names: &[String], candidates: usize, landmark: Option<&Landmark>) -> Self {
+    pub(crate) fn new(names: &[String], candidates: usize) -> Self {
         Self {
             index: names.iter().enumerate().map(|(index, name)| (name.clone(), index)).collect(),
             candidates,
-            window: landmark.map(|landmark| (landmark.exposure_from, landmark.at)),
             volumes: vec![Volume::default(); names.len()],
             shared: vec![vec![0; names.len() - candidates]; candidates],
             covered: [0; 3],
-            exposed: (Vec::new(), Vec::new(), Vec::new()),
             customer: None,
             members: Vec::new(),
         }
     }
 
-    /// Counts rows: journey, customer, step, started_at, last_at, status, touchpoint, occurred_at, known_at in this
-    /// order, a customer's rows together.
+    /// Counts rows: journey, customer, step, started_at, last_at, status, touchpoint in this order, a
+    /// customer's rows together.
     pub(crate) fn add(&mut self, batch: &RecordBatch) -> Result<(), ArrowError> {
         let text = |index: usize| -> Result<StringArray, ArrowError> {
             Ok(arrow::compute::cast(batch.column(index), &DataType::Utf8)?.as_string::<i32>().clone())
@@ -71,7 +62,7 @@ impl Tally {
         let time = |index: usize| batch.column(index).as_primitive::<TimestampMicrosecondType>();
         let (journeys, customers, statuses, touchpoints) = (text(0)?, text(1)?, text(5)?, text(6)?);
         let steps = batch.column(2).as_primitive::<Int64Type>();
-        let (started, last, occurred, known) = (time(3), time(4), time(7), time(8));
+        let (started, last) = (time(3), time(4));
         for row in 0..batch.num_rows() {
             if self.customer.as_deref() != Some(customers.value(row)) {
                 self.finish_customer();
@@ -93,14 +84,9 @@ impl Tally {
                     volume.durations.push((last.value(row).saturating_sub(started.value(row)) as f64 / 1e6) as f32);
                 }
             }
-            let at = occurred.value(row);
-            let in_window = self.window.is_some_and(|(from, landmark)| {
-                // What becomes known only later was nobody's at the landmark.
-                at >= from && at < landmark && (known.is_null(row) || known.value(row) < landmark)
-            });
             let mut hasher = DefaultHasher::new();
             touchpoints.value(row).hash(&mut hasher);
-            self.members.push(Member { definition, touchpoint: hasher.finish(), starts, in_window });
+            self.members.push(Member { definition, touchpoint: hasher.finish() });
         }
         Ok(())
     }
@@ -110,14 +96,7 @@ impl Tally {
         let mut members = std::mem::take(&mut self.members);
         members.sort_unstable_by_key(|member| (member.definition, member.touchpoint));
         for of_definition in members.chunk_by(|left, right| left.definition == right.definition) {
-            let definition = of_definition[0].definition;
-            self.volumes[definition].customers += 1;
-            let mut seen = of_definition.iter().filter(|member| member.in_window).peekable();
-            if seen.peek().is_some() {
-                self.exposed.0.push(customer.clone());
-                self.exposed.1.push(definition);
-                self.exposed.2.push(seen.any(|member| member.starts));
-            }
+            self.volumes[of_definition[0].definition].customers += 1;
         }
         members.sort_unstable_by_key(|member| (member.touchpoint, member.definition));
         for of_touchpoint in members.chunk_by(|left, right| left.touchpoint == right.touchpoint) {
@@ -155,25 +134,6 @@ impl Tally {
         for (covered, more) in self.covered.iter_mut().zip(other.covered) {
             *covered += more;
         }
-        self.exposed.0.append(&mut other.exposed.0);
-        self.exposed.1.append(&mut other.exposed.1);
-        self.exposed.2.append(&mut other.exposed.2);
-    }
-
-    /// `customer_id, definition, is_exposed`: a row a customer with members of a definition in the landmark's window.
-    pub(crate) fn exposure(&self, names: &[String]) -> Result<RecordBatch, ArrowError> {
-        let definitions: StringArray = self.exposed.1.iter().map(|&index| names.get(index)).collect();
-        let schema = Schema::new(vec![
-            Field::new("customer_id", DataType::Utf8, false),
-            Field::new("definition", DataType::Utf8, true),
-            Field::new("is_exposed", DataType::Boolean, false),
-        ]);
-        let columns: Vec<ArrayRef> = vec![
-            Arc::new(StringArray::from_iter_values(&self.exposed.0)),
-            Arc::new(definitions),
-            Arc::new(BooleanArray::from(self.exposed.2.clone())),
-        ];
-        RecordBatch::try_new(Arc::new(schema), columns)
     }
 }
 

@@ -26,7 +26,7 @@ pub(crate) fn session_with_definitions(
 }
 
 /// One row a definition, in the pipeline's order; times in seconds.
-fn journey_definitions(pipeline: &Pipeline) -> Result<MemTable, DataFusionError> {
+pub(crate) fn journey_definitions(pipeline: &Pipeline) -> Result<MemTable, DataFusionError> {
     let journeys: Vec<&JourneyDefinition> = pipeline.journeys.values().collect();
     let text = |value: &dyn Fn(&JourneyDefinition) -> Option<String>| -> ArrayRef {
         Arc::new(journeys.iter().map(|journey| value(journey)).collect::<StringArray>())

@@ -4,6 +4,7 @@ SELECT
     contact_id AS touchpoint_id,
     customer_id,
     at AS occurred_at,
+    at AS known_at,                                   -- a web event may become known only by a later login
     channel,
     event,
     topic,

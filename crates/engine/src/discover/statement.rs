@@ -1,0 +1,59 @@
+//! Statements of this program, with the pipeline's parameters bound.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use datafusion::catalog::TableProvider;
+use datafusion::dataframe::DataFrame;
+use datafusion::datasource::{MemTable, ViewTable};
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::prelude::SessionContext;
+use throughline_config::SourceFile;
+use throughline_plan::{Parameters, SqlText, select};
+
+use crate::failure::EngineError;
+
+/// A statement of this program; `name` is what an error calls it.
+pub(crate) async fn planned(
+    name: &str,
+    text: &str,
+    parameters: &Parameters,
+    session: &SessionContext,
+) -> Result<LogicalPlan, EngineError> {
+    let file = Arc::new(SourceFile { path: PathBuf::from(format!("{name}.sql")), text: text.to_owned() });
+    Ok(select(&SqlText::parse(&file)?, parameters, session).await?)
+}
+
+/// Its rows, to be read.
+pub(crate) async fn frame(
+    name: &str,
+    text: &str,
+    parameters: &Parameters,
+    session: &SessionContext,
+) -> Result<DataFrame, EngineError> {
+    let plan = planned(name, text, parameters, session).await?;
+    Ok(DataFrame::new(session.state(), plan))
+}
+
+/// Gives a relation a name in the session, in place of what had it.
+pub(crate) fn register(
+    name: &str,
+    relation: Arc<dyn TableProvider>,
+    session: &SessionContext,
+) -> Result<(), EngineError> {
+    session.deregister_table(name)?;
+    session.register_table(name, relation)?;
+    Ok(())
+}
+
+/// The same for the rows of a plan, computed where they are read.
+pub(crate) fn register_view(name: &str, plan: LogicalPlan, session: &SessionContext) -> Result<(), EngineError> {
+    register(name, Arc::new(ViewTable::new(plan, None)), session)
+}
+
+/// The same for the rows of a frame, computed once and kept.
+pub(crate) async fn register_rows(name: &str, rows: DataFrame, session: &SessionContext) -> Result<(), EngineError> {
+    let schema = Arc::new(rows.schema().as_arrow().clone());
+    let kept = MemTable::try_new(schema, rows.collect_partitioned().await?)?;
+    register(name, Arc::new(kept), session)
+}
