@@ -134,7 +134,8 @@ impl Planner<'_> {
         let day = Located {
             // On a line of its own, so that a comment in the text ends before the bracket.
             value: format!(
-                "date_trunc('day', arrow_cast({}\n, 'Timestamp(Microsecond, Some(\"UTC\"))') + INTERVAL '1 day' - INTERVAL '1 microsecond')",
+                "date_trunc('day', arrow_cast({}\n, 'Timestamp(Microsecond, Some(\"UTC\"))') + INTERVAL '1 day' \
+                 - INTERVAL '1 microsecond')",
                 text.value
             ),
             place: text.place.clone(),
@@ -182,7 +183,8 @@ fn refuse_what_is_not_known(text: &Located<String>) -> Result<(), Diagnostics> {
         let (message, help) = match column.as_str() {
             "landmark" => (
                 "days are judged one by one, and there is no `landmark`".to_owned(),
-                "say for how long a customer could have been on the journey, as in `eligible_until: joined_at + INTERVAL '210 days'` or `eligible_from: joined_at + INTERVAL '365 days'`",
+                "say for how long a customer could have been on the journey, as in `eligible_until: joined_at + \
+                 INTERVAL '210 days'` or `eligible_from: joined_at + INTERVAL '365 days'`",
             ),
             FROM_DAY | UNTIL_DAY => (
                 format!("`{column}` is where other limits cut the days"),

@@ -529,8 +529,40 @@ fn a_match_ordered_by_known_at_makes_members() {
     assert_eq!(rows("match: a, ordered_by: known_at"), MatchRows::KnownMembers);
     assert_eq!(rows("match: a, ordered_by: occurred_at"), MatchRows::Members);
     let refused = |text: &str| refusal(&model(text));
-    assert_snapshot!(refused("match: a, rows: instances, ordered_by: known_at"), @"");
-    assert_snapshot!(refused("match: a, ordered_by: known_at, materialized: incremental"), @"");
-    assert_snapshot!(refused("match: a, ordered_by: seen_at"), @"");
-    assert_snapshot!(refused("sql: sql/touchpoints.sql, ordered_by: known_at"), @"");
+    assert_snapshot!(refused("match: a, rows: instances, ordered_by: known_at"), @"
+    error[bad-value]: instances are measured as they happened, not as they became known
+     --> pipelines/main.yaml:5:57
+      |
+    5 |   touchpoints: { match: a, rows: instances, ordered_by: known_at }
+      |                                                         ^^^^^^^^
+      |
+      = help: leave `ordered_by` out, or make members: leave `rows` out
+    ");
+    assert_snapshot!(refused("match: a, ordered_by: known_at, materialized: incremental"), @"
+    error[bad-value]: a match ordered by `known_at` cannot be incremental itself
+     --> pipelines/main.yaml:5:64
+      |
+    5 |   touchpoints: { match: a, ordered_by: known_at, materialized: incremental }
+      |                                                                ^^^^^^^^^^^ use `view`
+      |
+      = help: make the SQL model that reads it incremental
+    ");
+    assert_snapshot!(refused("match: a, ordered_by: seen_at"), @"
+    error[bad-value]: `ordered_by` cannot be `seen_at`
+     --> pipelines/main.yaml:5:40
+      |
+    5 |   touchpoints: { match: a, ordered_by: seen_at }
+      |                                        ^^^^^^^
+      |
+      = help: one of: occurred_at, known_at
+    ");
+    assert_snapshot!(refused("sql: sql/touchpoints.sql, ordered_by: known_at"), @"
+    error[bad-value]: `ordered_by` says in which order a `match` reads, and this model has none
+     --> pipelines/main.yaml:5:44
+      |
+    5 |   touchpoints: { sql: sql/touchpoints.sql, ordered_by: known_at }
+      |                                            ^^^^^^^^^^
+      |
+      = help: leave `ordered_by` out, or make the model with `match: <relation of touchpoints>`
+    ");
 }

@@ -170,7 +170,7 @@ fn two_of_three_give_notice_weeks_before_the_end() {
 #[test]
 fn who_disputes_a_bill_leaves_soon_or_not_at_all() {
     let folder = tempfile::tempdir().expect("a folder");
-    sample(folder.path(), 12_000, 11);
+    sample(folder.path(), 8_000, 11);
     let (lives, end) = (lives(folder.path()).0, end(folder.path()));
     let rate = |from: i64, to: i64| {
         let (days, left) = after(&lives, end, "bill_questioned", from, to);
@@ -183,7 +183,7 @@ fn who_disputes_a_bill_leaves_soon_or_not_at_all() {
 #[test]
 fn who_moves_is_lost_and_who_leaves_asks_about_the_contract() {
     let folder = tempfile::tempdir().expect("a folder");
-    sample(folder.path(), 12_000, 12);
+    sample(folder.path(), 8_000, 12);
     let (lives, end) = (lives(folder.path()).0, end(folder.path()));
     let mut moving = (0.0, 0.0);
     let mut others = (0.0, 0.0);
@@ -228,7 +228,7 @@ fn the_box_is_exchanged_after_a_repair() {
 #[test]
 fn customers_who_left_only_because_of_a_journey_are_as_many_as_the_chances_say() {
     let folder = tempfile::tempdir().expect("a folder");
-    let truth = sample(folder.path(), 12_000, 11);
+    let truth = sample(folder.path(), 8_000, 11);
     let mut harmful = 0;
     for journey in &truth.journeys {
         let all = &journey.all_periods;
@@ -262,7 +262,7 @@ fn customers_who_left_only_because_of_a_journey_are_as_many_as_the_chances_say()
 fn without_effects_like_customers_leave_alike() {
     let folder = tempfile::tempdir().expect("a folder");
     let lake = folder.path().join("lake");
-    let options = SampleOptions { effects: false, ..options(&lake, 12_000, 11) };
+    let options = SampleOptions { effects: false, ..options(&lake, 8_000, 11) };
     let truth = generate(&options, &mut |_| ()).expect("a sample");
     assert!(!truth.effects);
     for journey in &truth.journeys {

@@ -14,7 +14,7 @@ use crate::dice::Dice;
 pub(super) const NEW_YEAR: i64 = 1_704_067_200_000_000;
 
 const EVENTS: [&str; 7] = ["a", "b", "c", "d", "q", "x", "y"];
-const CHANNELS: [&str; 5] = ["web", "phone", "chat", "email", "store"];
+const CHANNELS: [&str; 6] = ["web", "phone", "phone", "chat", "email", "store"];
 
 /// A touchpoint; without a time at which it became known it was known when it happened.
 #[derive(Debug, Clone)]
@@ -139,7 +139,13 @@ impl Company {
             let are_known_late = dice.chance(50);
             for _ in 0..dice.below(36) {
                 let number = company.touchpoints.len();
-                company.touchpoints.push(touchpoint(dice, number, &customer_id, days, are_known_late));
+                let before = company.touchpoints.last().filter(|before| before.customer_id == customer_id);
+                // Half of them come within some days of another one, so that instances have several members.
+                let occurred_at = match before.map(|before| before.occurred_at) {
+                    Some(before) if dice.chance(50) => before + dice.between(0, 36) * 6 * HOUR,
+                    _ => instant(dice, -40, days),
+                };
+                company.touchpoints.push(touchpoint(dice, number, &customer_id, occurred_at, are_known_late));
             }
         }
         company
@@ -300,8 +306,7 @@ fn versions(dice: &mut Dice, joined_at: i64, late_attributes: bool) -> Vec<Versi
     versions
 }
 
-fn touchpoint(dice: &mut Dice, number: usize, customer_id: &str, days: i64, may_be_late: bool) -> Touchpoint {
-    let occurred_at = instant(dice, -40, days);
+fn touchpoint(dice: &mut Dice, number: usize, customer_id: &str, occurred_at: i64, may_be_late: bool) -> Touchpoint {
     let late = if may_be_late && dice.chance(40) {
         dice.one_of(&[1, HOUR, 6 * HOUR, DAY, 5 * DAY, 19 * DAY + 3 * HOUR])
     } else {

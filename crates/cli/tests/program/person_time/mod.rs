@@ -78,6 +78,9 @@ fn workspace(company: &Company, hides_unknown: bool) -> Workspace {
     workspace.edit(PIPELINE, "start: 2024-10-01\n", &format!("start: {}\n", time(company.start)));
     workspace.edit(PIPELINE, "\nsources:\n", &format!("\n{SOURCES}"));
     workspace.edit(PIPELINE, "unit_tests: tests/*.yaml\n", "");
+    if company.delay_days > 0 {
+        reach_back(&workspace, company.delay_days);
+    }
     workspace.remove("pipelines/journeys");
     workspace.put("pipelines/journeys/random.yaml", company.definitions_yaml());
     workspace.put("sql/staging/customers.sql", CUSTOMERS);
@@ -91,6 +94,28 @@ fn workspace(company: &Company, hides_unknown: bool) -> Workspace {
     workspace.put("data/raw/customers/all.json", company.customer_lines());
     workspace.put("data/raw/touchpoints/all.json", company.touchpoint_lines());
     workspace
+}
+
+/// Lets a run rebuild the days that did not count yet when the run before it ended, as the pipeline asks of whoever sets
+/// `churn_reporting_delay`.
+fn reach_back(workspace: &Workspace, days: i64) {
+    let pipeline = std::fs::read_to_string(workspace.path().join(PIPELINE)).expect("the pipeline can be read");
+    let mut of_table = false;
+    let mut text = String::new();
+    for line in pipeline.lines() {
+        if line.starts_with("  ") && !line.starts_with("   ") {
+            of_table = ["  fct_journey_risk:", "  journey_joint_risk:"].contains(&line);
+        }
+        if of_table && line.trim_start().starts_with("reach:") {
+            continue;
+        }
+        text.push_str(line);
+        text.push('\n');
+        if of_table && line == "    materialized: incremental" {
+            text.push_str(&format!("    reach: {days} days\n"));
+        }
+    }
+    workspace.put(PIPELINE, text);
 }
 
 fn run(workspace: &Workspace, company: &Company, as_of: i64) {
