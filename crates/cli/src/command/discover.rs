@@ -97,7 +97,6 @@ fn ranking(candidates: &[FoundJourney]) -> String {
         "tier",
         "candidate",
         "episodes",
-        "customers",
         "done",
         "median",
         "on it",
@@ -113,7 +112,6 @@ fn ranking(candidates: &[FoundJourney]) -> String {
             kept.and_then(|link| link.tier.clone()).unwrap_or_else(none),
             journey.name.clone(),
             count(journey.episodes),
-            count(journey.customers),
             percent(journey.completed_share, 0),
             journey.median_duration_s.map_or_else(none, duration),
             churn.map_or_else(none, |link| whole(link.exposed_customers)),
@@ -122,7 +120,7 @@ fn ranking(candidates: &[FoundJourney]) -> String {
             kept.and_then(|link| link.excess_churners).map_or_else(none, |excess| interval(excess, 0)),
         ]);
     }
-    right_align(&mut table, 3..9);
+    right_align(&mut table, 3..8);
     for column in table.column_iter_mut() {
         column.set_padding((0, 1));
     }
