@@ -18,7 +18,6 @@ use throughline_config::{Diagnostic, Diagnostics, JourneyDefinition, Located, Pi
 use crate::condition::{condition, expression};
 use crate::error_place::{TextOrigin, diagnose, span_to_bytes};
 use crate::parameters::Parameters;
-use crate::relation::registered;
 
 const FROM_DAY: &str = "from_day";
 const UNTIL_DAY: &str = "until_day";
@@ -26,14 +25,15 @@ const UNTIL_DAY: &str = "until_day";
 /// How a membership ends must not decide who could have been on a journey before.
 const OF_THE_END: [&str; 7] = ["notice_at", "churned_at", "lost_at", "left_at", "left_by", "membership", "valid_until"];
 
-/// One branch a journey: its days, `journey` in front, all branches side by side.
-pub(crate) async fn eligible(
+/// One branch a journey: its days of `rows`, the relation that `input` names, `journey` in front, all branches side by
+/// side.
+pub(crate) fn eligible(
     input: &Located<String>,
+    rows: LogicalPlan,
     pipeline: &Pipeline,
     parameters: &Parameters,
     session: &SessionContext,
 ) -> Result<LogicalPlan, Diagnostics> {
-    let rows = registered(input, session).await?;
     let schema: DFSchema = rows.schema().as_ref().clone();
     check_days(input, &schema)?;
     let state = session.state();

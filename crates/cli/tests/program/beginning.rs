@@ -22,7 +22,7 @@ fn a_new_workspace_works_at_once() {
     let ran = run("run").ends_with(0);
     assert!(!ran.stderr.contains("warning"), "{ran}");
     let ranking = ran.stderr.split("\nKey journeys").nth(1).expect("a run ends with the ranking");
-    let first = ranking.lines().find(|line| line.contains(" 1 ")).expect("a journey is ranked");
+    let first = ranking.lines().find(|line| line.contains(" 1  ")).expect("a journey is ranked");
     assert_snapshot!(first.trim(), @"harmful     1  fault            114  29.3   6.5  4.48 [2.12, 9.47]          │   ────●  15 [6, 26]");
     assert!(ran.stderr.contains("· 0 rows set aside ·"), "{ran}");
     let explained = run("explain fault").ends_with(0);

@@ -110,6 +110,6 @@ fn what_measures_are_made_of_has_to_be_there() {
     22 |     rows: instance
        |           ^^^^^^^^ did you mean `instances`?
        |
-       = help: one of: members, instances
+       = help: one of: members, instances, states
     "#);
 }
