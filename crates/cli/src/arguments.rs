@@ -81,7 +81,7 @@ pub(crate) struct WorkspaceArguments {
     /// The pipeline; by default the only one, or `key_journeys`.
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) pipeline: Option<String>,
-    /// Sets a variable of the pipeline, e.g. `--vars "exposure_window=60 days"`. Repeatable.
+    /// Sets a variable of the pipeline, e.g. `--vars "exposure_horizon=60 days"`. Repeatable.
     #[arg(long = "vars", global = true, value_name = "NAME=VALUE", value_parser = name_and_value)]
     pub(crate) variables: Vec<(String, String)>,
     /// Cuts every source at this instant (UTC); by default 00:00 of today.
