@@ -2,7 +2,8 @@
 //!
 //! In: a relation of touchpoints and [`throughline_config::JourneyDefinition`]s. Out: a logical plan with one row for
 //! each member of each instance, for each instance, or for each stretch of days in one state of exposure, made by
-//! [`match_journeys`]; a session plans it with [`MatchPlanner`]. After a run [`match_counts`] tells what became of every touchpoint.
+//! [`match_journeys`]; a session plans it with [`MatchPlanner`]. After a run [`match_counts`] tells what became of every
+//! touchpoint.
 //!
 //! `examples/match_journeys.rs` does all of this in a plain DataFusion session, with definitions read from a text by
 //! [`throughline_config::journey_definitions`]; the rules are in `crates/SEMANTICS.md`.
@@ -13,7 +14,8 @@
 //! 2. customers are put together: by `ordered`, from an input in the order of customers, or by `shuffle`, which
 //!    spreads any input over `buckets`, in memory or spilled, and orders one bucket at a time;
 //! 3. `matcher` walks through each of the `customers` once for all definitions, `rules` says what a touchpoint does;
-//! 4. `grouped` orders what was found, `members`, `instances` (with `measures`) or `states` makes the rows of the output.
+//! 4. `grouped` orders what was found, `members`, `instances` (with `measures`) or `states` makes the rows of the
+//!    output.
 //!
 //! This crate opens no storage but the spill files of DataFusion and knows no file format.
 

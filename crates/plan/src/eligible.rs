@@ -18,7 +18,6 @@ use throughline_config::{Diagnostic, Diagnostics, JourneyDefinition, Located, Pi
 use crate::condition::{condition, expression};
 use crate::error_place::{TextOrigin, diagnose, span_to_bytes};
 use crate::parameters::Parameters;
-use crate::relation::registered;
 
 const FROM_DAY: &str = "from_day";
 const UNTIL_DAY: &str = "until_day";
@@ -26,14 +25,15 @@ const UNTIL_DAY: &str = "until_day";
 /// How a membership ends must not decide who could have been on a journey before.
 const OF_THE_END: [&str; 7] = ["notice_at", "churned_at", "lost_at", "left_at", "left_by", "membership", "valid_until"];
 
-/// One branch a journey: its days, `journey` in front, all branches side by side.
-pub(crate) async fn eligible(
+/// One branch a journey: its days of `rows`, the relation that `input` names, `journey` in front, all branches side by
+/// side.
+pub(crate) fn eligible(
     input: &Located<String>,
+    rows: LogicalPlan,
     pipeline: &Pipeline,
     parameters: &Parameters,
     session: &SessionContext,
 ) -> Result<LogicalPlan, Diagnostics> {
-    let rows = registered(input, session).await?;
     let schema: DFSchema = rows.schema().as_ref().clone();
     check_days(input, &schema)?;
     let state = session.state();
@@ -134,7 +134,8 @@ impl Planner<'_> {
         let day = Located {
             // On a line of its own, so that a comment in the text ends before the bracket.
             value: format!(
-                "date_trunc('day', arrow_cast({}\n, 'Timestamp(Microsecond, Some(\"UTC\"))') + INTERVAL '1 day' - INTERVAL '1 microsecond')",
+                "date_trunc('day', arrow_cast({}\n, 'Timestamp(Microsecond, Some(\"UTC\"))') + INTERVAL '1 day' \
+                 - INTERVAL '1 microsecond')",
                 text.value
             ),
             place: text.place.clone(),
@@ -182,7 +183,8 @@ fn refuse_what_is_not_known(text: &Located<String>) -> Result<(), Diagnostics> {
         let (message, help) = match column.as_str() {
             "landmark" => (
                 "days are judged one by one, and there is no `landmark`".to_owned(),
-                "say for how long a customer could have been on the journey, as in `eligible_until: joined_at + INTERVAL '210 days'` or `eligible_from: joined_at + INTERVAL '365 days'`",
+                "say for how long a customer could have been on the journey, as in `eligible_until: joined_at + \
+                 INTERVAL '210 days'` or `eligible_from: joined_at + INTERVAL '365 days'`",
             ),
             FROM_DAY | UNTIL_DAY => (
                 format!("`{column}` is where other limits cut the days"),

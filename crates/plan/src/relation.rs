@@ -63,7 +63,9 @@ pub async fn relation(
                 Diagnostics(found.0.into_iter().map(place).collect())
             })
         }
-        (ModelKind::Eligible { input }, _) => eligible(input, pipeline, parameters, session).await,
+        (ModelKind::Eligible { input }, _) => {
+            eligible(input, registered(input, session).await?, pipeline, parameters, session)
+        }
     }
 }
 
@@ -86,7 +88,7 @@ pub async fn select(
 }
 
 /// The plan of a relation that the session has under the name written in YAML.
-pub(crate) async fn registered(name: &Located<String>, session: &SessionContext) -> Result<LogicalPlan, Diagnostics> {
+async fn registered(name: &Located<String>, session: &SessionContext) -> Result<LogicalPlan, Diagnostics> {
     let frame = session.table(name.value.as_str()).await;
     frame.map(|frame| frame.into_unoptimized_plan()).map_err(|error| diagnose(&error, &TextOrigin::Value(name.clone())))
 }

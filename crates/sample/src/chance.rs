@@ -64,7 +64,7 @@ impl Chance {
 
     /// The journeys whose effect changes the day.
     pub(crate) fn parts(&self) -> impl Iterator<Item = &Part> {
-        self.parts[..self.count].iter().filter(|part| part.factor < 1.0 || part.factor > 1.0)
+        self.parts[..self.count].iter().filter(|part| part.factor != 1.0)
     }
 
     /// What one journey does to it, where it does anything.

@@ -136,7 +136,7 @@ mod tests {
     fn an_acute_effect_raises_the_chance_and_fades() {
         let begin = months()[0].from;
         let dispute = instance(Journey::BillingDispute, &[begin + DAY / 2], false);
-        let (with, quiet) = (chances(&[dispute.clone()], 0, true), chances(&[], 0, true));
+        let (with, quiet) = (chances(std::slice::from_ref(&dispute), 0, true), chances(&[], 0, true));
         let ratio = |day: usize| with[day].of_leaving / quiet[day].of_leaving;
         let full = 1.0 + 2.6 * 0.9;
         assert!((ratio(0) - 1.0).abs() < 1e-12, "not before the first touchpoint");

@@ -1,6 +1,7 @@
 //! `throughline discover`.
 
 use throughline_engine::{ChurnLink, Coverage, Discovery, Estimate, FoundJourney, SearchOptions, discover};
+use throughline_report::{fixed, more_or_fewer, of_hundred};
 
 use crate::arguments::{DiscoverArguments, DiscoveryFormat, WorkspaceArguments};
 use crate::command::options;
@@ -96,7 +97,6 @@ fn ranking(candidates: &[FoundJourney]) -> String {
         "tier",
         "candidate",
         "episodes",
-        "customers",
         "done",
         "median",
         "on it",
@@ -112,7 +112,6 @@ fn ranking(candidates: &[FoundJourney]) -> String {
             kept.and_then(|link| link.tier.clone()).unwrap_or_else(none),
             journey.name.clone(),
             count(journey.episodes),
-            count(journey.customers),
             percent(journey.completed_share, 0),
             journey.median_duration_s.map_or_else(none, duration),
             churn.map_or_else(none, |link| whole(link.exposed_customers)),
@@ -121,7 +120,7 @@ fn ranking(candidates: &[FoundJourney]) -> String {
             kept.and_then(|link| link.excess_churners).map_or_else(none, |excess| interval(excess, 0)),
         ]);
     }
-    right_align(&mut table, 3..9);
+    right_align(&mut table, 3..8);
     for column in table.column_iter_mut() {
         column.set_padding((0, 1));
     }
@@ -133,10 +132,6 @@ fn rates(link: &ChurnLink) -> String {
         (Some(exposed), Some(like)) => format!("{} / {}", of_hundred(exposed.value), of_hundred(like.value)),
         _ => none(),
     }
-}
-
-fn of_hundred(rate: f64) -> String {
-    format!("{:.1}", rate * 100.0)
 }
 
 fn legend(discovery: &Discovery) -> Vec<String> {
@@ -228,22 +223,23 @@ fn leaving(link: &ChurnLink) -> String {
         (None, Some(reason)) => format!("not ranked, {reason}"),
         (None, None) => "not ranked".to_owned(),
     };
-    let more = if excess.value < 0.0 { "fewer" } else { "more" };
-    // The limits of what is fewer change places with their sign.
-    let (lower, upper) = match excess.value < 0.0 {
-        true => (excess.upper.map(|limit| -limit), excess.lower.map(|limit| -limit)),
-        false => (excess.lower, excess.upper),
-    };
-    let shown = Estimate { value: excess.value.abs(), lower, upper };
     let mut text = format!(
-        "{tier}: of 100 customers on it {} left within 90 days, of like customers who were not {}: {} {more}, if the \
+        "{tier}: of 100 customers on it, {} left within 90 days; of like customers who were not, {}. That is {}, if the \
          journey is the cause",
         of_hundred(exposed.value),
         of_hundred(like.value),
-        interval(shown, 0)
+        more_or_fewer(excess, "in the quarter")
     );
-    if let (Some("unclear"), Some(detectable)) = (link.tier.as_deref(), link.smallest_detectable_excess) {
-        text.push_str(&format!("; the least that would mostly be seen is {detectable:.0}"));
+    let by_itself = excess.lower.is_some_and(|lower| lower > 0.0);
+    let beside_others = link.mutual_rate_ratio.and_then(|ratio| ratio.lower).is_some_and(|lower| lower <= 1.0);
+    match (link.tier.as_deref(), link.smallest_detectable_excess) {
+        (Some("unclear"), _) if by_itself && beside_others => {
+            text.push_str("; among customers equally on all other candidates, what is left to it may be chance");
+        }
+        (Some("unclear"), Some(detectable)) => {
+            text.push_str(&format!("; {} or more would have been seen four times in five", fixed(detectable, 0)));
+        }
+        _ => {}
     }
     text
 }

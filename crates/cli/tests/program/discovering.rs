@@ -1,6 +1,6 @@
 //! `discover` on the sample company: the planted journeys are found without their definitions, and nothing else is.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -8,10 +8,10 @@ use crate::workspace::Workspace;
 
 const DISCOVER: &str = "discover --as-of 2026-10-01";
 
-/// The planted journeys: what opens, completes and abandons them.
-const PLANTED: [(&str, &str, &str, Option<&str>); 11] = [
+/// The planted journeys: what opens, completes and abandons them. The eleventh, channel_changes, is none to discover:
+/// nearly everybody is on it nearly all the time, so no silence tells one of its episodes from the next ([`EVERYDAY`]).
+const PLANTED: [(&str, &str, &str, Option<&str>); 10] = [
     ("billing_dispute", "bill_questioned", "dispute_settled", None),
-    ("channel_changes", "lineup_announced", "lineup_changed", None),
     ("contract_questions", "contract_asked", "contract_explained", None),
     ("contract_renewal", "renewal_offered", "renewed", Some("renewal_declined")),
     ("equipment_exchange", "exchange_ordered", "box_returned", None),
@@ -22,6 +22,9 @@ const PLANTED: [(&str, &str, &str, Option<&str>); 11] = [
     ("plan_upgrade", "upgrade_requested", "upgrade_active", None),
     ("technical_repair", "fault_reported", "repair_confirmed", None),
 ];
+
+/// What is told to be no journey.
+const EVERYDAY: [&str; 5] = ["(question_answered, no topic)", "account", "lineup", "offers", "programme"];
 
 fn company() -> Workspace {
     let workspace = Workspace::of_the_repository();
@@ -101,7 +104,7 @@ fn the_planted_journeys_are_found_without_their_definitions() {
     let yaml = workspace.run(&format!("{DISCOVER} --yaml")).ends_with(0);
     workspace.put("pipelines/journeys/found.yaml", &yaml.stdout);
     let checked = workspace.run("check").ends_with(0);
-    assert!(checked.stderr.contains("12 journeys"), "{checked}");
+    assert!(checked.stderr.contains("11 journeys"), "{checked}");
 }
 
 #[test]
@@ -117,10 +120,12 @@ fn each_candidate_is_told_which_definition_of_today_it_is_like() {
     }
     let (found, today) = (&discovery["by_candidates"], &discovery["by_definitions"]);
     let touchpoints = |side: &Value| side["touchpoints"].as_f64().expect("a number");
-    assert!(touchpoints(found) > 0.97 * touchpoints(today), "{discovery}");
-    let everyday: BTreeSet<&str> =
-        list(&discovery, "everyday").iter().filter_map(|topics| topics["topics"][0].as_str()).collect();
-    assert_eq!(everyday, BTreeSet::from(["(question_answered, no topic)", "account", "offers", "programme"]));
+    let everyday: BTreeMap<&str, f64> = list(&discovery, "everyday")
+        .iter()
+        .map(|topics| (topics["topics"][0].as_str().expect("a topic"), touchpoints(topics)))
+        .collect();
+    assert_eq!(everyday.keys().copied().collect::<Vec<_>>(), EVERYDAY);
+    assert!(touchpoints(found) + everyday["lineup"] > 0.97 * touchpoints(today), "{discovery}");
 
     let table = workspace.run(&format!("{DISCOVER} --top 2")).ends_with(0);
     assert!(table.stdout.contains("like today's"), "{table}");
@@ -213,7 +218,9 @@ fn what_is_told_of_a_candidate_is_what_a_run_tells_of_it_as_a_definition() {
     assert!(rows.iter().any(|row| row[1] == "harmful"), "{told}");
     for (row, journey) in rows.iter().zip(list(&discovery, "candidates")) {
         let churn = &journey["churn"];
-        assert_eq!((row[0], Some(row[1])), (journey["name"].as_str().expect("a name"), churn["tier"].as_str()));
+        // Without a tier where the figures are withheld.
+        let tier = Some(row[1]).filter(|tier| !tier.is_empty());
+        assert_eq!((row[0], tier), (journey["name"].as_str().expect("a name"), churn["tier"].as_str()));
         for (column, text) in columns.iter().zip(&row[2..]) {
             let found = match column.strip_suffix("_lower").or_else(|| column.strip_suffix("_upper")) {
                 Some(name) => &churn[name][&column[name.len() + 1..]],
@@ -245,12 +252,20 @@ sources:
   contacts:
     path: data/lake/contacts.csv
     format: csv
-    columns: { contact_id: string, at: timestamp }
+    columns:
+      contact_id: string
+      customer_id: string
+      at: timestamp
+      channel: string
+      department: string
+      event: string
+      topic: string
+      score: int64
     time_column: at
   customers:
     path: data/lake/customers.csv
     format: csv
-    columns: { joined_at: timestamp, churned_at: timestamp }
+    columns: { customer_id: string, joined_at: timestamp, churned_at: timestamp, segment: string }
     time_column: joined_at
 models:
   touchpoints: { sql: sql/touchpoints.sql, grain: [touchpoint_id] }
@@ -282,12 +297,32 @@ fn what_discover_cannot_do_is_refused() {
     ");
     let workspace = small_company();
     workspace.edit("pipelines/key_journeys.yaml", "  exposure_horizon: 90 days ", "  exposure_horizon: 0 days  ");
-    insta::assert_snapshot!(workspace.run("discover"), @"");
+    insta::assert_snapshot!(workspace.run("discover"), @"
+    exit 2
+    --- stderr
+    error[bad-value]: the variable `exposure_horizon` is no length of time above zero
+       --> pipelines/key_journeys.yaml:129:12
+        |
+    129 |     match: touchpoints             # the matcher once more: on which days a customer is on a journey or shortly after it
+        |            ^^^^^^^^^^^
+        |
+        = help: write e.g. `exposure_horizon: 90 days` under `variables:`
+    ");
     workspace.edit("pipelines/key_journeys.yaml", "  exposure_horizon: 0 days  ", "  exposure_horizon: 90 days ");
     workspace.edit(
         "pipelines/journeys/fault.yaml",
         "  idle: 21 days",
         "  idle: 21 days\n  eligible: churned_at IS NULL",
     );
-    insta::assert_snapshot!(workspace.run("discover"), @"");
+    insta::assert_snapshot!(workspace.run("discover"), @"
+    exit 2
+    --- stderr
+    error[not-known-then]: `churned_at` is not known while the customer is there
+      --> pipelines/journeys/fault.yaml:10:13
+       |
+    10 |   eligible: churned_at IS NULL
+       |             ^^^^^^^^^^
+       |
+       = help: how a membership ends must not decide who could have been on a journey; use what was known before
+    ");
 }

@@ -165,8 +165,7 @@ models:
     grain: [period_kind, period_start, journey, segment]
 ";
 
-const PROFILE: &str = "\
-  fct_key_journeys_profile:
+const PROFILE: &str = "  fct_key_journeys_profile:
     sql: sql/profile.sql
     materialized: table
     grain: [journey, since_touchpoint]

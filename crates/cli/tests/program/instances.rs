@@ -98,7 +98,7 @@ fn what_measures_are_made_of_has_to_be_there() {
     21 |     match: touchpoints
        |            ^^^^^^^^^^^
        |
-       = help: instances are measured by channel, function and topic (text), resolved (boolean), satisfaction and cost (numbers); a source that has none of them says so, as in `CAST(NULL AS DOUBLE) AS cost`
+       = help: instances are measured by channel, function and topic (text), resolved (boolean), satisfaction and cost (numbers), states by channel, topic and resolved; a source that has none of them says so, as in `CAST(NULL AS DOUBLE) AS cost`
     "#);
     workspace.edit(PIPELINE, "    rows: instances\n", "    rows: instance\n");
     assert_snapshot!(workspace.run("check").ends_with(2), @r#"
@@ -110,6 +110,6 @@ fn what_measures_are_made_of_has_to_be_there() {
     22 |     rows: instance
        |           ^^^^^^^^ did you mean `instances`?
        |
-       = help: one of: members, instances
+       = help: one of: members, instances, states
     "#);
 }

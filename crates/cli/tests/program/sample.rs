@@ -115,7 +115,6 @@ fn leavers_are_those_of_the_truth(rows: &[Value], truth: &Value) {
     assert!(compared >= 7 * 5, "only {compared} rows of seven quarters and their segments");
 }
 
-<<<<<<< HEAD
 fn notices_are_those_of_the_truth(workspace: &Workspace, truth: &Value) {
     let spells = "SELECT DISTINCT customer_id, joined_at FROM dim_customer WHERE left_by = 'notice'";
     let found = rows(workspace, &format!("SELECT count(*) AS spells FROM ({spells})"));
@@ -128,12 +127,6 @@ fn notices_are_those_of_the_truth(workspace: &Workspace, truth: &Value) {
 /// the intervals are too narrow or in the wrong place. The seed is fixed, so the outcome is too. Not counted are a
 /// journey that leaving itself begins, and one that follows another and takes over what that one does.
 fn intervals_cover_as_often_as_they_say(rows: &[Value], truth: &Value) {
-=======
-/// The truth holds the adjusted odds ratio expected from the probabilities with which each customer was made to churn.
-/// A 95 % interval misses it one time in twenty, so the number covered is binomial; fewer than its 1 % point would say
-/// that the intervals are too narrow or in the wrong place. The seed is fixed, so the outcome is too.
-fn intervals_cover_as_often_as_they_say(found: &BTreeMap<(&str, &str), &Value>, truth: &Value) {
->>>>>>> b317fc044f53edcfb83fb53df903b5354341b2f2
     let (mut intervals, mut covered) = (0_u32, 0_u32);
     let own = |journey: &&Value| !["leakage", "confounded_by_journey"].contains(&text(journey, "kind"));
     for journey in list(truth, "journeys").iter().filter(own) {

@@ -401,7 +401,7 @@ fn two_quarters_of_the_sample_are_compared() {
     assert!(tables["fct_journey"]["added"].as_i64() > Some(0), "{}", tables["fct_journey"]);
     assert!(tables["fct_journey"]["columns"]["status"].as_i64() > Some(0), "{}", tables["fct_journey"]);
     let moves = diff["journeys"].as_array().expect("journeys");
-    assert_eq!(moves.len(), 8, "{moves:?}");
+    assert_eq!(moves.len(), 11, "{moves:?}");
     assert!(moves.iter().all(|moved| moved["from"]["period"] == "2026-Q2" && moved["to"]["period"] == "2026-Q3"));
 
     let explained = workspace.run("explain onboarding --snapshot 2026-Q2").ends_with(0).stdout;

@@ -163,15 +163,20 @@ impl Workspace {
             tables.entry(table).or_default().push(text);
         }
         assert!(!tables.is_empty(), "nothing is published in {warehouse}");
-        let digests = tables.iter().map(|(table, columns)| {
+        let digest = |(table, columns): &(&str, Vec<String>)| {
             format!(
                 "SELECT '{table}' AS name, count(*) AS n, md5(coalesce(string_agg(h, '' ORDER BY h), '')) AS digest \
                  FROM (SELECT md5(concat_ws('|', {})) AS h FROM {table})",
                 columns.join(", ")
             )
-        });
-        let mut lines: Vec<String> =
-            ask(&digests.collect::<Vec<_>>().join(" UNION ALL ")).lines().skip(1).map(str::to_owned).collect();
+        };
+        // Several tables a question, as many as the limit on a statement's length allows.
+        let tables: Vec<(&str, Vec<String>)> = tables.into_iter().collect();
+        let mut lines = Vec::new();
+        for some in tables.chunks(20) {
+            let question = some.iter().map(digest).collect::<Vec<_>>().join(" UNION ALL ");
+            lines.extend(ask(&question).lines().skip(1).map(str::to_owned));
+        }
         lines.sort();
         lines
     }

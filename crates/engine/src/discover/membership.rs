@@ -180,8 +180,9 @@ pub(crate) async fn judged_period(
     parameters: &Parameters,
     session: &SessionContext,
 ) -> Result<Option<Period>, EngineError> {
-    let periods = planned("key_journey_period", KEY_JOURNEY_PERIOD, &parameters.with_interval(BEGINNING), session);
-    register_view("key_journey_period", periods.await?, session)?;
+    let whole = parameters.with_interval(BEGINNING);
+    let periods = planned("key_journey_period", KEY_JOURNEY_PERIOD, &whole, session).await?;
+    register_view("key_journey_period", periods, session)?;
     let rows = frame("judged_period", JUDGED_PERIOD, parameters, session).await?.collect().await?;
     Ok(Figures::of(&rows).first().and_then(period))
 }

@@ -92,7 +92,9 @@ impl Tally {
     }
 
     fn finish_customer(&mut self) {
-        let Some(customer) = self.customer.take() else { return };
+        if self.customer.take().is_none() {
+            return;
+        }
         let mut members = std::mem::take(&mut self.members);
         members.sort_unstable_by_key(|member| (member.definition, member.touchpoint));
         for of_definition in members.chunk_by(|left, right| left.definition == right.definition) {

@@ -7,8 +7,11 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::reference::{DAY, HOUR};
 use crate::dice::Dice;
+
+/// An hour and a day, in microseconds.
+pub(super) const HOUR: i64 = 3_600_000_000;
+pub(super) const DAY: i64 = 24 * HOUR;
 
 /// 2024-01-01 00:00 UTC.
 pub(super) const NEW_YEAR: i64 = 1_704_067_200_000_000;

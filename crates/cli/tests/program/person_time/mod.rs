@@ -11,8 +11,8 @@ use serde_json::Value;
 
 use crate::dice::Dice;
 use crate::workspace::Workspace;
-use company::{Company, NEW_YEAR, time};
-use reference::{DAY, HOUR, JointRow, RiskCounts, RiskRow, expected};
+use company::{Company, DAY, HOUR, NEW_YEAR, time};
+use reference::{JointRow, RiskCounts, RiskRow, expected};
 
 const PIPELINE: &str = "pipelines/key_journeys.yaml";
 

@@ -5,10 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::company::{Attributes, Company, Definition, Spell, Touchpoint};
-
-pub(super) const HOUR: i64 = 3_600_000_000;
-pub(super) const DAY: i64 = 24 * HOUR;
+use super::company::{Attributes, Company, DAY, Definition, Spell, Touchpoint};
 
 const ASSISTED: [&str; 4] = ["phone", "chat", "field", "store"];
 
