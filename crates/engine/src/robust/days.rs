@@ -6,7 +6,7 @@ use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::dataframe::DataFrame;
-use datafusion::datasource::{MemTable, TableProvider};
+use datafusion::datasource::TableProvider;
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::{Expr, cast as as_type, ident, lit};
 use datafusion::prelude::SessionContext;
@@ -17,7 +17,7 @@ use throughline_plan::{BEGINNING, Parameters, Plan};
 use super::surroundings::Run;
 use super::variants::Variant;
 use crate::discover::keep_days;
-use crate::discover::statement::{register, register_rows, register_view};
+use crate::discover::statement::{in_memory, register, register_rows, register_view};
 use crate::failure::EngineError;
 use crate::session::instants::at;
 use crate::session::relation_cache::RelationCache;
@@ -184,8 +184,7 @@ impl<'a> Days<'a> {
         let Some(first) = cells.first() else { return Ok(Vec::new()) };
         let cells = cells.iter().map(|batch| alone(batch, variant.name(), &self.scope.journey));
         let cells: Vec<RecordBatch> = cells.collect::<Result<_, _>>()?;
-        let schema = cells.first().map_or_else(|| first.schema(), RecordBatch::schema);
-        register("journey_joint_risk", Arc::new(MemTable::try_new(schema, vec![cells])?), &self.session)?;
+        register("journey_joint_risk", Arc::new(in_memory(&first.schema(), vec![cells])?), &self.session)?;
         let told = self.run.rows("key_journey_mutual", pipeline, parameters, &self.session).await?;
         let of_variant = self.scope.is_of().and(ident("journey").eq(lit(self.scope.journey.as_str())));
         Ok(told.filter(of_variant)?.with_column("period_kind", lit(variant.name()))?.collect().await?)

@@ -14,7 +14,7 @@ use datafusion::prelude::SessionContext;
 use super::days::{Counted, Scope, with_rows};
 use super::surroundings::Run;
 use super::variants::Variant;
-use crate::discover::statement::{register, register_rows, register_view};
+use crate::discover::statement::{in_memory, register, register_rows, register_view};
 use crate::failure::EngineError;
 use crate::read::figures::Figures;
 use crate::read::key_periods::KEY_JOURNEYS;
@@ -50,7 +50,10 @@ pub(super) async fn judge(
     for name in OF_PERIODS {
         let others = others(name, scope, of_variants.contains_key(name), &session).await?;
         let rows = match of_variants.remove(name) {
-            Some(batches) if !batches.is_empty() => with_rows(others, session.read_batches(batches)?)?,
+            Some(batches) if !batches.is_empty() => {
+                let planned = others.schema().as_arrow().clone();
+                with_rows(others, session.read_table(Arc::new(in_memory(&planned, vec![batches])?))?)?
+            }
             _ => others,
         };
         register_rows(name, rows, &session).await?;
