@@ -213,7 +213,10 @@ mod tests {
         assert_eq!(unseen_cause(&at), None);
         at.tier = Tier::Harmful;
         let told = unseen_cause(&at).unwrap_or_default();
-        assert!(told.contains("both being on it and leaving at least 1.9-fold (E-value; 1.5-fold for the limit"), "{told}");
+        assert!(
+            told.contains("both being on it and leaving at least 1.9-fold (E-value; 1.5-fold for the limit"),
+            "{told}"
+        );
         at.tier = Tier::Unclear;
         assert_eq!(unseen_cause(&at), None);
     }
