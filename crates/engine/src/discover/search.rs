@@ -245,7 +245,11 @@ async fn touchpoint_log(
     let mut log = TouchpointLog::default();
     while let Some(batch) = stream.next().await {
         log.push(&batch?).map_err(|error| {
-            EngineError::refused(error.to_string(), "event and topic are codes; put free text into another column")
+            EngineError::refused_because(
+                error.to_string(),
+                "event and topic are codes; put free text into another column",
+                error,
+            )
         })?;
     }
     Ok(log)
