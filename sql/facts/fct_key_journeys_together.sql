@@ -1,6 +1,7 @@
 -- One row: a period, and how many customers fewer would have left had nobody been on any of its harmful journeys,
 -- by the joint model of all journeys; if the journeys are the cause (SEMANTICS 5). Less than the sum of their
--- excesses, because customers are on several at once. From: key_journey_period, fct_key_journeys,
+-- excesses, because customers are on several at once. A journey that customers leave at once may be a step of leaving
+-- and is left out, so the figure is rather too small. From: key_journey_period, fct_key_journeys,
 -- journey_joint_risk.
 -- Key: period_kind, period_start.
 WITH harmful AS (
@@ -10,7 +11,7 @@ WITH harmful AS (
         string_agg(journey, ', ' ORDER BY journey) AS journeys,
         array_agg(journey) AS names
     FROM fct_key_journeys
-    WHERE segment = 'all' AND tier = 'harmful'
+    WHERE segment = 'all' AND tier = 'harmful' AND coalesce(flags NOT LIKE '%leaves_at_once%', TRUE)
     GROUP BY period_kind, period_start
 ),
 

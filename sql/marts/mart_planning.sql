@@ -195,8 +195,10 @@ effect AS (
             CASE WHEN status = 'ok' AND excess_churners IS NOT NULL
                 THEN 'that is ' || excess_words || ' in ' || period || ' (' || excess_lower_words || ' to '
                     || excess_upper_words || '), if the journey is the cause' END,
-            CASE WHEN tier = 'unclear' AND smallest_detectable_excess IS NOT NULL
-                THEN 'four times in five ' || CAST(CAST(ceil(smallest_detectable_excess) AS BIGINT) AS VARCHAR)
+            CASE WHEN tier = 'harmful' AND flags LIKE '%leaves_at_once%'
+                THEN 'they leave at once, so it may be a step of leaving rather than its cause' END,
+            CASE WHEN tier = 'unclear' AND goes_with IS NULL AND smallest_detectable_excess IS NOT NULL
+                THEN 'about four times in five ' || CAST(CAST(ceil(smallest_detectable_excess) AS BIGINT) AS VARCHAR)
                     || ' more would have been seen' END
         ) AS effect_in_words
     FROM worded

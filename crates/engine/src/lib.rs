@@ -38,6 +38,9 @@ mod snapshot;
 /// Candidate journeys from the touchpoints alone.
 mod discover;
 
+/// A journey's tier under other limits of its definition and other horizons of exposure.
+mod robust;
+
 /// The pipeline's own unit tests: a model's rows over given rows.
 mod unit_test;
 
@@ -73,6 +76,7 @@ pub use record::run_record::{RunRecord, RunStatus};
 pub use record::step_record::{
     ConservationRow, IncrementRecord, IntakeCounts, StepRecord, StepStatus, TestRecord, TriggerRecord,
 };
+pub use robust::{RobustVariant, Robustness, robustness};
 pub use run::stages::{RunOptions, run};
 pub use session::instants::rfc3339;
 pub use session::sessions::{SessionOptions, new_session};

@@ -9,6 +9,7 @@ mod flags;
 mod performance;
 mod drivers;
 mod analyst;
+mod robustness;
 
 use crate::explain::{Explanation, InPeriod, Together};
 use crate::numbers::day;
@@ -17,6 +18,7 @@ use crate::tier::Tier;
 pub(crate) use leaving::headline;
 pub use leaving::{together, why_not};
 pub use rank::parts as change_in_parts;
+pub use robustness::{length, robustness, robustness_title};
 
 /// A heading and the sentences under it.
 pub type Chapter = (&'static str, Vec<String>);

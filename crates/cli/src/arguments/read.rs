@@ -85,6 +85,7 @@ pub(super) const EXPLAIN_EXAMPLES: &str = "\
 Examples:
   throughline explain onboarding
   throughline explain onboarding --period 2026-07        in a month; without it, in the newest quarter that is ranked
+  throughline explain onboarding --robust                does its tier rest on the limits of its definition?
   throughline explain onboarding --format json           the facts behind the words";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -103,6 +104,10 @@ pub(crate) struct ExplainArguments {
     /// As it stood in a snapshot.
     #[arg(long, value_name = "NAME")]
     pub(crate) snapshot: Option<String>,
+    /// Instead: tier, rank and excess with `within` and `idle` halved, kept and doubled, and a customer counted as on the
+    /// journey for 30, 60, 90 and 180 days after a touchpoint of it. Reads the sources.
+    #[arg(long, conflicts_with = "snapshot")]
+    pub(crate) robust: bool,
     /// Words, or the same facts as one JSON object.
     #[arg(long, value_enum, default_value_t = ExplanationFormat::Text)]
     pub(crate) format: ExplanationFormat,

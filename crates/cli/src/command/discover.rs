@@ -237,7 +237,7 @@ fn leaving(link: &ChurnLink) -> String {
             text.push_str("; among customers equally on all other candidates, what is left to it may be chance");
         }
         (Some("unclear"), Some(detectable)) => {
-            text.push_str(&format!("; {} or more would have been seen four times in five", fixed(detectable, 0)));
+            text.push_str(&format!("; {} or more would have been seen about four times in five", fixed(detectable, 0)));
         }
         _ => {}
     }

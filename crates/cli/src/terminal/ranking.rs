@@ -79,7 +79,8 @@ fn columns_that_fit(rows: &[Vec<String>], width: usize) -> Vec<usize> {
 fn cells(at: &InPeriod) -> Vec<String> {
     let dot = || "·".to_owned();
     let rate = |rate: Option<Estimate>| rate.map_or_else(dot, |rate| of_hundred(rate.value));
-    let smallest = at.smallest_detectable_excess.filter(|_| at.tier == Tier::Unclear);
+    // What goes with another journey was seen.
+    let smallest = at.smallest_detectable_excess.filter(|_| at.tier == Tier::Unclear && at.goes_with.is_none());
     let smallest = smallest.map(|smallest| format!("; seen from {}", fixed(smallest, 0))).unwrap_or_default();
     vec![
         at.tier.word().to_owned(),
@@ -117,7 +118,8 @@ fn notes(ranking: &Ranking) -> Vec<String> {
     ];
     if is_unclear {
         notes.push(
-            "unclear is not none: of such periods with an excess as large as \"seen from\", four in five would show it"
+            "unclear is not none: an excess as large as \"seen from\" would show in about four of five such periods; what \
+             may be there lies within the brackets"
                 .to_owned(),
         );
     }

@@ -37,14 +37,15 @@ fn a_rank_is_explained_in_a_planners_words() {
       like customers, beyond chance.
     - Of 100 customers on helping, 8.1 left within 90 days; of like customers who were not, 6.2. That is
       59 more in the quarter (28 to 89), if the journey is the cause.
-    - A cause we do not see would have to raise both being on it and leaving 1.9-fold (E-value; 1.5-fold
-      for the limit nearer to none) to explain it away.
+    - They leave at once, many within a week of it: customers may have decided to leave before, so that
+      it is a step of leaving rather than its cause. Look at what they ask for before acting on the
+      figure.
     - They leave 1.31 (1.14 to 1.51) times as often as customers of the same segment who have been
       customers as long, in the same month. In brackets: 90 % intervals.
     - At what was billed to customers on it, that is EUR 23,456 (11,000 to 36,000) of revenue a year, if
       the journey is the cause.
-    - Together the 2 harmful journeys (helping, waiting): 79 more left in the quarter (31 to 127), if
-      they are the cause. Journeys overlap, so what each of them makes is never added.
+    - Together 2 harmful journeys (helping, waiting): 79 more left in the quarter (31 to 127), if they
+      are the cause. Journeys overlap, so what each of them makes is never added.
 
     Its rank
     - Number 1 of 4 ranked in 2026-Q3, all segments. Harmful journeys come first, by the excess that
@@ -123,7 +124,8 @@ fn what_is_not_seen_is_not_called_none_and_signs_are_right() {
         &said(&workspace, "paying"),
         &[
             "Unclear in 2026-Q3: what is seen may be chance. Not seen is not none: an excess of 81 customers or more in the \
-             quarter would have been seen four times in five; a smaller one may be there.",
+             quarter would have been seen about four times in five; a smaller one may be there, as far as the brackets \
+             reach.",
             "Of 100 customers on paying, 5.9 left within 90 days; of like customers who were not, 6.0. That is 4 fewer in the \
              quarter (between 61 fewer and 52 more), if the journey is the cause.",
             "Number 2 of 4 ranked in 2026-Q3, all segments. Unclear journeys come after the harmful ones, by the excess that \
@@ -145,8 +147,8 @@ fn what_is_not_seen_is_not_called_none_and_signs_are_right() {
              customers, beyond chance.",
             "Of 100 customers on praising, 2.8 left within 90 days; of like customers who were not, 5.9. That is 24 fewer in \
              the quarter (10 to 40), if the journey is the cause.",
-            "A cause we do not see would have to raise both being on it and staying 3.6-fold (E-value; 1.9-fold for the limit \
-             nearer to none) to explain it away.",
+            "A cause we do not see would have to make being on it at least 3.6-fold (E-value; 1.9-fold for the limit nearer to \
+             none) as likely and leaving as many times less likely to explain it away.",
             "Protective journeys come last.",
         ],
     );

@@ -21,6 +21,7 @@ mod readme;
 mod refusals;
 mod reporting;
 mod retrying;
+mod robust;
 mod sample;
 mod seen_from_outside;
 mod serving;

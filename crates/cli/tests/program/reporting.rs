@@ -160,12 +160,12 @@ fn a_planner_reads_the_tier_first_and_no_word_of_a_statistician() {
     for sentence in [
         "In 2026-Q3, helping stands first. Of 100 customers on helping, 8.1 left within 90 days; of like customers who were \
          not, 6.2. That is 59 more in the quarter (28 to 89), if the journey is the cause.",
-        "would have to raise both being on it and leaving 1.9-fold (E-value; 1.5-fold for the limit nearer to none)",
+        "They leave at once, many within a week of it: customers may have decided to leave before",
         "That is 24 fewer in the quarter (10 to 40), if the journey is the cause.",
         "That is 4 fewer in the quarter (between 61 fewer and 52 more), if the journey is the cause.",
-        "Not seen is not none: an excess of 81 customers or more in the quarter would have been seen four times in five",
+        "Not seen is not none: an excess of 81 customers or more in the quarter would have been seen about four times in five",
         "but it goes with helping: among customers equally on all other journeys, what is left to it may be chance",
-        "Together the 2 harmful journeys (helping, waiting): 79 more left in the quarter (31 to 127), if they are the cause. \
+        "Together 2 harmful journeys (helping, waiting): 79 more left in the quarter (31 to 127), if they are the cause. \
          Journeys overlap, so what each of them makes is never added.",
         "EUR 23,456 (11,000 to 36,000)",
         "90 % intervals",

@@ -132,9 +132,9 @@ pub(crate) async fn register_memberships(
     Ok(())
 }
 
-/// Takes the days outside of the period from `membership_stretch`; what is made of it is then that of the period.
-pub(crate) async fn keep_days_of(period: &Period, session: &SessionContext) -> Result<(), EngineError> {
-    let (from, until) = (at(period.from), at(period.until));
+/// Takes the days outside of a period from `membership_stretch`; what is made of it is then that of the period.
+pub(crate) async fn keep_days(from: Timestamp, until: Timestamp, session: &SessionContext) -> Result<(), EngineError> {
+    let (from, until) = (at(from), at(until));
     let stretches = session.table("membership_stretch").await?;
     let within = stretches
         .filter(ident("from_day").lt(until.clone()).and(ident("until_day").gt(from.clone())))?

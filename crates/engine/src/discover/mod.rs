@@ -6,8 +6,9 @@ mod definition;
 mod membership;
 mod result;
 mod search;
-mod statement;
+pub(crate) mod statement;
 mod tally;
 
+pub(crate) use membership::keep_days;
 pub use result::{ChurnLink, Coverage, Discovery, EverydayTopics, FoundJourney, FoundVariant, JudgedPeriod, Likeness};
 pub use search::{SearchOptions, discover};

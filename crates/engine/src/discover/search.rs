@@ -24,7 +24,7 @@ use super::churn::{SideLinks, side_links};
 use super::counting::count_all;
 use super::definition::{free_names, journey_definition, yaml};
 use super::membership::{
-    CUSTOMERS, Period, complete_customers, judged_period, keep_days_of, register_memberships, with_defaults,
+    CUSTOMERS, Period, complete_customers, judged_period, keep_days, register_memberships, with_defaults,
 };
 use super::result::{Coverage, Discovery, EverydayTopics, FoundJourney, FoundVariant, Likeness};
 use super::tally::{Tally, Volume};
@@ -119,7 +119,7 @@ pub async fn discover(options: PrepareOptions, how: &SearchOptions) -> Result<Di
         })
         .collect();
     if let Some(period) = &period {
-        keep_days_of(period, &session).await?;
+        keep_days(period.from, period.until, &session).await?;
         let sides = Sides { relation: &relation, definitions: &definitions, period, pipeline: &pipeline };
         sides.judge(&mut discovery, names.len(), &parameters, &session).await?;
     }
@@ -245,7 +245,11 @@ async fn touchpoint_log(
     let mut log = TouchpointLog::default();
     while let Some(batch) = stream.next().await {
         log.push(&batch?).map_err(|error| {
-            EngineError::refused(error.to_string(), "event and topic are codes; put free text into another column")
+            EngineError::refused_because(
+                error.to_string(),
+                "event and topic are codes; put free text into another column",
+                error,
+            )
         })?;
     }
     Ok(log)

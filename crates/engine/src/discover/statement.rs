@@ -3,9 +3,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
+use arrow::datatypes::{Field, Schema};
+use arrow::error::ArrowError;
 use datafusion::catalog::TableProvider;
 use datafusion::dataframe::DataFrame;
 use datafusion::datasource::{MemTable, ViewTable};
+use datafusion::error::DataFusionError;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
 use throughline_config::SourceFile;
@@ -54,6 +58,21 @@ pub(crate) fn register_view(name: &str, plan: LogicalPlan, session: &SessionCont
 /// The same for the rows of a frame, computed once and kept.
 pub(crate) async fn register_rows(name: &str, rows: DataFrame, session: &SessionContext) -> Result<(), EngineError> {
     let schema = Arc::new(rows.schema().as_arrow().clone());
-    let kept = MemTable::try_new(schema, rows.collect_partitioned().await?)?;
-    register(name, Arc::new(kept), session)
+    register(name, Arc::new(in_memory(&schema, rows.collect_partitioned().await?)?), session)
+}
+
+/// Rows in memory, with the types that they have; `planned` are the columns where there is no row. Whether a column may
+/// be null and what is noted about it differs between what is planned and what comes of it, and plays no part here.
+pub(crate) fn in_memory(planned: &Schema, partitions: Vec<Vec<RecordBatch>>) -> Result<MemTable, DataFusionError> {
+    let first = partitions.iter().flatten().next().map(RecordBatch::schema);
+    let fields = first.as_deref().unwrap_or(planned).fields();
+    let fields: Vec<Field> =
+        fields.iter().map(|field| Field::new(field.name(), field.data_type().clone(), true)).collect();
+    let schema = Arc::new(Schema::new(fields));
+    let partitions = partitions.into_iter().map(|batches| {
+        let batches = batches.into_iter();
+        batches.map(|batch| RecordBatch::try_new(Arc::clone(&schema), batch.columns().to_vec())).collect()
+    });
+    let partitions: Vec<Vec<RecordBatch>> = partitions.collect::<Result<_, ArrowError>>()?;
+    MemTable::try_new(schema, partitions)
 }

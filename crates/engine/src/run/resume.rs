@@ -176,7 +176,8 @@ impl Resumption {
         } else {
             format!("run again: {}", run_again.join(", "))
         };
-        format!("goes on after run {last}: {reused} tables are taken over; {run_again}")
+        let taken_over = if reused == 1 { "1 table is".to_owned() } else { format!("{reused} tables are") };
+        format!("goes on after run {last}: {taken_over} taken over; {run_again}")
     }
 }
 
@@ -357,6 +358,6 @@ mod tests {
         record(&mut last, "mart").status = StepStatus::Failed;
         let some = Resumption::decide(&last, &candidates, &made_from, &versions).await.expect("versions are known");
         let summary = some.summary("last", &candidates);
-        assert_eq!(summary, "goes on after run last: 1 tables are taken over; run again: mart (it failed)");
+        assert_eq!(summary, "goes on after run last: 1 table is taken over; run again: mart (it failed)");
     }
 }

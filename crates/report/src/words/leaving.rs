@@ -4,6 +4,9 @@ use crate::explain::{Explanation, InPeriod, Settings, Together};
 use crate::numbers::{fixed, interval, level, money, more_or_fewer, of_hundred, scaled_by, whole};
 use crate::tier::Tier;
 
+/// The flag of a journey whose customers leave in its first week far more often than later.
+const LEAVES_AT_ONCE: &str = "leaves_at_once";
+
 /// `quarter`, `month`.
 pub(super) fn span(at: &InPeriod) -> &str {
     if at.period_kind.is_empty() { "period" } else { &at.period_kind }
@@ -61,8 +64,8 @@ fn goes_with(at: &InPeriod) -> String {
 pub(super) fn unseen(at: &InPeriod) -> String {
     match at.smallest_detectable_excess {
         Some(smallest) => format!(
-            "Not seen is not none: an excess of {} customers or more in the {} would have been seen four times in five; a \
-             smaller one may be there.",
+            "Not seen is not none: an excess of {} customers or more in the {} would have been seen about four times in \
+             five; a smaller one may be there, as far as the brackets reach.",
             fixed(smallest, if smallest < 9.95 { 1 } else { 0 }),
             span(at)
         ),
@@ -105,20 +108,27 @@ pub(crate) fn headline(name: &str, at: &InPeriod) -> String {
     )
 }
 
-/// How strong a cause would have to be that nobody sees.
+/// How strong a cause would have to be that nobody sees. Where customers leave at once, a cause is at hand: they may
+/// have decided to leave before they came.
 pub(super) fn unseen_cause(at: &InPeriod) -> Option<String> {
     let e_value = at.e_value?;
-    let what = match at.tier {
-        Tier::Harmful => "leaving",
-        Tier::Protective => "staying",
-        Tier::Unclear | Tier::Unranked => return None,
-    };
     let limit = at.e_value_limit.map(|limit| format!("; {}-fold for the limit nearer to none", fixed(limit, 1)));
-    Some(format!(
-        "A cause we do not see would have to raise both being on it and {what} {}-fold (E-value{}) to explain it away.",
-        fixed(e_value, 1),
-        limit.unwrap_or_default()
-    ))
+    let measure = format!("{}-fold (E-value{})", fixed(e_value, 1), limit.unwrap_or_default());
+    match at.tier {
+        Tier::Harmful if at.flags.iter().any(|flag| flag == LEAVES_AT_ONCE) => Some(
+            "They leave at once, many within a week of it: customers may have decided to leave before, so that it is a step \
+             of leaving rather than its cause. Look at what they ask for before acting on the figure."
+                .to_owned(),
+        ),
+        Tier::Harmful => Some(format!(
+            "A cause we do not see would have to raise both being on it and leaving at least {measure} to explain it away."
+        )),
+        Tier::Protective => Some(format!(
+            "A cause we do not see would have to make being on it at least {measure} as likely and leaving as many times less \
+             likely to explain it away."
+        )),
+        Tier::Unclear | Tier::Unranked => None,
+    }
 }
 
 /// How many times as often, the share of all who left, and the money.
@@ -143,7 +153,8 @@ pub(super) fn how_much(settings: &Settings, at: &InPeriod) -> Vec<String> {
             span(at)
         ));
     }
-    if let Some(revenue) = at.excess_revenue.filter(|revenue| revenue.value != 0.0) {
+    // No money for what the other journeys explain.
+    if let Some(revenue) = at.excess_revenue.filter(|revenue| revenue.value != 0.0 && at.goes_with.is_none()) {
         sentences.push(format!(
             "At what was billed to customers on it, that is {} of revenue a year, if the journey is the cause.",
             money(revenue, settings.currency.as_deref())
@@ -159,8 +170,8 @@ pub fn together(together: &Together, span: &str, label: impl Fn(&str) -> String)
         return None;
     }
     let who = match names.len() {
-        1 => format!("The one harmful journey, {}, alone", names[0]),
-        several => format!("Together the {several} harmful journeys ({})", names.join(", ")),
+        1 => format!("One harmful journey, {}, alone", names[0]),
+        several => format!("Together {several} harmful journeys ({})", names.join(", ")),
     };
     Some(match together.excess {
         Some(excess) => format!(
@@ -202,7 +213,10 @@ mod tests {
         assert_eq!(unseen_cause(&at), None);
         at.tier = Tier::Harmful;
         let told = unseen_cause(&at).unwrap_or_default();
-        assert!(told.contains("both being on it and leaving 1.9-fold (E-value; 1.5-fold for the limit"), "{told}");
+        assert!(
+            told.contains("both being on it and leaving at least 1.9-fold (E-value; 1.5-fold for the limit"),
+            "{told}"
+        );
         at.tier = Tier::Unclear;
         assert_eq!(unseen_cause(&at), None);
     }
