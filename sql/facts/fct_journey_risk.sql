@@ -3,7 +3,7 @@
 -- From: eligible_spell_stretch, journey_state, counted_month. Key: journey, segment, tenure_band, month, exposure,
 -- since_touchpoint, run.
 -- since_touchpoint and run are null for the unexposed. Who was not exposed on an eligible day was unexposed, so the
--- unexposed are everybody less the exposed. A run makes whole months again, from $interval_start on.
+-- unexposed are everybody less the exposed. A run rebuilds whole months, from $interval_start on.
 WITH month AS (
     SELECT month, next_month
     FROM counted_month

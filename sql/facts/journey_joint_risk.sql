@@ -3,7 +3,7 @@
 -- From: membership_stretch, eligible_stretch, exposed_stretch, dim_journey, customer_version, counted_month. Key:
 -- segment, tenure_band, month, exposed, not_eligible.
 -- exposed and not_eligible name journeys in order, separated by commas; a journey in neither list is unexposed. A run
--- makes whole months again, from $interval_start on.
+-- rebuilds whole months, from $interval_start on.
 WITH membership AS (
     SELECT
         customer_id,

@@ -4,6 +4,8 @@
 -- The spell is at risk on the days t with joined_at <= t that it has not left before, so from the first midnight at or
 -- after joining through the day on which it leaves. What is true of day t is what was true at its first instant.
 -- Conditions of journeys on who could have been on them are held against these rows: how the spell ended is no column.
+-- The columns are not listed (`version.* EXCLUDE`, `SELECT *`), so that all other columns of a company's customers pass
+-- through, whatever they are: those conditions may name them.
 WITH tenure AS (
     SELECT *
     FROM (

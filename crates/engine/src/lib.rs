@@ -4,7 +4,8 @@
 //! the way is reported to an [`Observer`]. This crate prints nothing, knows no exit codes, and sends nothing over the
 //! network but what it reads from and writes to the object stores of lake and warehouse.
 //!
-//! Invariant: a step's rows are staged, tested and only then committed, one table in one atomic commit. A finished
+//! Invariant: a model's rows are staged, tested and only then committed, one table in one atomic commit. Rejected rows,
+//! digests of customers (`__seen`) and the log of triggers are committed in the same way, without tests. A finished
 //! run's record names one consistent set of table versions, and only such sets are read by [`Published`].
 
 // Along the data's way: from the workspace's files to the rows that people read.

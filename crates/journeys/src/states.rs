@@ -164,7 +164,9 @@ impl StateOutput {
                     is_last: step == last,
                 }));
             }
-            // Instances of one journey take turns, unless its key tells more than the customer.
+            // Where the customer alone is the key, one instance ends before the next begins and the members already
+            // stand in order. With further key columns, instances overlap in time, and their members have to be
+            // interleaved.
             self.members.sort_unstable_by_key(|member| member.place);
             self.journey(grouped);
             from = to;

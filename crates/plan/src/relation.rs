@@ -11,10 +11,10 @@ use crate::error_place::{TextOrigin, diagnose};
 use crate::parameters::Parameters;
 use crate::sql_text::SqlText;
 
-/// How touchpoints become members of journeys; the engine knows the operator, the plan only its place in the graph.
+/// How touchpoints become rows of journeys; the engine knows the operator, the plan only its place in the graph.
 pub trait JourneyMatching: Send + Sync {
-    /// A plan with one row for each instance of `definitions`, or for each of its members, over the touchpoints of
-    /// `input`.
+    /// A plan over the touchpoints of `input`. By `rows`, it has one row for each member of each instance of
+    /// `definitions`, for each instance, or for each stretch of days on which a customer is in one state of exposure.
     fn matching(
         &self,
         input: LogicalPlan,

@@ -103,6 +103,8 @@ pub(crate) async fn register_memberships(
     let published = Published::latest(&prepared.warehouse, &plan.pipeline.name).await?;
     let published = published.filter(|published| published.as_of() == Some(parameters.as_of()));
     let parameters = parameters.with_interval(BEGINNING);
+    // With each name the SQL that is part of this program: for a pipeline that has no model of that name, or one whose
+    // model reads a relation that is not registered here.
     for (name, brought) in [
         ("counted_days", COUNTED_DAYS),
         ("counted_month", COUNTED_MONTH),

@@ -13,9 +13,10 @@ use crate::session::usage::StepUsage;
 pub enum StepStatus {
     /// Done; a table is published.
     Done,
-    /// Failed; nothing of it was published.
+    /// Failed. Its table is as it was, unless the store gave no answer to a commit, which may then have arrived. What a
+    /// step commits before its last check stays: a source that is too old has published its rejected rows.
     Failed,
-    /// A data test failed; nothing of it was published.
+    /// A data test failed. Its table is as it was; rejected rows and digests of a view of touchpoints stay published.
     TestsFailed,
     /// Did not run, because something it reads did not succeed or the run stopped.
     NotRun,
@@ -38,7 +39,8 @@ impl StepStatus {
 pub struct StepRecord {
     /// The relation's name.
     pub step: String,
-    /// `source`, `seed`, `view` or `table`.
+    /// `source`, `seed`, `view` or `table`; `log` for the log of triggers; `unknown` for a step that the plan does not
+    /// have.
     pub kind: String,
     /// How it ended.
     pub status: StepStatus,

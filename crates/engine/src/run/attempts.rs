@@ -22,7 +22,8 @@ impl Attempts {
     pub(crate) async fn of(warehouse: &Warehouse, pipeline: &str) -> Result<Self, EngineError> {
         let mut attempts = Self::default();
         for run_id in warehouse.run_ids().await? {
-            // A record of another version of the program cannot be reused.
+            // A record that cannot be read, whether another version of the program wrote it, it is damaged or the store
+            // fails, is passed over without a word: nothing is reused of that run, and older records are looked at.
             let Ok(Some(record)) = read_record(warehouse, &run_id).await else { continue };
             if record.pipeline != pipeline {
                 continue;

@@ -5,8 +5,8 @@
 //! 3. **Take the lease** of the pipeline, so that no other run writes its tables.
 //! 4. **Decide**, now that nothing changes any more, what is reused ([`super::resume`]) and what incremental models
 //!    rebuild ([`crate::incremental`]).
-//! 5. **Work off** the steps as the schedule says ([`super::schedule`], [`super::work_off`]), each published only when
-//!    its tests passed; then fire triggers.
+//! 5. **Work off** the steps as the schedule says ([`super::schedule`], [`super::work_off`]), a model's table
+//!    published only when its tests passed; then fire triggers.
 //! 6. **Record** what became of each step. Only a record that says `done` makes the run's tables the ones that are
 //!    read.
 
@@ -73,11 +73,16 @@ pub struct RunOptions {
 
 /// Runs `prepared` and stores the record of the run.
 ///
-/// A step that fails keeps those that read it from running and no others; what became of each is in the record.
+/// A step that fails keeps those that read it from running; with `fail_fast`, no other step starts any more, either. A
+/// failed step is no error of the run: what became of each is in the record.
 ///
 /// # Errors
-/// When nothing could run at all: a selector that fits nothing, an `as_of` before the published one, an input that is
-/// neither selected nor published, or a warehouse that cannot be reached.
+/// Before any step has run: a selector that fits nothing, an `as_of` before the published one, an input that is neither
+/// selected nor published, a pipeline that another run holds, or a warehouse that cannot be reached or read.
+///
+/// After the steps have run, so that tables may have been committed: another run has taken over the pipeline although
+/// every step was done (the record is stored and says `held`); or the store does not say whether the lease is still
+/// held, or does not take the record (there is no record then, as after a run that was killed).
 pub async fn run(
     prepared: &Arc<Prepared>,
     options: &RunOptions,

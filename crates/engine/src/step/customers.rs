@@ -54,7 +54,9 @@ pub(crate) async fn compare_customers(
     Ok(())
 }
 
-/// Digests as an earlier run kept them; `None` when they are not there any more, and everybody is matched.
+/// Digests as an earlier run kept them. `None` when they are not there any more, and just so after any error of the
+/// store or of reading, which is not reported: digests only save work. Tables made with that version are then matched
+/// for everybody, and days that this run does not read are not handed on from it to the next run.
 async fn kept_digests(relations: &Relations, table: &str, version: u64) -> Option<CustomerDigests> {
     let table = relations.prepared.warehouse.table_at(table, version).await.ok()??;
     let batches = relations.session.read_table(table.provider).ok()?.collect().await.ok()?;
