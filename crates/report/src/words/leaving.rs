@@ -278,7 +278,7 @@ mod tests {
         assert_eq!(together(&jointly, "quarter", str::to_owned), None);
         jointly.journeys = vec!["a".to_owned()];
         let told = together(&jointly, "month", str::to_uppercase).unwrap_or_default();
-        assert!(told.starts_with("The one harmful journey, A, alone: 20 more left in the month (2 to 38)"), "{told}");
+        assert!(told.starts_with("One harmful journey, A, alone: 20 more left in the month (2 to 38)"), "{told}");
         jointly.excess = None;
         jointly.reason = Some("the fit did not converge".to_owned());
         let told = together(&jointly, "month", str::to_owned).unwrap_or_default();
