@@ -6,6 +6,9 @@ use throughline_engine::{RobustVariant, Robustness};
 
 use crate::numbers::{day, fixed, level};
 
+/// Days that a variant says, or none.
+type DaysOf = fn(&RobustVariant) -> Option<f64>;
+
 /// Where the tier is another one: in so many places one by one, in more by the horizon.
 const FEW: usize = 3;
 
@@ -65,7 +68,7 @@ fn verdict(robustness: &Robustness) -> String {
 fn places(variants: &[&RobustVariant], robustness: &Robustness) -> String {
     let judged: Vec<&RobustVariant> =
         robustness.variants.iter().filter(|variant| variant.keeps_tier.is_some()).collect();
-    let by: [(&str, fn(&RobustVariant) -> Option<f64>); 3] = [
+    let by: [(&str, DaysOf); 3] = [
         ("within", |variant| variant.within_days),
         ("idle", |variant| variant.idle_days),
         ("H", |variant| Some(variant.exposure_horizon_days)),
