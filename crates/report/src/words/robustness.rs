@@ -209,11 +209,7 @@ mod tests {
         );
         assert_eq!(
             first_sentence(|within, idle, horizon| {
-                if (within < 45.0 || idle < 14.0) && (horizon < 90.0 || idle < 14.0) {
-                    Some("unclear")
-                } else {
-                    Some("harmful")
-                }
+                if idle < 14.0 || (within < 45.0 && horizon < 90.0) { Some("unclear") } else { Some("harmful") }
             }),
             "It keeps its tier, harmful, in 3 of 8 variants; it is unclear in 3 of 4 with H 30 days, in 2 of 4 with H 90 \
              days."
