@@ -4,6 +4,7 @@ mod run;
 mod read;
 mod serve;
 mod snapshot;
+mod library;
 mod log_format;
 
 use std::path::PathBuf;
@@ -12,6 +13,8 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use library::LIBRARY_EXAMPLES;
+pub(crate) use library::{LibraryCommand, LibraryEjectArguments};
 pub(crate) use log_format::LogFormat;
 use read::{DISCOVER_EXAMPLES, EXPLAIN_EXAMPLES, LINEAGE_EXAMPLES, QUERY_EXAMPLES, REPORT_EXAMPLES, SHOW_EXAMPLES};
 pub(crate) use read::{
@@ -146,6 +149,9 @@ pub(crate) enum Command {
     /// Freezes quarters: makes, lists, shows, compares, copies and verifies snapshots.
     #[command(subcommand, after_help = SNAPSHOT_EXAMPLES)]
     Snapshot(SnapshotCommand),
+    /// Shows the models that come with the program or from a folder, and copies one to be changed.
+    #[command(subcommand, after_help = LIBRARY_EXAMPLES)]
+    Library(LibraryCommand),
     /// Removes files that no reader needs any more, and sums up long logs.
     ///
     /// Kept are: the newest version of every table; every version that a run used or replaced within the retention, and
@@ -198,6 +204,10 @@ pub(crate) enum SchemaOf {
     Journeys,
     /// A file of unit tests.
     Tests,
+    /// A file of sources.
+    Sources,
+    /// A library's `library.yaml`.
+    Library,
 }
 
 #[derive(Debug, Args)]

@@ -10,6 +10,7 @@
 
 mod load;
 mod pipeline;
+mod library;
 mod source;
 mod journey;
 mod model;
@@ -27,7 +28,8 @@ mod tests;
 pub use data_test::{DataTest, RowRule, TestKind};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity, closest};
 pub use journey::{JourneyDefinition, OnRestart};
-pub use load::{LoadOptions, instant, journey_definitions, load_pipeline, pipeline_names};
+pub use library::{BuiltInLibrary, Input, InputColumn, Library, TurnedOff};
+pub use load::{LoadOptions, built_in_library, instant, journey_definitions, load_pipeline, pipeline_names};
 pub use model::{Calendar, Increment, MatchRows, Materialization, Model, ModelKind};
 pub use pipeline::Pipeline;
 pub use place::{Located, Place, SourceFile};

@@ -34,7 +34,12 @@ pub struct MatchParameters {
     pub definitions: Vec<Definition>,
     /// What a row of the output is.
     pub rows: OutputRows,
+    /// Channels with a person at the other end: a touchpoint on one of them is a contact (SEMANTICS 3).
+    pub assisted_channels: Vec<String>,
 }
+
+/// Channels with a person at the other end where nothing else is said (SEMANTICS 3).
+pub(crate) const ASSISTED_CHANNELS: [&str; 4] = ["phone", "chat", "field", "store"];
 
 /// What a row of the output is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Hash, Serialize, Deserialize)]

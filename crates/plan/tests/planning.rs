@@ -2,6 +2,8 @@
 
 #[path = "planning/eligible.rs"]
 mod eligible;
+#[path = "planning/libraries.rs"]
+mod libraries;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -13,7 +15,7 @@ use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use indexmap::IndexMap;
-use throughline_config::{Diagnostics, JourneyDefinition, LoadOptions, MatchRows, load_pipeline};
+use throughline_config::{BuiltInLibrary, Diagnostics, JourneyDefinition, LoadOptions, MatchRows, load_pipeline};
 use throughline_plan::{JOURNEY_DEFINITIONS, JourneyMatching, Parameters, Plan, Selection, StepKind, plan};
 
 /// Passes touchpoints through: what the matcher adds is no matter here.
@@ -50,17 +52,31 @@ models:
 /// Writes a workspace of `models` (YAML) and SQL files, and plans it over one source `orders`.
 fn plan_workspace(models: &str, sql: &[(&str, &str)]) -> Result<Plan, String> {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    write(folder.path(), "pipelines/small.yaml", &format!("{HEAD}{models}"));
     for (name, text) in sql {
         write(folder.path(), &format!("sql/{name}.sql"), text);
     }
+    plan_text(folder.path(), &format!("{HEAD}{models}"), &[])
+}
+
+/// Plans a pipeline over the source `orders`; `yaml` is all of it but its head.
+fn plan_in(folder: &Path, yaml: &str, libraries: &'static [BuiltInLibrary]) -> Result<Plan, String> {
+    let head = "name: small\nstart: 2026-01-01\nwarehouse: wh\n";
+    let sources = "sources: { orders: { path: orders/, format: parquet, time_column: ordered_at } }\n";
+    let sources = if yaml.contains("sources:") { "" } else { sources };
+    plan_text(folder, &format!("{head}{yaml}{sources}"), libraries)
+}
+
+fn plan_text(folder: &Path, yaml: &str, libraries: &'static [BuiltInLibrary]) -> Result<Plan, String> {
+    write(folder, "pipelines/small.yaml", yaml);
     let options =
-        LoadOptions { project: folder.path().to_owned(), environment: HashMap::new(), ..LoadOptions::default() };
+        LoadOptions { project: folder.to_owned(), environment: HashMap::new(), libraries, ..LoadOptions::default() };
     let (pipeline, _) = load_pipeline(&options).map_err(|found| found.to_string())?;
     let mut config = SessionConfig::new();
     config.options_mut().sql_parser.collect_spans = true;
     let session = SessionContext::new_with_config(config);
-    session.register_table("orders", Arc::new(EmptyTable::new(orders()))).expect("a free name");
+    for source in pipeline.sources.keys() {
+        session.register_table(source.as_str(), Arc::new(EmptyTable::new(orders()))).expect("a free name");
+    }
     let none = Arc::new(EmptyTable::new(Arc::new(Schema::empty())));
     session.register_table(JOURNEY_DEFINITIONS, none).expect("a free name");
     let parameters = Parameters::new(&pipeline, 1_790_000_000_000_000);

@@ -80,6 +80,9 @@ pub(crate) async fn explanation(
     journey: &str,
 ) -> Result<Explanation, EngineError> {
     let mut reader = Reader { tables, missing: BTreeMap::new() };
+    for input in pipeline.inputs.values().filter(|input| !input.given) {
+        reader.missing.extend(input.without.clone().map(|without| (input.words(), without)));
+    }
     let described = tables.rows("dim_journey", &[("journey", journey)]).await?;
     let described = described.and_then(|rows| rows.into_iter().next());
     let text = |name: &str| described.as_ref().and_then(|row| row.text(name));

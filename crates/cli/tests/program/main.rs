@@ -13,6 +13,7 @@ mod hostile;
 mod increments;
 mod instances;
 mod interruption;
+mod libraries;
 mod object_stores;
 mod person_days;
 mod person_time;

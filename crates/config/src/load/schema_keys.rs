@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_yaml::Value;
 
-use super::{journeys, models, rules, sources, top, triggers, unit_tests};
+use super::{inputs, journeys, libraries, models, rules, sources, top, triggers, unit_tests};
 use crate::schema::{FileKind, json_schema};
 
 fn schema(of: FileKind) -> Value {
@@ -21,8 +21,11 @@ fn keys_of(definition: &str) -> BTreeSet<String> {
 #[test]
 fn the_schema_has_the_loaders_keys_and_no_others() {
     let severity = [rules::RULES.as_slice(), &["severity"]].concat();
-    let known: [(&str, &[&str]); 14] = [
+    let known: [(&str, &[&str]); 17] = [
         ("pipeline", &top::KEYS),
+        ("library", &libraries::KEYS),
+        ("input", &inputs::KEYS),
+        ("input_column", &inputs::COLUMN_KEYS),
         ("source", &sources::SOURCE_KEYS),
         ("seed", &sources::SEED_KEYS),
         ("column", &sources::COLUMN_KEYS),
@@ -68,6 +71,7 @@ fn the_repositorys_files_keep_the_schema() {
     let mut checked = 0;
     for (folder, kind) in [
         ("pipelines", FileKind::Pipeline),
+        ("pipelines/sources", FileKind::Sources),
         ("pipelines/journeys", FileKind::Journeys),
         ("pipelines/retail/journeys", FileKind::Journeys),
         ("pipelines/tests", FileKind::UnitTests),
@@ -86,6 +90,11 @@ fn the_repositorys_files_keep_the_schema() {
         }
     }
     assert!(checked > 15, "only {checked} files were found");
+    let schema = schema(FileKind::Library);
+    let text = std::fs::read_to_string(repository.join("sql/library.yaml")).expect("readable");
+    let mut problems = Vec::new();
+    validate(&serde_yaml::from_str(&text).expect("YAML"), &schema, &schema, "", &mut problems);
+    assert!(problems.is_empty(), "the library: {problems:#?}");
 }
 
 #[test]

@@ -1,14 +1,20 @@
 //! `sources:` and `seeds:`.
 
+use std::path::Path;
+
 use chrono::format::{Item, StrftimeItems};
 use indexmap::IndexMap;
 
 use super::fields::{Field, Fields};
+use super::folder::inside;
+use super::interpolate::interpolate;
 use super::names::check_relation_name;
-use super::rules;
-use super::tree::{Node, NodeKind};
-use super::workspace::{Workspace, inside};
-use crate::{Column, ColumnType, Diagnostic, Diagnostics, Duration, Format, Freshness, Located, Source, SourceKind};
+use super::tree::{self, Node, NodeKind};
+use super::workspace::Workspace;
+use super::{globs, rules};
+use crate::{
+    Column, ColumnType, Diagnostic, Diagnostics, Duration, Format, Freshness, LoadOptions, Located, Source, SourceKind,
+};
 
 pub(crate) const SOURCE_KEYS: [&str; 12] = [
     "path",
@@ -36,10 +42,47 @@ pub(crate) const COLUMN_TYPES: [(&str, ColumnType); 6] = [
     ("timestamp", ColumnType::Timestamp),
 ];
 
-/// The entries of `sources:`.
-pub(super) fn sources(field: Field<'_>, findings: &mut Diagnostics) -> Vec<Source> {
-    let entries = field.entries("a mapping of names to sources", findings);
-    entries.iter().filter_map(|(name, node)| source(name, node, findings)).collect()
+/// The sources of `sources:`: a mapping of names to sources, or globs of files that hold such mappings.
+pub(super) fn sources(
+    field: Field<'_>,
+    workspace: &Workspace,
+    options: &LoadOptions,
+    findings: &mut Diagnostics,
+) -> Vec<Source> {
+    let paths = match &field.node.kind {
+        NodeKind::Mapping(entries) => {
+            return entries.iter().filter_map(|(name, node)| source(name, node, findings)).collect();
+        }
+        NodeKind::Scalar { .. } if field.node.is_null() => {
+            findings.push(field.wrong_type("a mapping of names to sources"));
+            Vec::new()
+        }
+        NodeKind::Scalar { .. } => field.text(findings).into_iter().collect(),
+        NodeKind::Sequence(_) => field.texts(findings),
+    };
+    let mut sources = Vec::new();
+    for path in globs::files(&paths, "source", "sources/*.yaml", workspace, findings) {
+        sources.extend(of_file(&path, workspace, options, findings));
+    }
+    sources
+}
+
+fn of_file(path: &Path, workspace: &Workspace, options: &LoadOptions, findings: &mut Diagnostics) -> Vec<Source> {
+    let file = workspace.read(path).map_err(|finding| findings.push(finding)).ok();
+    let Some(mut root) = file.and_then(|file| tree::parse(&file, findings)) else { return Vec::new() };
+    interpolate(&mut root, &options.environment, findings);
+    match &root.kind {
+        NodeKind::Mapping(entries) => entries.iter().filter_map(|(name, node)| source(name, node, findings)).collect(),
+        _ => {
+            let message = format!("a file of sources must be a mapping, found {}", root.described());
+            findings.push(
+                Diagnostic::error("wrong-type", message)
+                    .at(root.place)
+                    .help("it maps names to sources: `calls: { path: …, format: parquet }`"),
+            );
+            Vec::new()
+        }
+    }
 }
 
 /// The entries of `seeds:`.

@@ -90,6 +90,6 @@ pub(crate) fn active_sources_since(
 pub(super) fn touchpoints_of<'a>(plan: &'a Plan, model: &str) -> Option<&'a str> {
     match &plan.pipeline.models.get(model)?.kind {
         ModelKind::Match { input, .. } => Some(&input.value),
-        ModelKind::Sql(_) | ModelKind::Eligible { .. } => None,
+        ModelKind::Sql(_) | ModelKind::Union(_) | ModelKind::Eligible { .. } => None,
     }
 }
