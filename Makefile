@@ -1,7 +1,7 @@
 # `make` alone lists what there is. A target works with only a Rust toolchain unless its line says what else it needs.
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-retail test check circles check-schemas install dist build-time bench bench-daily bench-parts \
-	bench-serve charts clients report-pictures fmt truths calibration crash test-stores wheel test-wheel image test-image
+	bench-serve charts clients report-pictures fmt truths landmarks calibration crash test-stores wheel test-wheel image test-image
 
 # `--workspace` everywhere: it makes the demo, the tests and the lints share what was compiled.
 BUILD := cargo build --locked --workspace
@@ -123,6 +123,10 @@ WHOLE_PROGRAM := cargo bench --locked --workspace --profile dev --bench whole_pr
 truths: ## Every planted truth beside what the tables say (CUSTOMERS=20000 SEED=42)
 	$(BUILD)
 	$(WHOLE_PROGRAM) truths --customers $(CUSTOMERS) --seed $(SEED)
+
+landmarks: ## What landmarks would have said of the same journeys, beside person-time and the truth (CUSTOMERS=20000 SEED=42)
+	$(BUILD)
+	$(WHOLE_PROGRAM) landmarks --customers $(CUSTOMERS) --seed $(SEED)
 
 calibration: ## Coverage of 95 % intervals by kind of truth, false discoveries, over many samples; fails where short (SEEDS=300)
 	$(BUILD)

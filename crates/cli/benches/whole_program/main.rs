@@ -1,5 +1,5 @@
-//! The whole program on samples: against what is planted in them (`make truths`, `make calibration`), and what a daily
-//! run costs (`make bench-daily`).
+//! The whole program on samples: against what is planted in them (`make truths`, `make landmarks`, `make calibration`),
+//! and what a daily run costs (`make bench-daily`).
 //!
 //! The program is used as a person would: `sample`, `run`, `query`, and the record of the run. Nothing here knows how
 //! a figure is computed.
@@ -12,6 +12,7 @@ mod command_line;
 mod company;
 mod truths;
 mod excess;
+mod landmarks;
 mod sheet;
 mod calibration;
 mod proportion;
@@ -22,12 +23,13 @@ use std::process::ExitCode;
 
 use command_line::CommandLine;
 
-const USAGE: &str =
-    "truths --customers N [--seed N] | calibration --seeds N [--customers N] | daily --customers N [--runs N]";
+const USAGE: &str = "truths|landmarks --customers N [--seed N] | calibration --seeds N [--customers N] | \
+                     daily --customers N [--runs N]";
 
 fn main() -> ExitCode {
     command_line::carry_out(USAGE, |part, asked| match part {
         "truths" => Some(truths(asked)),
+        "landmarks" => Some(landmarks(asked)),
         "calibration" => Some(calibration(asked)),
         "daily" => Some(daily(asked)),
         _ => None,
@@ -36,6 +38,10 @@ fn main() -> ExitCode {
 
 fn truths(asked: &CommandLine) -> Result<(), String> {
     truths::print(asked.number("--customers", 20_000)?, asked.number("--seed", 42)?)
+}
+
+fn landmarks(asked: &CommandLine) -> Result<(), String> {
+    landmarks::print(asked.number("--customers", 20_000)?, asked.number("--seed", 42)?)
 }
 
 fn calibration(asked: &CommandLine) -> Result<(), String> {
