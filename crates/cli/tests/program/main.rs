@@ -14,7 +14,6 @@ mod increments;
 mod instances;
 mod interruption;
 mod object_stores;
-mod person_days;
 mod person_time;
 mod publishing;
 mod readme;
