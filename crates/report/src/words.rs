@@ -15,7 +15,7 @@ use crate::explain::{Explanation, InPeriod, Together};
 use crate::numbers::day;
 use crate::tier::Tier;
 
-pub(crate) use leaving::headline;
+pub(crate) use leaving::{ONE_OF_MANY, headline};
 pub use leaving::{together, why_not};
 pub use rank::parts as change_in_parts;
 pub use robustness::{length, robustness, robustness_title};
@@ -83,6 +83,7 @@ pub fn summary(explanation: &Explanation, label: &str) -> Vec<String> {
         Tier::Unranked => sentences.extend(rank::sentences(explanation)),
     }
     sentences.extend(at.flags.iter().map(|flag| format!("Mind: {}", flags::sentence(flag, explanation, at))));
+    sentences.extend(leaving::one_of_many(at).map(|caution| format!("Mind: {caution}")));
     sentences
 }
 

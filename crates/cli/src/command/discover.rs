@@ -230,10 +230,8 @@ fn leaving(link: &ChurnLink) -> String {
         of_hundred(like.value),
         more_or_fewer(excess, "in the quarter")
     );
-    let by_itself = excess.lower.is_some_and(|lower| lower > 0.0);
-    let beside_others = link.mutual_rate_ratio.and_then(|ratio| ratio.lower).is_some_and(|lower| lower <= 1.0);
     match (link.tier.as_deref(), link.smallest_detectable_excess) {
-        (Some("unclear"), _) if by_itself && beside_others => {
+        (Some("unclear"), _) if link.goes_with_others => {
             text.push_str("; among customers equally on all other candidates, what is left to it may be chance");
         }
         (Some("unclear"), Some(detectable)) => {

@@ -164,6 +164,10 @@ pub struct ChurnLink {
     pub p_value: Option<f64>,
     /// Benjamini-Hochberg over those of its side that are ranked.
     pub q_value: Option<f64>,
+    /// The same of the mutually adjusted rate ratio.
+    pub mutual_q_value: Option<f64>,
+    /// Whether more leave beyond chance, but not beside all others of its side.
+    pub goes_with_others: bool,
 }
 
 /// What a set of definitions explains together.

@@ -54,7 +54,8 @@ fn figure(context: &Context<'_>, period: &str) -> Figure {
         note: format!(
             "{period}, all segments, {} intervals (crude: Wald; adjusted for segment × tenure × month: Mantel-Haenszel for \
              person-time with Greenland and Robins' variance; mutually adjusted for the other journeys: Poisson regression; \
-             rates: exact Poisson; excess: MOVER). p: the level at which the excess's interval just holds 0. q: \
+             rates: exact Poisson; excess: MOVER). Where crude and adjusted are on different sides of 1, the adjusted one \
+             decides: it is of like customers. p: the level at which the excess's interval just holds 0. q: \
              Benjamini-Hochberg over the journeys of this period with status ok; no control across periods or segments. \
              Homogeneity: Cochran's Q over the segments.",
             level(context.settings.confidence)

@@ -8,6 +8,7 @@ use crate::context::{Context, Found};
 use crate::explain::{Explanation, InPeriod};
 use crate::numbers::{interval, people, percent_interval, small, whole};
 use crate::table::Table;
+use crate::tier::Tier;
 use crate::words;
 
 const RISK_COLUMNS: [&str; 7] = ["journey", "segment", "tenure_band", "month", "exposure", "person_days", "churned"];
@@ -101,7 +102,10 @@ fn by_segment(context: &Context<'_>, explanation: &Explanation) -> Vec<Block> {
     for at in std::iter::once(all).chain(&explanation.segments) {
         table.push(segment_cells(context, at));
     }
-    vec![Block::heading("By segment"), Block::Table { table }]
+    let stands_out = explanation.segments.iter().any(|at| matches!(at.tier, Tier::Harmful | Tier::Protective));
+    let mut blocks = vec![Block::heading("By segment"), Block::Table { table }];
+    blocks.extend(stands_out.then(|| Block::text(words::ONE_OF_MANY)));
+    blocks
 }
 
 fn segment_cells(context: &Context<'_>, at: &InPeriod) -> Vec<String> {

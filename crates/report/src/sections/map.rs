@@ -115,6 +115,9 @@ fn note(context: &Context<'_>, rows: &[InPeriod], period: &KeyPeriod, size: Size
         level(context.settings.confidence),
         size.label()
     );
+    if rows.iter().any(|at| at.segment != ALL && matches!(at.tier, Tier::Harmful | Tier::Protective)) {
+        note.push_str(" Of marks by segment, those that stand out among the many tend to overstate.");
+    }
     let unranked: Vec<String> = rows
         .iter()
         .filter(|at| at.segment == ALL && at.status != "ok")
