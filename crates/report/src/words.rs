@@ -16,7 +16,7 @@ use crate::numbers::day;
 use crate::tier::Tier;
 
 pub(crate) use leaving::{ONE_OF_MANY, headline};
-pub use leaving::{together, why_not};
+pub use leaving::{one_of_many, together, why_not};
 pub use rank::parts as change_in_parts;
 pub use robustness::{length, robustness, robustness_title};
 

@@ -124,6 +124,7 @@ fn notes(ranking: &Ranking) -> Vec<String> {
                 .to_owned(),
         );
     }
+    notes.extend(ranking.journeys.iter().find_map(words::one_of_many));
     let jointly = ranking.together.as_ref().filter(|together| together.journeys.len() > 1);
     notes.extend(jointly.and_then(|jointly| words::together(jointly, &ranking.period.kind, str::to_owned)));
     let mut reasons: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -253,6 +254,24 @@ mod tests {
         for word in ["landmark", "exposed", "odds", "stratum", "95 %"] {
             assert!(!notes.contains(word) && !title.contains(word) && !HEADER.concat().contains(word), "{word}");
         }
+    }
+
+    #[test]
+    fn a_month_says_that_what_stands_out_may_overstate() {
+        let told = |kind: &str| Ranking {
+            period: throughline_engine::KeyPeriod {
+                kind: kind.to_owned(),
+                name: "the period".to_owned(),
+                start: 0,
+                state: PeriodState::Ranked,
+            },
+            journeys: vec![InPeriod { period_kind: kind.to_owned(), ..at(Tier::Harmful) }],
+            together: None,
+            running: Vec::new(),
+            settings: Settings::default(),
+        };
+        let overstates = |kind: &str| notes(&told(kind)).join(" ").contains("tend to overstate");
+        assert!(overstates("month") && !overstates("quarter"));
     }
 
     #[test]

@@ -196,14 +196,14 @@ fn signs_differ(at: &InPeriod) -> Option<String> {
     let (ratio, excess) = (at.adjusted_rate_ratio?, at.excess_churners?);
     let differ = (ratio.value - 1.0) * excess.value < 0.0;
     differ.then(|| {
-        "These two point in different ways: the ratio is that of all kinds of customers, the number of those on it. Tier and \
-         rank go by the number."
+        "Ratio and number point in different ways: the ratio weighs all kinds of like customers, the number those who are on \
+         it. Tier and rank go by the number."
             .to_owned()
     })
 }
 
 /// A caution where a row is one of many: those that stand out tend to overstate.
-pub(super) fn one_of_many(at: &InPeriod) -> Option<String> {
+pub fn one_of_many(at: &InPeriod) -> Option<String> {
     let is_one_of_many = at.period_kind == "month" || at.segment.as_str() != "all" && !at.segment.is_empty();
     let stands_out = matches!(at.tier, Tier::Harmful | Tier::Protective);
     (is_one_of_many && stands_out).then(|| ONE_OF_MANY.to_owned())
