@@ -67,7 +67,8 @@ fn facts(settings: &Settings, at: &InPeriod) -> Vec<Fact> {
     ];
     let revenue = at.excess_revenue.filter(|_| at.tier != Tier::Unranked);
     facts.extend(revenue.map(|revenue| fact("their revenue a year", money(revenue, settings.currency.as_deref()))));
-    let smallest = at.smallest_detectable_excess.filter(|_| at.tier == Tier::Unclear);
+    let is_unseen = at.tier == Tier::Unclear && !at.is_unclear_beside_others(settings);
+    let smallest = at.smallest_detectable_excess.filter(|_| is_unseen);
     facts.extend(smallest.map(|smallest| fact("smallest excess that would have been seen", rounded(smallest))));
     facts
 }
