@@ -206,7 +206,7 @@ mod tests {
     fn the_tier_stands_first_and_not_seen_is_not_none() {
         let mut unranked = at(Tier::Unranked);
         unranked.exposed_customers = Some(26);
-        let told = Ranking {
+        let ranking = Ranking {
             period: throughline_engine::KeyPeriod {
                 kind: "quarter".to_owned(),
                 name: "2026-Q3".to_owned(),
@@ -218,8 +218,8 @@ mod tests {
             running: vec!["2026-Q4".to_owned()],
             settings: throughline_report::Settings { confidence: 0.9, ..Default::default() },
         };
-        assert_eq!(cells(&told.journeys[0])[..3], ["harmful", "1", "onboarding"]);
-        let notes = notes(&told).join("\n");
+        assert_eq!(cells(&ranking.journeys[0])[..3], ["harmful", "1", "onboarding"]);
+        let notes = notes(&ranking).join("\n");
         for sentence in [
             "brackets: 90 % intervals",
             "if the journey is the cause",
@@ -229,7 +229,7 @@ mod tests {
         ] {
             assert!(notes.contains(sentence), "`{sentence}` is not in: {notes}");
         }
-        let title = title(&told);
+        let title = title(&ranking);
         for word in ["landmark", "exposed", "odds", "stratum", "95 %"] {
             assert!(!notes.contains(word) && !title.contains(word) && !HEADER.concat().contains(word), "{word}");
         }

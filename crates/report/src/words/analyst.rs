@@ -55,7 +55,7 @@ fn tests(explanation: &Explanation, at: &InPeriod) -> String {
 }
 
 fn ratios(at: &InPeriod) -> String {
-    let told = |ratio: Option<Estimate>| ratio.map_or_else(|| "unknown".to_owned(), |ratio| interval(ratio, 2));
+    let words = |ratio: Option<Estimate>| ratio.map_or_else(|| "unknown".to_owned(), |ratio| interval(ratio, 2));
     let mutual = match (at.mutual_rate_ratio, &at.mutual_reason) {
         (Some(ratio), _) => interval(ratio, 2),
         (None, Some(reason)) => format!("none, {reason}"),
@@ -65,8 +65,8 @@ fn ratios(at: &InPeriod) -> String {
         at.phi.map(|phi| format!(" Correlation φ of being on it with leaving within 90 days: {}.", interval(phi, 3)));
     format!(
         "Rate ratio: crude {}, adjusted {}, mutually adjusted for the other journeys (Poisson regression) {mutual}.{}",
-        told(at.rate_ratio),
-        told(at.adjusted_rate_ratio),
+        words(at.rate_ratio),
+        words(at.adjusted_rate_ratio),
         phi.unwrap_or_default()
     )
 }

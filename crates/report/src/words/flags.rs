@@ -99,11 +99,11 @@ fn far_apart(one: Estimate, other: Estimate) -> bool {
 }
 
 fn by_segment(segments: &[InPeriod]) -> String {
-    let told: Vec<String> = segments
+    let words: Vec<String> = segments
         .iter()
         .filter_map(|at| Some(format!("{} {}", at.segment, interval(at.adjusted_rate_ratio?, 2))))
         .collect();
-    if told.is_empty() { String::new() } else { format!("; times as often as like customers: {}", told.join(", ")) }
+    if words.is_empty() { String::new() } else { format!("; times as often as like customers: {}", words.join(", ")) }
 }
 
 #[cfg(test)]
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn each_flag_is_told_with_the_figures_that_raised_it() {
+    fn each_flag_comes_with_the_figures_that_raised_it() {
         let at = InPeriod {
             flags: ["confounded", "strata_differ", "thin_comparison", "leaves_at_once", "few_unexposed"]
                 .map(str::to_owned)
@@ -133,7 +133,7 @@ mod tests {
         };
         let home = InPeriod { segment: "home".to_owned(), adjusted_rate_ratio: ratio(1.5), ..InPeriod::default() };
         let explanation = Explanation { segments: vec![home], ..Explanation::default() };
-        let told = sentences(&explanation, &at);
+        let words = sentences(&explanation, &at);
         let figures = [
             "they leave 2.00 times as often, among like customers 0.90 times, which is the other way round; other journeys \
              matter: among customers equally on all the others they leave 0.70 times as often",
@@ -143,14 +143,14 @@ mod tests {
             "as fast as 42.1 of 100 in 90 days, later 8.3",
             "only 6.4 of 100 days are days off it",
         ];
-        assert_eq!(told.len(), figures.len());
-        for (sentence, figure) in told.iter().zip(figures) {
+        assert_eq!(words.len(), figures.len());
+        for (sentence, figure) in words.iter().zip(figures) {
             assert!(sentence.contains(figure), "`{figure}` is not in: {sentence}");
         }
     }
 
     #[test]
-    fn a_flag_that_nobody_knows_is_told_too() {
+    fn a_flag_that_nobody_knows_is_named_too() {
         let at = InPeriod { flags: vec!["made_up".to_owned()], ..InPeriod::default() };
         assert_eq!(
             sentences(&Explanation::default(), &at),

@@ -29,7 +29,7 @@ pub(super) fn tier(explanation: &Explanation, at: &InPeriod) -> String {
         Tier::Unclear => {
             let among = explanation.ranking.len();
             let by_itself = if leaves_out_none(at) {
-                format!(" (among {among} journeys looked at, an interval without 0 comes up by chance now and then)")
+                format!(" (among {among} ranked journeys, an interval without 0 comes up by chance now and then)")
             } else {
                 String::new()
             };
@@ -51,7 +51,7 @@ fn goes_with(at: &InPeriod) -> String {
     let left = match (at.mutual_rate_ratio, &at.mutual_reason) {
         (Some(ratio), _) => format!("they leave {} times as often", interval(ratio, 2)),
         (None, Some(reason)) if reason.starts_with("cannot be told apart") => format!("it {reason}"),
-        (None, _) => "how often they leave cannot be told".to_owned(),
+        (None, _) => "how often they leave is not known".to_owned(),
     };
     format!(
         "Unclear in {}: more of its customers leave than of like ones, but {others}among customers equally on all other \
@@ -69,7 +69,7 @@ pub(super) fn unseen(at: &InPeriod) -> String {
             fixed(smallest, if smallest < 9.95 { 1 } else { 0 }),
             span(at)
         ),
-        None => "Not seen is not none: how large an excess would have been seen cannot be told.".to_owned(),
+        None => "Not seen is not none: how large an excess would have been seen is not known.".to_owned(),
     }
 }
 
@@ -179,7 +179,7 @@ pub fn together(together: &Together, span: &str, label: impl Fn(&str) -> String)
             more_or_fewer(excess, &format!("left in the {span}"))
         ),
         None => format!(
-            "{who}: what they make jointly cannot be told ({}). Journeys overlap, so what each of them makes is never added.",
+            "{who}: what they make jointly is not known ({}). Journeys overlap, so what each of them makes is never added.",
             together.reason.as_deref().unwrap_or("no figure is published")
         ),
     })
@@ -208,14 +208,14 @@ mod tests {
     }
 
     #[test]
-    fn an_unseen_cause_is_told_of_what_is_seen_alone() {
+    fn an_unseen_cause_is_named_only_beside_what_is_seen() {
         let mut at = InPeriod { e_value: Some(1.94), e_value_limit: Some(1.5), ..InPeriod::default() };
         assert_eq!(unseen_cause(&at), None);
         at.tier = Tier::Harmful;
-        let told = unseen_cause(&at).unwrap_or_default();
+        let words = unseen_cause(&at).unwrap_or_default();
         assert!(
-            told.contains("both being on it and leaving at least 1.9-fold (E-value; 1.5-fold for the limit"),
-            "{told}"
+            words.contains("both being on it and leaving at least 1.9-fold (E-value; 1.5-fold for the limit"),
+            "{words}"
         );
         at.tier = Tier::Unclear;
         assert_eq!(unseen_cause(&at), None);
@@ -233,19 +233,19 @@ mod tests {
             ..InPeriod::default()
         };
         let explanation = Explanation::default();
-        let told = tier(&explanation, &at);
-        assert!(told.contains("but it goes with moving: "), "{told}");
-        assert!(told.ends_with("may be chance (it cannot be told apart from moving)."), "{told}");
+        let words = tier(&explanation, &at);
+        assert!(words.contains("but it goes with moving: "), "{words}");
+        assert!(words.ends_with("may be chance (it cannot be told apart from moving)."), "{words}");
         // What is not beyond chance by itself goes with nothing.
         at.q_value = Some(0.06);
-        let told = tier(&explanation, &at);
+        let words = tier(&explanation, &at);
         assert!(
-            told.contains("what is seen may be chance (among 0 journeys looked at, an interval without 0"),
-            "{told}"
+            words.contains("what is seen may be chance (among 0 ranked journeys, an interval without 0"),
+            "{words}"
         );
         at.excess_churners = estimate(20.0, -3.0, 38.0);
-        let told = tier(&explanation, &at);
-        assert!(told.starts_with("Unclear in 2026-Q3: what is seen may be chance. Not seen is not none"), "{told}");
+        let words = tier(&explanation, &at);
+        assert!(words.starts_with("Unclear in 2026-Q3: what is seen may be chance. Not seen is not none"), "{words}");
     }
 
     #[test]
@@ -277,11 +277,11 @@ mod tests {
         let mut jointly = Together { excess: estimate(20.0, 2.0, 38.0), ..Together::default() };
         assert_eq!(together(&jointly, "quarter", str::to_owned), None);
         jointly.journeys = vec!["a".to_owned()];
-        let told = together(&jointly, "month", str::to_uppercase).unwrap_or_default();
-        assert!(told.starts_with("One harmful journey, A, alone: 20 more left in the month (2 to 38)"), "{told}");
+        let words = together(&jointly, "month", str::to_uppercase).unwrap_or_default();
+        assert!(words.starts_with("One harmful journey, A, alone: 20 more left in the month (2 to 38)"), "{words}");
         jointly.excess = None;
         jointly.reason = Some("the fit did not converge".to_owned());
-        let told = together(&jointly, "month", str::to_owned).unwrap_or_default();
-        assert!(told.contains("cannot be told (the fit did not converge)"), "{told}");
+        let words = together(&jointly, "month", str::to_owned).unwrap_or_default();
+        assert!(words.contains("is not known (the fit did not converge)"), "{words}");
     }
 }
