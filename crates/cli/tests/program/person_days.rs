@@ -1,8 +1,9 @@
-//! Days, states and cells of key journeys: whatever the cuts, however late touchpoints become known and leavers are told
-//! of, the tables equal those of one run over everything.
+//! Days, states and cells of key journeys: whatever the cuts, however late touchpoints and leavers become known, the
+//! tables equal those of one run over everything.
 
 use std::fmt::Write as _;
 
+use crate::dice::Random;
 use crate::workspace::{Outcome, Workspace};
 
 const PIPELINE: &str = r#"name: grown
@@ -123,20 +124,6 @@ fn workspace() -> Workspace {
     workspace
 }
 
-/// A small generator of random numbers (Knuth's MMIX), so that a failure can be repeated by its seed.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % limit
-    }
-
-    fn chance(&mut self, percent: u64) -> bool {
-        self.below(100) < percent
-    }
-}
-
 /// An hour after the beginning of 2024 as text.
 fn time(hour: u64) -> String {
     let at = chrono::DateTime::from_timestamp(1_704_067_200 + 3600 * hour as i64, 0).expect("a time of 2024");
@@ -221,8 +208,8 @@ fn deliver_register(workspace: &Workspace, spells: &[Spell], hour: u64) {
         for (from, segment) in spell.versions.iter().filter(|(from, _)| *from < hour) {
             let mut ends = String::new();
             for (how, at) in &spell.ends {
-                let told = at + 24 * (number as u64 % 4);
-                let value = if told <= hour { format!("\"{}\"", time(*at)) } else { "null".to_owned() };
+                let known = at + 24 * (number as u64 % 4);
+                let value = if known <= hour { format!("\"{}\"", time(*at)) } else { "null".to_owned() };
                 let _ = write!(ends, r#","{how}":{value}"#);
             }
             let _ = writeln!(
@@ -267,12 +254,12 @@ fn cells_that_grow_night_by_night_equal_those_of_one_run() {
         let workspace = workspace();
         let (mut delivered, mut hour) = (0, 24 * (10 + random.below(40)));
         let last = 24 * (LAST_DAY + 30);
-        // A register that comes anew makes everything anew; one that is there once and says all leaves most months.
-        let comes_anew = seed % 2 == 0;
+        // A register that is delivered again rebuilds everything; one that is there once and says all leaves most months.
+        let comes_again = seed % 2 == 0;
         deliver_register(&workspace, &spells, last);
         while hour < 24 * LAST_DAY {
             deliver_contacts(&workspace, &contacts, delivered, hour);
-            if comes_anew {
+            if comes_again {
                 deliver_register(&workspace, &spells, hour);
             }
             run(&workspace, "grown", hour).ends_with(0);
@@ -280,7 +267,7 @@ fn cells_that_grow_night_by_night_equal_those_of_one_run() {
             hour += [12, 24, 24 * 3, 24 * 11, 24 * 40][random.below(5) as usize];
         }
         deliver_contacts(&workspace, &contacts, delivered, last);
-        if comes_anew {
+        if comes_again {
             deliver_register(&workspace, &spells, last);
         }
         run(&workspace, "grown", last).ends_with(0);
