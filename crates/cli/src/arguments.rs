@@ -50,7 +50,7 @@ Examples:
   throughline serve                                      the tables for BI tools, by SQL
   throughline query \"SELECT journey, count(*) FROM fct_journey GROUP BY 1\" --format csv
 
-Exit codes: 0 done · 1 a step failed, a rerun may help · 2 usage or configuration, nothing ran ·
+Exit codes: 0 done · 1 a step failed, a rerun may help · 2 usage or configuration ·
 3 a data test failed, nothing of that model was published · 4 another run holds the pipeline · 70 a bug in
 throughline, please report it · 130 interrupted";
 

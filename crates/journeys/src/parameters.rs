@@ -1,4 +1,4 @@
-//! What the operator is told, as plain data that can travel to another process.
+//! The parameters of the operator, as plain data that can travel to another process.
 
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Schema, TimeUnit};
 use datafusion::common::{Result, plan_datafusion_err, plan_err};
@@ -25,7 +25,7 @@ pub(crate) const SATISFACTION: &str = "satisfaction";
 pub(crate) const COST: &str = "cost";
 pub(crate) const MEASURED_COLUMNS: [&str; 6] = [CHANNEL, FUNCTION, TOPIC, RESOLVED, SATISFACTION, COST];
 
-/// Every definition and the instant at which the touchpoints are looked at.
+/// Every definition and the instant of the cut, `as_of`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Hash, Serialize, Deserialize)]
 pub struct MatchParameters {
     /// Touchpoints at or after this instant are not there yet: microseconds since 1970-01-01 00:00 UTC.

@@ -31,5 +31,4 @@ pub use stores::{Location, StoreError, Stores, plain_words};
 pub use warehouse::{
     Checkpoint, CheckpointOutcome, CommitDetails, Committed, DeadFile, Lease, LeaseHolder, PartLayout, PublishedTable,
     SortColumn, SplitParts, StagedTable, TableParts, TableSpec, Vacuum, VacuumedTable, Warehouse, WarehouseError,
-    storage_schema,
 };

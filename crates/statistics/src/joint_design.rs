@@ -279,7 +279,7 @@ fn columns<'a>(cells: &[(&'a JointState, f64, f64)]) -> Result<Vec<Column<'a>>, 
         exposed.extend(state.exposed.iter().map(String::as_str));
         not_eligible.extend(state.not_eligible.iter().map(String::as_str));
     }
-    // The level with most leavers: others are then told against a rate that is well known.
+    // The level with most leavers: others are then compared with a rate that is well known.
     let mut references: BTreeMap<usize, (&str, f64)> = BTreeMap::new();
     for ((place, level), leavers) in &levels {
         let reference = references.entry(*place).or_insert((*level, *leavers));

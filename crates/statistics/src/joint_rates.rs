@@ -172,7 +172,8 @@ pub fn joint_excess(cells: &JointCells, journeys: &BTreeSet<String>, confidence:
     if exposed.is_empty() {
         return without(JointStatus::Ok, "no journey is named that anybody was exposed to".to_owned());
     }
-    // A journey whose exposed all stayed has no finite effect; alone in a dependence an effect may still be told jointly.
+    // A journey whose exposed all stayed has no finite effect; alone in a dependence an effect may still be estimated
+    // jointly.
     let lost = exposed.iter().find(|journey| fit.without_leavers.contains_key(journey.as_str()));
     let lost = lost.or_else(|| {
         if fit.tells(named) {

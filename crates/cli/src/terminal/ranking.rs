@@ -135,10 +135,10 @@ fn notes(ranking: &Ranking) -> Vec<String> {
         }
         if let Some(others) = &at.goes_with {
             let (reason, journeys) = goes_with(at, others);
-            let told = reasons.entry(reason).or_default();
-            told.extend(journeys);
-            told.sort();
-            told.dedup();
+            let all = reasons.entry(reason).or_default();
+            all.extend(journeys);
+            all.sort();
+            all.dedup();
         } else if at.is_unclear_beside_others(&ranking.settings) {
             let reason = "unclear, for beside the other journeys it may be chance".to_owned();
             reasons.entry(reason).or_default().push(at.journey.clone());
@@ -227,7 +227,7 @@ mod tests {
     fn the_tier_stands_first_and_not_seen_is_not_none() {
         let mut unranked = at(Tier::Unranked);
         unranked.exposed_customers = Some(26);
-        let told = Ranking {
+        let ranking = Ranking {
             period: throughline_engine::KeyPeriod {
                 kind: "quarter".to_owned(),
                 name: "2026-Q3".to_owned(),
@@ -239,8 +239,8 @@ mod tests {
             running: vec!["2026-Q4".to_owned()],
             settings: Settings { confidence: 0.9, ..Default::default() },
         };
-        assert_eq!(cells(&told.journeys[0], &told.settings)[..3], ["harmful", "1", "onboarding"]);
-        let notes = notes(&told).join("\n");
+        assert_eq!(cells(&ranking.journeys[0], &ranking.settings)[..3], ["harmful", "1", "onboarding"]);
+        let notes = notes(&ranking).join("\n");
         for sentence in [
             "brackets: 90 % intervals",
             "if the journey is the cause",
@@ -250,7 +250,7 @@ mod tests {
         ] {
             assert!(notes.contains(sentence), "`{sentence}` is not in: {notes}");
         }
-        let title = title(&told);
+        let title = title(&ranking);
         for word in ["landmark", "exposed", "odds", "stratum", "95 %"] {
             assert!(!notes.contains(word) && !title.contains(word) && !HEADER.concat().contains(word), "{word}");
         }
@@ -258,7 +258,7 @@ mod tests {
 
     #[test]
     fn a_month_says_that_what_stands_out_may_overstate() {
-        let told = |kind: &str| Ranking {
+        let ranking = |kind: &str| Ranking {
             period: throughline_engine::KeyPeriod {
                 kind: kind.to_owned(),
                 name: "the period".to_owned(),
@@ -270,7 +270,7 @@ mod tests {
             running: Vec::new(),
             settings: Settings::default(),
         };
-        let overstates = |kind: &str| notes(&told(kind)).join(" ").contains("tend to overstate");
+        let overstates = |kind: &str| notes(&ranking(kind)).join(" ").contains("tend to overstate");
         assert!(overstates("month") && !overstates("quarter"));
     }
 
@@ -282,7 +282,7 @@ mod tests {
             is_inseparable,
             ..at(Tier::Unclear)
         };
-        let told = Ranking {
+        let ranking = Ranking {
             period: throughline_engine::KeyPeriod {
                 kind: "quarter".to_owned(),
                 name: "2026-Q3".to_owned(),
@@ -300,9 +300,9 @@ mod tests {
             running: Vec::new(),
             settings: Settings { false_discovery_rate: 0.05, ..Settings::default() },
         };
-        let seen_from = |place: usize| cells(&told.journeys[place], &told.settings)[8].contains("seen from");
+        let seen_from = |place: usize| cells(&ranking.journeys[place], &ranking.settings)[8].contains("seen from");
         assert!(seen_from(3) && !seen_from(4));
-        let notes = notes(&told);
+        let notes = notes(&ranking);
         let about = |words: &str| notes.iter().filter(|note| note.contains(words)).collect::<Vec<_>>();
         assert_eq!(
             about("told apart"),

@@ -11,14 +11,14 @@
 //!
 //! `statement` plans and runs the SQL that several of them need; `robust` uses it, too.
 
-mod churn;
-mod counting;
-mod definition;
-mod membership;
-mod result;
 mod search;
-pub(crate) mod statement;
+mod membership;
+mod definition;
+mod counting;
 mod tally;
+mod churn;
+mod result;
+pub(crate) mod statement;
 
 pub(crate) use membership::keep_days;
 pub use result::{ChurnLink, Coverage, Discovery, EverydayTopics, FoundJourney, FoundVariant, JudgedPeriod, Likeness};

@@ -29,9 +29,9 @@ use super::membership::{
 use super::result::{Coverage, Discovery, EverydayTopics, FoundJourney, FoundVariant, Likeness};
 use super::tally::{Tally, Volume};
 use crate::failure::EngineError;
+use crate::instants::{at, rfc3339, time_type};
 use crate::preview::compute::compute_relations;
 use crate::read::published::Published;
-use crate::session::instants::{at, rfc3339, time_type};
 use crate::workspace::options::PrepareOptions;
 use crate::workspace::prepare::{Prepared, prepare};
 

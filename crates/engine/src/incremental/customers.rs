@@ -16,7 +16,7 @@ use throughline_plan::Plan;
 
 use super::limits::deadline;
 use crate::failure::EngineError;
-use crate::session::instants::at;
+use crate::instants::at;
 
 /// The column that names a row's customer.
 pub(super) const CUSTOMER: &str = "customer_id";

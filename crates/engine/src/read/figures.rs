@@ -55,7 +55,7 @@ impl Figures {
         Some(instant.format("%Y-%m-%d").to_string())
     }
 
-    /// `name` with `name_lower` and `name_upper`.
+    /// The estimate in the column `name`, with the limits in `name_lower` and `name_upper`.
     pub fn estimate(&self, name: &str) -> Option<Estimate> {
         Some(Estimate {
             value: self.number(name)?,

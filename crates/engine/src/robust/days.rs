@@ -19,8 +19,8 @@ use super::variants::Variant;
 use crate::discover::keep_days;
 use crate::discover::statement::{in_memory, register, register_rows, register_view};
 use crate::failure::EngineError;
-use crate::session::instants::at;
-use crate::session::relation_cache::RelationCache;
+use crate::instants::at;
+use crate::step::relation_cache::RelationCache;
 use crate::workspace::definitions::journey_definitions;
 
 /// The models that are computed for the variants.
@@ -38,7 +38,7 @@ pub(super) const COUNTED: [&str; 9] = [
 /// So many journeys have room in `journey_joint_risk`.
 const MOST_JOURNEYS: usize = 124;
 
-/// A month or quarter, and the journey that is looked at in it.
+/// A month or quarter, and the journey that is judged in it.
 #[derive(Debug, Clone)]
 pub(super) struct Scope {
     pub(super) journey: String,
@@ -135,10 +135,10 @@ impl<'a> Days<'a> {
             ("journey_exposed_customers", &mut counted.exposed_customers),
         ] {
             let of_period = rows(name).await?.filter(self.scope.is_of())?;
-            let told = of_period
+            let read = of_period
                 .with_column("period_kind", ident("journey"))?
                 .with_column("journey", lit(self.scope.journey.as_str()))?;
-            kept.extend(told.collect().await?);
+            kept.extend(read.collect().await?);
         }
 
         let exposed = session.table_provider("exposed_stretch").await?;
@@ -185,9 +185,9 @@ impl<'a> Days<'a> {
         let cells = cells.iter().map(|batch| alone(batch, variant.name(), &self.scope.journey));
         let cells: Vec<RecordBatch> = cells.collect::<Result<_, _>>()?;
         register("journey_joint_risk", Arc::new(in_memory(&first.schema(), vec![cells])?), &self.session)?;
-        let told = self.run.rows("key_journey_mutual", pipeline, parameters, &self.session).await?;
+        let read = self.run.rows("key_journey_mutual", pipeline, parameters, &self.session).await?;
         let of_variant = self.scope.is_of().and(ident("journey").eq(lit(self.scope.journey.as_str())));
-        Ok(told.filter(of_variant)?.with_column("period_kind", lit(variant.name()))?.collect().await?)
+        Ok(read.filter(of_variant)?.with_column("period_kind", lit(variant.name()))?.collect().await?)
     }
 
     /// The pipeline with the variants in place of their journey, with or without the others, and their horizon.

@@ -6,7 +6,7 @@ use throughline_config::ModelKind;
 use throughline_plan::{Plan, Step, digest};
 
 use crate::incremental::IntervalOptions;
-use crate::session::instants::rfc3339;
+use crate::instants::rfc3339;
 use crate::workspace::prepare::Prepared;
 
 /// What each step of a run is made from: the program, `as_of`, its definition and tests, the files of the sources it

@@ -51,8 +51,8 @@ pub struct Explanation {
     pub ranking: Vec<Ranked>,
     /// The latest quarter, and the latest in which every instance is over, where that is another.
     pub performance: Vec<Performance>,
-    /// Whether journey or touchpoint scores explain leaving: at the newest landmark, and at the newest at which that
-    /// could be told, where it is an earlier one.
+    /// Whether journey or touchpoint scores explain leaving: at the newest landmark, and at the newest at which
+    /// the models could be fitted, where it is an earlier one.
     pub drivers: Vec<Drivers>,
     /// What is missing, with the reason.
     pub missing: BTreeMap<String, String>,
@@ -133,7 +133,7 @@ pub struct InPeriod {
     pub mutual_q_value: Option<f64>,
     /// `ok`, or of what kind the reason is: `as_other_journeys`, `as_strata`, ...
     pub mutual_status: Option<String>,
-    /// Why that could not be told.
+    /// Why it is missing.
     pub mutual_reason: Option<String>,
     /// The correlation of being on it with leaving within 90 days.
     pub phi: Option<Estimate>,

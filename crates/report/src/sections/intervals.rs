@@ -111,12 +111,12 @@ fn marks(at: &InPeriod) -> Vec<IntervalMark> {
 
 fn picture(rows: Vec<IntervalRow>, period: &str) -> Picture {
     let adjusted = |row: &IntervalRow| row.marks.iter().find(|mark| mark.series == 1).map(|mark| mark.value);
-    let told: Vec<String> =
+    let listed: Vec<String> =
         rows.iter().filter_map(|row| Some(format!("{} {:.2}", row.label, adjusted(row)?))).collect();
     Picture {
         id: "intervals-picture".to_owned(),
         title: String::new(),
-        summary: format!("Adjusted rate ratios in {period}: {}.", told.join(", ")),
+        summary: format!("Adjusted rate ratios in {period}: {}.", listed.join(", ")),
         chart: Chart::Intervals {
             x_label: "rate ratio of leaving".to_owned(),
             scale: Scale::Log,

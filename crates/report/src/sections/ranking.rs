@@ -16,7 +16,7 @@ pub(crate) fn section(context: &Context<'_>) -> Section {
                 Block::text(format!(
                     "{}, all segments; in brackets {} intervals. Harmful journeys come first, by the excess that they have at \
                      least, then the unclear ones, by the excess that they may have at most, protective ones last. Like \
-                     customers are of the same segment, have been customers for about as long and are looked at in the same \
+                     customers are of the same segment, have been customers for about as long and are compared in the same \
                      month. Everything behind a rank is in the analyst's view.",
                     period.name,
                     level(settings.confidence)

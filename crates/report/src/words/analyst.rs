@@ -56,7 +56,7 @@ fn tests(explanation: &Explanation, at: &InPeriod) -> String {
 }
 
 fn ratios(at: &InPeriod) -> String {
-    let told = |ratio: Option<Estimate>| ratio.map_or_else(|| "unknown".to_owned(), |ratio| interval(ratio, 2));
+    let words = |ratio: Option<Estimate>| ratio.map_or_else(|| "unknown".to_owned(), |ratio| interval(ratio, 2));
     let mutual = match (at.mutual_rate_ratio, &at.mutual_reason) {
         (Some(ratio), _) => interval(ratio, 2),
         (None, Some(reason)) => format!("none, {reason}"),
@@ -73,8 +73,8 @@ fn ratios(at: &InPeriod) -> String {
     };
     format!(
         "Rate ratio: crude {}, adjusted {}, mutually adjusted for the other journeys (Poisson regression) {mutual}{q}.{decides}{}",
-        told(at.rate_ratio),
-        told(at.adjusted_rate_ratio),
+        words(at.rate_ratio),
+        words(at.adjusted_rate_ratio),
         phi.unwrap_or_default()
     )
 }
@@ -106,9 +106,9 @@ mod tests {
             mutual_q_value: Some(0.31),
             ..InPeriod::default()
         };
-        let told = ratios(&at);
-        assert!(told.contains("0.80 (0.40 to 1.60), q 0.31"), "{told}");
-        assert!(told.contains("different sides of 1: the adjusted one decides"), "{told}");
+        let words = ratios(&at);
+        assert!(words.contains("0.80 (0.40 to 1.60), q 0.31"), "{words}");
+        assert!(words.contains("different sides of 1: the adjusted one decides"), "{words}");
         at.adjusted_rate_ratio = ratio(1.1);
         assert!(!ratios(&at).contains("decides"));
     }

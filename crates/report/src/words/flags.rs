@@ -124,16 +124,16 @@ fn far_apart(one: Estimate, other: Estimate) -> bool {
 }
 
 fn by_segment(segments: &[InPeriod]) -> String {
-    let told: Vec<String> = segments
+    let words: Vec<String> = segments
         .iter()
         .filter_map(|at| Some(format!("{} {}", at.segment, interval(at.adjusted_rate_ratio?, 2))))
         .collect();
-    if told.is_empty() {
+    if words.is_empty() {
         return String::new();
     }
     format!(
         "; times as often as like customers: {} (of several, the one that stands out tends to overstate)",
-        told.join(", ")
+        words.join(", ")
     )
 }
 
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn each_flag_is_told_with_the_figures_that_raised_it() {
+    fn each_flag_comes_with_the_figures_that_raised_it() {
         let at = InPeriod {
             flags: ["confounded", "strata_differ", "thin_comparison", "leaves_at_once", "few_unexposed"]
                 .map(str::to_owned)
@@ -164,7 +164,7 @@ mod tests {
         };
         let home = InPeriod { segment: "home".to_owned(), adjusted_rate_ratio: ratio(1.5), ..InPeriod::default() };
         let explanation = Explanation { segments: vec![home], ..Explanation::default() };
-        let told = sentences(&explanation, &at);
+        let words = sentences(&explanation, &at);
         let figures = [
             "they leave 2.00 times as often, among like customers 0.90 times, which is the other way round. What is of like \
              customers decides, for the other one also shows which customers come to the journey. Other journeys matter: \
@@ -176,8 +176,8 @@ mod tests {
             "as fast as 42.1 of 100 in 90 days, later 8.3",
             "only 6.4 of 100 days are days off it",
         ];
-        assert_eq!(told.len(), figures.len());
-        for (sentence, figure) in told.iter().zip(figures) {
+        assert_eq!(words.len(), figures.len());
+        for (sentence, figure) in words.iter().zip(figures) {
             assert!(sentence.contains(figure), "`{figure}` is not in: {sentence}");
         }
     }
@@ -185,15 +185,15 @@ mod tests {
     #[test]
     fn figures_on_different_sides_say_which_of_them_decides() {
         let mut at = InPeriod { adjusted_rate_ratio: ratio(1.3), mutual_rate_ratio: ratio(0.9), ..InPeriod::default() };
-        let told = confounded(&at);
-        assert!(told.contains("the other way round. Harmful is only what is above 1 both ways"), "{told}");
+        let words = confounded(&at);
+        assert!(words.contains("the other way round. Harmful is only what is above 1 both ways"), "{words}");
         (at.rate_ratio, at.mutual_rate_ratio) = (ratio(1.6), None);
-        let told = confounded(&at);
-        assert!(told.starts_with("Who is on it matters") && !told.contains("decides"), "{told}");
+        let words = confounded(&at);
+        assert!(words.starts_with("Who is on it matters") && !words.contains("decides"), "{words}");
     }
 
     #[test]
-    fn a_flag_that_nobody_knows_is_told_too() {
+    fn a_flag_that_nobody_knows_is_named_too() {
         let at = InPeriod { flags: vec!["made_up".to_owned()], ..InPeriod::default() };
         assert_eq!(
             sentences(&Explanation::default(), &at),

@@ -26,7 +26,7 @@ pub(super) fn tier(explanation: &Explanation, at: &InPeriod) -> String {
         Tier::Unclear => {
             let among = explanation.ranking.len();
             let by_itself = if leaves_out_none(at) {
-                format!(" (among {among} journeys looked at, an interval without 0 comes up by chance now and then)")
+                format!(" (among {among} ranked journeys, an interval without 0 comes up by chance now and then)")
             } else {
                 String::new()
             };
@@ -65,7 +65,7 @@ fn inseparable(others: &str, at: &InPeriod) -> String {
     format!(
         "Unclear in {}: more of its customers leave than of like ones, beyond chance, but the data cannot tell it apart from \
          {others}. That clears neither it nor the others: {of_whom} customers leave, if a journey is the cause, and which of \
-         {which} it is cannot be told.",
+         {which} it is cannot be words.",
         at.period
     )
 }
@@ -82,7 +82,7 @@ fn left_to_it(looked_at: usize, at: &InPeriod) -> String {
             format!("they leave {} times as often{by_itself}", interval(ratio, 2))
         }
         (None, Some("as_other_journeys" | "as_strata"), Some(reason)) => format!("it {reason}"),
-        (None, ..) => "how often they leave cannot be told".to_owned(),
+        (None, ..) => "how often they leave is not known".to_owned(),
     }
 }
 
@@ -95,7 +95,7 @@ pub(super) fn unseen(at: &InPeriod) -> String {
             fixed(smallest, if smallest < 9.95 { 1 } else { 0 }),
             span(at)
         ),
-        None => "Not seen is not none: how large an excess would have been seen cannot be told.".to_owned(),
+        None => "Not seen is not none: how large an excess would have been seen is not known.".to_owned(),
     }
 }
 
@@ -230,7 +230,7 @@ pub fn together(together: &Together, span: &str, label: impl Fn(&str) -> String)
             more_or_fewer(excess, &format!("left in the {span}"))
         ),
         None => format!(
-            "{who}: what they make jointly cannot be told ({}). Journeys overlap, so what each of them makes is never added.",
+            "{who}: what they make jointly is not known ({}). Journeys overlap, so what each of them makes is never added.",
             together.reason.as_deref().unwrap_or("no figure is published")
         ),
     })
@@ -259,14 +259,14 @@ mod tests {
     }
 
     #[test]
-    fn an_unseen_cause_is_told_of_what_is_seen_alone() {
+    fn an_unseen_cause_is_named_only_beside_what_is_seen() {
         let mut at = InPeriod { e_value: Some(1.94), e_value_limit: Some(1.5), ..InPeriod::default() };
         assert_eq!(unseen_cause(&at), None);
         at.tier = Tier::Harmful;
-        let told = unseen_cause(&at).unwrap_or_default();
+        let words = unseen_cause(&at).unwrap_or_default();
         assert!(
-            told.contains("both being on it and leaving at least 1.9-fold (E-value; 1.5-fold for the limit"),
-            "{told}"
+            words.contains("both being on it and leaving at least 1.9-fold (E-value; 1.5-fold for the limit"),
+            "{words}"
         );
         at.tier = Tier::Unclear;
         assert_eq!(unseen_cause(&at), None);
@@ -285,40 +285,46 @@ mod tests {
             ..InPeriod::default()
         };
         let explanation = Explanation::default();
-        let told = tier(&explanation, &at);
-        assert!(told.contains("but it goes with moving: "), "{told}");
+        let words = tier(&explanation, &at);
+        assert!(words.contains("but it goes with moving: "), "{words}");
         // Whatever the reason says: its kind is looked at.
-        assert!(told.ends_with("may be chance (it has its days in common with moving)."), "{told}");
+        assert!(words.ends_with("may be chance (it has its days in common with moving)."), "{words}");
         at.mutual_rate_ratio = estimate(1.5, 1.02, 2.2);
-        let told = tier(&explanation, &at);
-        assert!(told.contains("1.50 (1.02 to 2.20) times as often; among 0 journeys looked at, an interval"), "{told}");
+        let words = tier(&explanation, &at);
+        assert!(
+            words.contains("1.50 (1.02 to 2.20) times as often; among 0 journeys looked at, an interval"),
+            "{words}"
+        );
         // Where nobody else has the effect for sure, it is not cleared.
         at.is_inseparable = true;
-        let told = tier(&explanation, &at);
-        assert!(told.contains("one of them or both make customers leave, if a journey is the cause"), "{told}");
-        assert!(told.contains("which of these two it is cannot be told") && !told.contains("may be chance"), "{told}");
+        let words = tier(&explanation, &at);
+        assert!(words.contains("one of them or both make customers leave, if a journey is the cause"), "{words}");
+        assert!(
+            words.contains("which of these two it is, is not known") && !words.contains("may be chance"),
+            "{words}"
+        );
         at.goes_with = Some("moving, paying".to_owned());
-        let told = tier(&explanation, &at);
-        assert!(told.contains("apart from moving, paying. ") && told.contains("one of them or several"), "{told}");
+        let words = tier(&explanation, &at);
+        assert!(words.contains("apart from moving, paying. ") && words.contains("one of them or several"), "{words}");
         // What is not beyond chance by itself goes with nothing.
         at.q_value = Some(0.06);
-        let told = tier(&explanation, &at);
+        let words = tier(&explanation, &at);
         assert!(
-            told.contains("what is seen may be chance (among 0 journeys looked at, an interval without 0"),
-            "{told}"
+            words.contains("what is seen may be chance (among 0 ranked journeys, an interval without 0"),
+            "{words}"
         );
         at.excess_churners = estimate(20.0, -3.0, 38.0);
-        let told = tier(&explanation, &at);
-        assert!(told.starts_with("Unclear in 2026-Q3: what is seen may be chance. Not seen is not none"), "{told}");
+        let words = tier(&explanation, &at);
+        assert!(words.starts_with("Unclear in 2026-Q3: what is seen may be chance. Not seen is not none"), "{words}");
     }
 
     #[test]
     fn leaving_at_once_is_no_flag_to_be_read() {
         let mut at = InPeriod { e_value: Some(1.94), tier: Tier::Harmful, ..InPeriod::default() };
         at.flags = vec!["leaves_at_once".to_owned()];
-        assert!(unseen_cause(&at).is_some_and(|told| told.starts_with("A cause we do not see")));
+        assert!(unseen_cause(&at).is_some_and(|words| words.starts_with("A cause we do not see")));
         at.leaves_at_once = true;
-        assert!(unseen_cause(&at).is_some_and(|told| told.starts_with("They leave at once")));
+        assert!(unseen_cause(&at).is_some_and(|words| words.starts_with("They leave at once")));
     }
 
     #[test]
@@ -327,7 +333,7 @@ mod tests {
         at.period_kind = "quarter".to_owned();
         assert_eq!(one_of_many(&at), None);
         at.period_kind = "month".to_owned();
-        assert!(one_of_many(&at).is_some_and(|told| told.contains("tend to overstate")));
+        assert!(one_of_many(&at).is_some_and(|words| words.contains("tend to overstate")));
         at.tier = Tier::Unclear;
         assert_eq!(one_of_many(&at), None);
         (at.tier, at.period_kind, at.segment) = (Tier::Protective, "quarter".to_owned(), "home".to_owned());
@@ -342,11 +348,11 @@ mod tests {
             excess_churners: estimate(3.0, -9.0, 14.0),
             ..InPeriod::default()
         };
-        let told = how_much(&settings, &at).join(" ");
-        assert!(told.contains("point in different ways") && told.contains("go by the number"), "{told}");
+        let words = how_much(&settings, &at).join(" ");
+        assert!(words.contains("point in different ways") && words.contains("go by the number"), "{words}");
         at.adjusted_rate_ratio = estimate(1.03, 0.8, 1.2);
-        let told = how_much(&settings, &at).join(" ");
-        assert!(!told.contains("different ways"), "{told}");
+        let words = how_much(&settings, &at).join(" ");
+        assert!(!words.contains("different ways"), "{words}");
     }
 
     #[test]
@@ -378,11 +384,11 @@ mod tests {
         let mut jointly = Together { excess: estimate(20.0, 2.0, 38.0), ..Together::default() };
         assert_eq!(together(&jointly, "quarter", str::to_owned), None);
         jointly.journeys = vec!["a".to_owned()];
-        let told = together(&jointly, "month", str::to_uppercase).unwrap_or_default();
-        assert!(told.starts_with("One harmful journey, A, alone: 20 more left in the month (2 to 38)"), "{told}");
+        let words = together(&jointly, "month", str::to_uppercase).unwrap_or_default();
+        assert!(words.starts_with("One harmful journey, A, alone: 20 more left in the month (2 to 38)"), "{words}");
         jointly.excess = None;
         jointly.reason = Some("the fit did not converge".to_owned());
-        let told = together(&jointly, "month", str::to_owned).unwrap_or_default();
-        assert!(told.contains("cannot be told (the fit did not converge)"), "{told}");
+        let words = together(&jointly, "month", str::to_owned).unwrap_or_default();
+        assert!(words.contains("is not known (the fit did not converge)"), "{words}");
     }
 }
