@@ -2,18 +2,9 @@
 -- ('all' for all of them).
 -- From: exposed_stretch. Key: period_kind, period_start, journey, segment.
 --
--- A stretch adds its customer to the periods that it touches and none of the customer's stretches before it has touched.
-WITH stretch AS (
-    SELECT journey, segment, customer_id, from_day, until_day - INTERVAL '1 day' AS last_day
-    FROM exposed_stretch
-
-    UNION ALL
-
-    SELECT journey, 'all' AS segment, customer_id, from_day, until_day - INTERVAL '1 day' AS last_day
-    FROM exposed_stretch
-),
-
-numbered AS (
+-- A stretch adds its customer to the periods that it touches and none of the customer's stretches before it has touched:
+-- for its segment those in the segment, for all segments any.
+WITH numbered AS (
     SELECT
         journey,
         segment,
@@ -21,7 +12,10 @@ numbered AS (
         from_day,
         CAST(date_part('year', from_day) * 12 + date_part('month', from_day) - 1 AS BIGINT) AS first_month,
         CAST(date_part('year', last_day) * 12 + date_part('month', last_day) - 1 AS BIGINT) AS last_month
-    FROM stretch
+    FROM (
+        SELECT journey, segment, customer_id, from_day, until_day - INTERVAL '1 day' AS last_day
+        FROM exposed_stretch
+    ) AS stretch
 ),
 
 followed AS (
@@ -33,25 +27,57 @@ followed AS (
         max(last_month) OVER (
             PARTITION BY customer_id, journey, segment ORDER BY from_day
             ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        ) AS earlier_month_in_segment,
+        max(last_month) OVER (
+            PARTITION BY customer_id, journey ORDER BY from_day
+            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
         ) AS earlier_month
     FROM numbered
+),
+
+alike AS (
+    SELECT
+        journey,
+        segment,
+        first_month,
+        last_month,
+        earlier_month_in_segment,
+        earlier_month,
+        count(*) AS customers
+    FROM followed
+    GROUP BY journey, segment, first_month, last_month, earlier_month_in_segment, earlier_month
+),
+
+placed AS (
+    SELECT
+        kind.period_kind,
+        kind.length,
+        alike.journey,
+        CASE WHEN scope.is_total THEN 'all' ELSE alike.segment END AS segment,
+        alike.first_month,
+        alike.last_month,
+        CASE WHEN scope.is_total THEN alike.earlier_month ELSE alike.earlier_month_in_segment END AS earlier_month,
+        alike.customers
+    FROM (VALUES ('month', 1), ('quarter', 3)) AS kind (period_kind, length)
+    CROSS JOIN (VALUES (TRUE), (FALSE)) AS scope (is_total)
+    CROSS JOIN alike
 ),
 
 -- In numbers of the calendar: months since year 0, quarters since year 0.
 new AS (
     SELECT
-        kind.period_kind,
-        kind.length,
-        followed.journey,
-        followed.segment,
-        greatest(followed.first_month / kind.length, followed.earlier_month / kind.length + 1) AS first_period,
-        followed.last_month / kind.length AS last_period
-    FROM (VALUES ('month', 1), ('quarter', 3)) AS kind (period_kind, length)
-    CROSS JOIN followed
+        period_kind,
+        length,
+        journey,
+        segment,
+        greatest(first_month / length, earlier_month / length + 1) AS first_period,
+        last_month / length AS last_period,
+        customers
+    FROM placed
 ),
 
 counted AS (
-    SELECT period_kind, length, journey, segment, first_period, last_period, count(*) AS customers
+    SELECT period_kind, length, journey, segment, first_period, last_period, sum(customers) AS customers
     FROM new
     WHERE first_period <= last_period
     GROUP BY period_kind, length, journey, segment, first_period, last_period

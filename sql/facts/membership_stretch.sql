@@ -3,7 +3,8 @@
 -- From: customer_version, counted_days. Key: customer_id, joined_at, from_day.
 -- The spell is at risk on the days t with joined_at <= t that it has not left before, so from the first midnight at or
 -- after joining through the day on which it leaves. What is true of day t is what was true at its first instant.
--- Conditions of journeys on who could have been on them are held against these rows: how the spell ended is no column.
+-- A stretch holds the instant at which its spell leaves where left_at < until_day. Conditions of journeys on who could
+-- have been on them are held against these rows; those that name left_at or left_by are refused.
 -- The columns are not listed (`version.* EXCLUDE`, `SELECT *`), so that all other columns of a company's customers pass
 -- through, whatever they are: those conditions may name them.
 WITH tenure AS (
@@ -21,7 +22,7 @@ WITH tenure AS (
 
 stretch AS (
     SELECT
-        version.* EXCLUDE (notice_at, churned_at, lost_at, left_at, left_by, valid_from, valid_until),
+        version.* EXCLUDE (notice_at, churned_at, lost_at, valid_from, valid_until),
         tenure.tenure_band,
         greatest(
             counted_days.first_day,
