@@ -62,29 +62,22 @@ cell AS (
     FROM month
     INNER JOIN stretch ON stretch.from_day < month.next_month AND stretch.until_day > month.month
     GROUP BY stretch.journey, stretch.segment, stretch.tenure_band, month.month, stretch.since_touchpoint, stretch.run
-),
-
--- Beside each cell, what all states of its stratum add up to.
-beside_exposed AS (
-    SELECT
-        cell.*,
-        coalesce(sum(CASE WHEN run IS NOT NULL THEN person_days END) OVER stratum, 0) AS exposed_days,
-        coalesce(sum(CASE WHEN run IS NOT NULL THEN churned END) OVER stratum, 0) AS exposed_churned,
-        coalesce(sum(CASE WHEN run IS NOT NULL THEN lost END) OVER stratum, 0) AS exposed_lost
-    FROM cell
-    WINDOW stratum AS (PARTITION BY journey, segment, tenure_band, month)
 )
 
+-- Each exposed cell stands for itself, and is taken away from everybody.
 SELECT
-    journey,
-    segment,
-    tenure_band,
-    month,
-    CASE WHEN run IS NULL THEN 'unexposed' ELSE 'exposed' END AS exposure,
-    since_touchpoint,
-    run,
-    CASE WHEN run IS NULL THEN person_days - exposed_days ELSE person_days END AS person_days,
-    CASE WHEN run IS NULL THEN churned - exposed_churned ELSE churned END AS churned,
-    CASE WHEN run IS NULL THEN lost - exposed_lost ELSE lost END AS lost
-FROM beside_exposed
-WHERE run IS NOT NULL OR person_days > exposed_days
+    cell.journey,
+    cell.segment,
+    cell.tenure_band,
+    cell.month,
+    CASE WHEN side.is_exposed THEN 'exposed' ELSE 'unexposed' END AS exposure,
+    CASE WHEN side.is_exposed THEN cell.since_touchpoint END AS since_touchpoint,
+    CASE WHEN side.is_exposed THEN cell.run END AS run,
+    sum(side.sign * cell.person_days) AS person_days,
+    sum(side.sign * cell.churned) AS churned,
+    sum(side.sign * cell.lost) AS lost
+FROM cell
+INNER JOIN (VALUES (TRUE, TRUE, 1), (TRUE, FALSE, -1), (FALSE, FALSE, 1)) AS side (of_exposed, is_exposed, sign)
+    ON side.of_exposed = (cell.run IS NOT NULL)
+GROUP BY 1, 2, 3, 4, 5, 6, 7
+HAVING sum(side.sign * cell.person_days) > 0

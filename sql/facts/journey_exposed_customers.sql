@@ -1,15 +1,12 @@
 -- One row: how many customers were exposed to a journey on an eligible day of a month or quarter, each once, in a segment
 -- ('all' for all of them).
 -- From: exposed_stretch. Key: period_kind, period_start, journey, segment.
---
--- A stretch adds its customer to the periods that it touches and none of the customer's stretches before it has touched:
--- for its segment those in the segment, for all segments any.
+-- Months are numbered by the calendar, from year 0 on.
 WITH numbered AS (
     SELECT
         journey,
         segment,
         customer_id,
-        from_day,
         CAST(date_part('year', from_day) * 12 + date_part('month', from_day) - 1 AS BIGINT) AS first_month,
         CAST(date_part('year', last_day) * 12 + date_part('month', last_day) - 1 AS BIGINT) AS last_month
     FROM (
@@ -18,90 +15,52 @@ WITH numbered AS (
     ) AS stretch
 ),
 
-followed AS (
+of_year AS (
     SELECT
         journey,
         segment,
+        customer_id,
         first_month,
         last_month,
-        max(last_month) OVER (
-            PARTITION BY customer_id, journey, segment ORDER BY from_day
-            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-        ) AS earlier_month_in_segment,
-        max(last_month) OVER (
-            PARTITION BY customer_id, journey ORDER BY from_day
-            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-        ) AS earlier_month
+        unnest(generate_series(first_month / 12, last_month / 12)) AS year
     FROM numbered
 ),
 
+-- Of each year, the months in which a customer was exposed are twelve bits, so that each counts once. Without a segment:
+-- in any of them.
+customer AS (
+    SELECT
+        journey,
+        segment,
+        year,
+        bit_or(
+            (CAST(1 AS BIGINT) << (least(last_month - 12 * year, 11) + 1))
+            - (CAST(1 AS BIGINT) << greatest(first_month - 12 * year, 0))
+        ) AS months
+    FROM of_year
+    GROUP BY GROUPING SETS ((customer_id, journey, segment, year), (customer_id, journey, year))
+),
+
 alike AS (
-    SELECT
-        journey,
-        segment,
-        first_month,
-        last_month,
-        earlier_month_in_segment,
-        earlier_month,
-        count(*) AS customers
-    FROM followed
-    GROUP BY journey, segment, first_month, last_month, earlier_month_in_segment, earlier_month
+    SELECT journey, coalesce(segment, 'all') AS segment, year, months, count(*) AS customers
+    FROM customer
+    GROUP BY journey, segment, year, months
 ),
 
-placed AS (
-    SELECT
-        kind.period_kind,
-        kind.length,
-        alike.journey,
-        CASE WHEN scope.is_total THEN 'all' ELSE alike.segment END AS segment,
-        alike.first_month,
-        alike.last_month,
-        CASE WHEN scope.is_total THEN alike.earlier_month ELSE alike.earlier_month_in_segment END AS earlier_month,
-        alike.customers
+period AS (
+    SELECT kind.period_kind, place.month, ((CAST(1 AS BIGINT) << kind.length) - 1) << place.month AS months
     FROM (VALUES ('month', 1), ('quarter', 3)) AS kind (period_kind, length)
-    CROSS JOIN (VALUES (TRUE), (FALSE)) AS scope (is_total)
-    CROSS JOIN alike
-),
-
--- In numbers of the calendar: months since year 0, quarters since year 0.
-new AS (
-    SELECT
-        period_kind,
-        length,
-        journey,
-        segment,
-        greatest(first_month / length, earlier_month / length + 1) AS first_period,
-        last_month / length AS last_period,
-        customers
-    FROM placed
-),
-
-counted AS (
-    SELECT period_kind, length, journey, segment, first_period, last_period, sum(customers) AS customers
-    FROM new
-    WHERE first_period <= last_period
-    GROUP BY period_kind, length, journey, segment, first_period, last_period
-),
-
-touched AS (
-    SELECT
-        period_kind,
-        length,
-        journey,
-        segment,
-        customers,
-        unnest(generate_series(first_period, last_period)) AS period
-    FROM counted
+    CROSS JOIN (SELECT unnest(generate_series(0, 11)) AS month) AS place
+    WHERE place.month % kind.length = 0
 )
 
 SELECT
-    period_kind,
-    arrow_cast(
-        make_date(period * length / 12, period * length % 12 + 1, 1), 'Timestamp(Microsecond, Some("UTC"))'
-    ) AS period_start,
-    journey,
-    segment,
-    CAST(sum(customers) AS BIGINT) AS exposed_customers
-FROM touched
-GROUP BY period_kind, length, period, journey, segment
+    period.period_kind,
+    arrow_cast(make_date(alike.year, period.month + 1, 1), 'Timestamp(Microsecond, Some("UTC"))') AS period_start,
+    alike.journey,
+    alike.segment,
+    CAST(sum(alike.customers) AS BIGINT) AS exposed_customers
+FROM period
+INNER JOIN alike ON alike.months & period.months <> 0
+GROUP BY period.period_kind, period.month, alike.year, alike.journey, alike.segment
 ORDER BY period_kind, period_start, journey, segment

@@ -150,19 +150,24 @@ change_of_day AS (
     GROUP BY customer_id, joined_at, day
 ),
 
--- From one change to the next nothing changes. Without a stratum the spell is not at risk.
+-- From one change to the next nothing changes. Without a stratum the spell is not at risk. A spell's changes add up to
+-- nothing, so sums go on from one spell to the next as if each began anew: a partition for each spell would cost more
+-- than all the sums.
 stretch AS (
     SELECT
         day AS from_day,
-        lead(day) OVER spell AS until_day,
-        lead(leavers) OVER spell AS leavers,
-        sum(stratum) OVER spell AS stratum,
-        sum(exposed_low) OVER spell AS exposed_low,
-        sum(exposed_high) OVER spell AS exposed_high,
-        sum(eligible_low) OVER spell AS eligible_low,
-        sum(eligible_high) OVER spell AS eligible_high
+        lead(day) OVER in_turn AS until_day,
+        lead(leavers) OVER in_turn AS leavers,
+        sum(stratum) OVER in_turn AS stratum,
+        sum(exposed_low) OVER in_turn AS exposed_low,
+        sum(exposed_high) OVER in_turn AS exposed_high,
+        sum(eligible_low) OVER in_turn AS eligible_low,
+        sum(eligible_high) OVER in_turn AS eligible_high
     FROM change_of_day
-    WINDOW spell AS (PARTITION BY customer_id, joined_at ORDER BY day)
+    WINDOW in_turn AS (
+        PARTITION BY date_trunc('month', joined_at) ORDER BY customer_id, joined_at, day
+        ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+    )
 ),
 
 cell AS (
