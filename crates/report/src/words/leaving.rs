@@ -65,7 +65,7 @@ fn inseparable(others: &str, at: &InPeriod) -> String {
     format!(
         "Unclear in {}: more of its customers leave than of like ones, beyond chance, but the data cannot tell it apart from \
          {others}. That clears neither it nor the others: {of_whom} customers leave, if a journey is the cause, and which of \
-         {which} it is cannot be words.",
+         {which} it is, is not known.",
         at.period
     )
 }
