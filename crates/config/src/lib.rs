@@ -32,7 +32,7 @@ pub use model::{Calendar, Increment, MatchRows, Materialization, Model, ModelKin
 pub use pipeline::Pipeline;
 pub use place::{Located, Place, SourceFile};
 pub use schema::{FileKind, json_schema};
-pub use source::{Column, ColumnType, Format, Freshness, Source, SourceKind};
+pub use source::{Column, ColumnType, Format, Freshness, RejectedLimits, RowLimits, Source, SourceKind};
 pub use trigger::{Template, TemplatePart, Trigger, TriggerSeverity};
 pub use unit_test::{Cell, ExpectedRows, GivenRows, TestRow, UnitTest};
 pub use value::{Duration, Timestamp, Variable};

@@ -27,8 +27,7 @@ use std::process::ExitCode;
 use command_line::CommandLine;
 
 const USAGE: &str = "truths|landmarks --customers N [--seed N] | calibration [--seeds N] [--customers N] \
-    [--side-by-side N] \
-    [--minutes N] | calibration-tables [--customers N] | daily --customers N [--runs N]";
+    [--side-by-side N] [--minutes N] | calibration-tables [--customers N] | daily --customers N [--runs N]";
 
 /// Customers of each company of the calibration: enough for the guard to let most journeys pass in a month and segment.
 const CALIBRATED: u64 = 40_000;

@@ -21,12 +21,14 @@ fn keys_of(definition: &str) -> BTreeSet<String> {
 #[test]
 fn the_schema_has_the_loaders_keys_and_no_others() {
     let severity = [rules::RULES.as_slice(), &["severity"]].concat();
-    let known: [(&str, &[&str]); 14] = [
+    let known: [(&str, &[&str]); 16] = [
         ("pipeline", &top::KEYS),
         ("source", &sources::SOURCE_KEYS),
         ("seed", &sources::SEED_KEYS),
         ("column", &sources::COLUMN_KEYS),
         ("freshness", &sources::FRESHNESS_KEYS),
+        ("rejected", &sources::REJECTED_KEYS),
+        ("rows", &sources::ROWS_KEYS),
         ("bounds", &rules::BOUND_KEYS),
         ("contract_rule", &rules::ROW_RULES),
         ("test_rule", &severity),

@@ -105,7 +105,7 @@ fn definition(plan: &Plan, step: &Step) -> String {
             .freshness
             .as_ref()
             .map(|freshness| format!("{:?} {:?} {:?}", freshness.column, freshness.warn_after, freshness.error_after));
-        text = format!("{:?} {:?} {freshness:?}", source.columns, source.time_column);
+        text = format!("{freshness:?} {:?} {:?}", source.rejected, source.rows);
     }
     digest([step.fingerprint.as_str(), &text])
 }

@@ -3,8 +3,8 @@
 //! [`execute`] takes a step from its start to its record, with what it shares with others in its [`context`]. A
 //! [`source`] or [`view`] is registered under its name ([`relations`]), and kept in memory where many read it
 //! ([`relation_cache`]); rows that break its contract are set aside at its [`intake`] and published ([`rejected`]), and
-//! a source's [`freshness`] is checked. What the matcher reads is compared with the last run, customer by customer
-//! ([`customers`]). A [`table`] is staged ([`stage`], watched by [`stuck`]), tested ([`data_tests`]) and committed
+//! a source's [`row_limits`] and [`freshness`] are checked. What the matcher reads is compared with the last run,
+//! customer by customer ([`customers`]). A [`table`] is staged ([`stage`], watched by [`stuck`]), tested ([`data_tests`]) and committed
 //! ([`commit`], after which [`leftovers`] of killed runs go). [`triggers`] fire when all tables are published. A
 //! [`stop`] ends steps, but no commit.
 
@@ -16,6 +16,7 @@ pub(crate) mod relations;
 pub(crate) mod relation_cache;
 mod intake;
 pub(crate) mod rejected;
+mod row_limits;
 pub(crate) mod freshness;
 mod customers;
 mod table;

@@ -34,7 +34,7 @@ pub(super) async fn open(
         .buffered(CONCURRENT_FILES)
         .try_collect()
         .await?;
-    let stamps = files.iter().map(stamp).collect();
+    let stamps = files.iter().map(|file| stamp(file, location)).collect();
     let shown = files.iter().map(|file| (location.show(&file.location), file.size)).collect();
     let reader = Arc::new(CsvReader { delimiter, headers });
     let provider = text::table(source, location, files, reader).map_err(|error| SourceError::Plan {
