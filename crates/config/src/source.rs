@@ -108,18 +108,11 @@ impl Default for RejectedLimits {
     }
 }
 
-/// `rows: { min: … }`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// `rows: { min: … }`. Without it a source may be empty: some have no row for their first months.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RowLimits {
     /// Fewer good rows, those at or after `as_of` among them: the source fails.
     pub min: u64,
-}
-
-impl Default for RowLimits {
-    /// A source without a single row is a delivery that went wrong more often than it is the truth.
-    fn default() -> Self {
-        Self { min: 1 }
-    }
 }
 
 /// `freshness: { column: …, warn_after: …, error_after: … }`.

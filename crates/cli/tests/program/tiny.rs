@@ -24,7 +24,7 @@ t31,ann,2024-02-01T00:00:00Z,web,x,
 t38,ann,2024-02-08T00:00:00Z,web,o,
 ";
 
-pub(crate) const BOB_AND_CYD: &str = "\
+const BOB_AND_CYD: &str = "\
 a1,bob,2024-01-03T09:00:00Z,phone,ask,0.5
 a2,bob,2024-01-03T10:00:00Z,email,answer,1
 a3,cyd,2024-02-09T09:30:00Z,chat,ask,

@@ -154,9 +154,8 @@ fn seed(name: &Located<String>, node: &Node, workspace: &Workspace, findings: &m
         active_at: Vec::new(),
         contract: Vec::new(),
         freshness: None,
-        // Hand-kept, and often begun with nothing in it.
         rejected: RejectedLimits::default(),
-        rows: RowLimits { min: 0 },
+        rows: RowLimits::default(),
         description: fields.words("description", findings),
         owner: None,
     })
