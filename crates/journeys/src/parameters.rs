@@ -252,7 +252,7 @@ fn check_measured(input: &[FieldRef], rows: OutputRows) -> Result<()> {
     Ok(())
 }
 
-/// The customer and the journey, then the days and the state.
+/// The customer and the journey, then the days and the state, and until when the exposure lasts that begins there.
 fn state_fields(input: &[FieldRef], rows: OutputRows) -> Result<Vec<FieldRef>> {
     check_measured(input, rows)?;
     Ok(vec![
@@ -262,6 +262,7 @@ fn state_fields(input: &[FieldRef], rows: OutputRows) -> Result<Vec<FieldRef>> {
         added("until_day", &time(), false),
         added("since_touchpoint", &DataType::Utf8, false),
         added("run", &DataType::Utf8, false),
+        added("exposed_until", &time(), true),
     ])
 }
 

@@ -8,6 +8,7 @@ use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::dataframe::DataFrame;
 use datafusion::datasource::TableProvider;
 use datafusion::error::DataFusionError;
+use datafusion::functions::expr_fn::coalesce;
 use datafusion::logical_expr::{Expr, cast as as_type, ident, lit};
 use datafusion::prelude::SessionContext;
 use indexmap::IndexMap;
@@ -122,7 +123,10 @@ impl<'a> Days<'a> {
         let parameters = Parameters::new(&alone, self.run.plan().parameters.as_of()).with_interval(BEGINNING);
         let rows = async |name: &str| self.run.rows(name, &alone, &parameters, session).await;
 
-        let states = rows("journey_state").await?.filter(self.scope.touches())?;
+        // The first stretch of an exposure that reaches into the period says so, wherever it lies itself.
+        let ends = coalesce(vec![ident("exposed_until"), ident("until_day")]);
+        let touches = ident("from_day").lt(at(self.scope.until)).and(ends.gt(at(self.scope.from)));
+        let states = rows("journey_state").await?.filter(touches)?;
         register_rows("journey_state", states, session).await?;
         for name in ["eligible_stretch", "eligible_spell_stretch"] {
             register_view(name, rows(name).await?.into_unoptimized_plan(), session)?;
