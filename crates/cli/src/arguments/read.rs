@@ -56,9 +56,9 @@ Examples:
 pub(super) const DISCOVER_NOTES: &str = "\
 Finds candidate journeys in the touchpoints alone, ranked by volume and churn.
 
-It reads the relation `touchpoints` (touchpoint_id, customer_id, occurred_at and event; channel and topic where there are \
-any), cuts each customer's touchpoints into episodes, and looks for events that open most of them, more often than if \
-they came in any order, and for events after which they stop. What an episode is:
+It reads the relation `touchpoints` (touchpoint_id, customer_id, occurred_at and event; channel and topic where there \
+are any), cuts each customer's touchpoints into episodes, and looks for events that open most of them, more often than \
+if they came in any order, and for events after which they stop. What an episode is:
 
   --key COLUMN       each case is one, whatever the gaps in it
   --silence LENGTH   it ends with a longer silence
@@ -67,9 +67,9 @@ they came in any order, and for events after which they stop. What an episode is
                      parts short gaps from long ones), or the whole customer when no gap separates episodes; where
                      journeys overlap too much for that, events that follow one another more regularly than by chance
 
-What was tried, and what no journey was found in, is said below the candidates. Who left is said where the pipeline has \
-a relation `customers` too. It looks as of the newest published run, or as of today before there is one; `--as-of` says \
-otherwise.";
+What was tried, and what no journey was found in, is said below the candidates. Who left is said where the pipeline \
+has a relation `customers` too. It looks as of the newest published run, or as of today before there is one; `--as-of` \
+says otherwise.";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum DiscoveryFormat {

@@ -44,7 +44,7 @@ fn csv<'a>(rows: impl IntoIterator<Item = (usize, String, i64, &'a str)>) -> Str
 }
 
 /// Sixty clients with three tickets each, a hundred days apart. A ticket is opened, answered within minutes, looked at
-/// again after a night, and solved after up to twelve days; every eighth is not solved but closed for want of an answer.
+/// again after a night, and solved after up to twelve days; every eighth is closed for want of an answer.
 fn tickets() -> String {
     let mut rows = Vec::new();
     for client in 0..60 {

@@ -16,8 +16,8 @@ pub(crate) fn length(micros: i64) -> String {
     }
 }
 
-/// `micros` and a tenth, rounded up to a length that people write: minutes and hours below a day, days and weeks, months
-/// beyond.
+/// `micros` and a tenth, rounded up to a length that people write: minutes and hours below a day, days and weeks,
+/// months beyond.
 pub(crate) fn round_up(micros: i64) -> i64 {
     const SHORT: [i64; 14] = [1, 2, 5, 10, 15, 20, 30, 45, 60, 120, 180, 360, 720, 1_080];
     const DAYS: [i64; 24] =

@@ -2,8 +2,8 @@
 //!
 //! In: a [`TouchpointLog`], the time-ordered touchpoints of customers or of their cases. Out: [`Candidate`]s, each with
 //! the conditions and limits of a journey definition. First it is settled what an episode is (`approach`):
-//! - a case is one, where the log is made of cases, or all that a customer does lies together (`cases` says what belongs
-//!   together: what occurs in the same episodes);
+//! - a case is one, where the log is made of cases, or all that a customer does lies together (`cases` says what
+//!   belongs together: what occurs in the same episodes);
 //! - where touchpoints have topics, `idle` separates, for each topic, the gaps inside an episode from those between two
 //!   (a change point of the hazard), and `topics` merges topics whose episodes follow one another regularly;
 //! - without topics, `silence` looks for one silence for all touchpoints (a `mixture` of the gaps), and where contacts
@@ -97,8 +97,8 @@ pub fn discover(log: &mut TouchpointLog, options: &DiscoveryOptions) -> Found {
     found
 }
 
-/// What the first approach comes to that explains a good part of the touchpoints which the best one does: those that come
-/// first keep apart what overlaps, those that come later join all that a customer does.
+/// What the first approach comes to that explains a good part of the touchpoints which the best one does: those that
+/// come first keep apart what overlaps, those that come later join all that a customer does.
 fn best(log: &TouchpointLog, approaches: &[Approach], options: &DiscoveryOptions) -> Found {
     let mut tried = Vec::new();
     let mut came: Vec<(usize, Found)> = Vec::new();

@@ -89,8 +89,8 @@ fn why_none(episodes: usize, going_on: usize, quiet: Quiet) -> String {
     let share = 100.0 * going_on as f64 / episodes as f64;
     let within = if quiet.cuts() { format!(" within {}", length(quiet.cut)) } else { String::new() };
     format!(
-        "no event opens episodes that go on, more often than if they came in any order; {share:.0} % have more than one \
-         contact{within}"
+        "no event opens episodes that go on, more often than if they came in any order; {share:.0} % have more than \
+         one contact{within}"
     )
 }
 

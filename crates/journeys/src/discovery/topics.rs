@@ -237,8 +237,8 @@ impl Waits {
         pairs
     }
 
-    /// Puts groups to a larger one of which they are a part that does not always occur: a cancellation or a reminder that
-    /// nearly always comes soon after one of its events, though few of those are followed by it, or a prelude.
+    /// Puts groups to a larger one of which they are a part that does not always occur: a cancellation or a reminder
+    /// that nearly always comes soon after one of its events, though few of those are followed by it, or a prelude.
     fn attach_parts(&self, groups: &mut Vec<Vec<usize>>) {
         let size = |group: &[usize]| group.iter().map(|&topic| self.episodes[topic]).sum::<f64>();
         groups.sort_by(|left, right| size(right).total_cmp(&size(left)));
