@@ -68,7 +68,10 @@ fn table(discovery: &Discovery, shown: usize) -> String {
     if candidates.is_empty() {
         parts.extend(nothing_found(discovery));
     } else {
-        parts.push(ranking(candidates));
+        parts.push(match discovery.period {
+            Some(_) => ranking(candidates),
+            None => by_volume(candidates),
+        });
         parts.extend(legend(discovery).iter().map(|line| wrapped(line, "", text_width())));
         parts.push(String::new());
         parts.extend(candidates.iter().enumerate().map(|(index, journey)| portrait(index + 1, journey)));
@@ -150,6 +153,24 @@ fn ranking(candidates: &[FoundJourney]) -> String {
     fitted(table)
 }
 
+/// The candidates where nothing can be said of who left.
+fn by_volume(candidates: &[FoundJourney]) -> String {
+    let mut table = framed();
+    table.set_header(["#", "candidate", "episodes", "customers", "done", "median"]);
+    for (index, journey) in candidates.iter().enumerate() {
+        table.add_row([
+            (index + 1).to_string(),
+            journey.name.clone(),
+            count(journey.episodes),
+            count(journey.customers),
+            percent(journey.completed_share, 0),
+            journey.median_duration_s.map_or_else(none, duration),
+        ]);
+    }
+    right_align(&mut table, 2..6);
+    fitted(table)
+}
+
 fn rates(link: &ChurnLink) -> String {
     match (link.exposed_churn_rate, link.like_churn_rate) {
         (Some(exposed), Some(like)) => format!("{} / {}", of_hundred(exposed.value), of_hundred(like.value)),
@@ -158,6 +179,9 @@ fn rates(link: &ChurnLink) -> String {
 }
 
 fn legend(discovery: &Discovery) -> Vec<String> {
+    if discovery.period.is_none() {
+        return vec!["done: completed, of the episodes that are over · median: how long these took".to_owned()];
+    }
     let mut lines = vec![
         "done: completed, of the episodes that are over · on it: customers on a day with a touchpoint of it in the \
          days before (`exposure_horizon`)"
@@ -173,9 +197,7 @@ fn legend(discovery: &Discovery) -> Vec<String> {
          seen, which is not to say that there is none"
             .to_owned(),
     ];
-    let unjudged =
-        discovery.period.is_some() && discovery.candidates.iter().any(|journey| journey.eligible_as.is_none());
-    if unjudged {
+    if discovery.candidates.iter().any(|journey| journey.eligible_as.is_none()) {
         lines.push(
             "Nobody has judged who could have been on a candidate (`eligible`) where no definition of today says it, \
              so everybody is compared."
