@@ -13,7 +13,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub(crate) use log_format::LogFormat;
-use read::{DISCOVER_EXAMPLES, EXPLAIN_EXAMPLES, LINEAGE_EXAMPLES, QUERY_EXAMPLES, REPORT_EXAMPLES, SHOW_EXAMPLES};
+use read::{
+    DISCOVER_EXAMPLES, DISCOVER_NOTES, EXPLAIN_EXAMPLES, LINEAGE_EXAMPLES, QUERY_EXAMPLES, REPORT_EXAMPLES,
+    SHOW_EXAMPLES,
+};
 pub(crate) use read::{
     DiscoverArguments, DiscoveryFormat, ExplainArguments, ExplanationFormat, LineageArguments, LineageFormat,
     OutputArguments, OutputFormat, QueryArguments, ReportArguments, RowLimit, ShowArguments,
@@ -124,7 +127,7 @@ pub(crate) enum Command {
     #[command(after_help = QUERY_EXAMPLES)]
     Query(QueryArguments),
     /// Finds candidate journeys in the touchpoints alone, ranked by volume and churn.
-    #[command(after_help = DISCOVER_EXAMPLES)]
+    #[command(long_about = DISCOVER_NOTES, after_help = DISCOVER_EXAMPLES)]
     Discover(DiscoverArguments),
     /// Says in plain words why a journey is ranked where it is.
     #[command(after_help = EXPLAIN_EXAMPLES)]

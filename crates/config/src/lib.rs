@@ -27,7 +27,7 @@ mod tests;
 pub use data_test::{DataTest, RowRule, TestKind};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity, closest};
 pub use journey::{JourneyDefinition, OnRestart};
-pub use load::{LoadOptions, instant, journey_definitions, load_pipeline, pipeline_names};
+pub use load::{LoadOptions, duration, instant, journey_definitions, load_pipeline, pipeline_names};
 pub use model::{Calendar, Increment, MatchRows, Materialization, Model, ModelKind};
 pub use pipeline::Pipeline;
 pub use place::{Located, Place, SourceFile};

@@ -7,6 +7,7 @@ mod beginning;
 mod checking;
 mod dice;
 mod discovering;
+mod discovering_logs;
 mod explaining;
 mod hand_made;
 mod hostile;
