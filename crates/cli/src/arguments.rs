@@ -16,7 +16,10 @@ use clap_complete::Shell;
 use library::LIBRARY_EXAMPLES;
 pub(crate) use library::{LibraryCommand, LibraryEjectArguments};
 pub(crate) use log_format::LogFormat;
-use read::{DISCOVER_EXAMPLES, EXPLAIN_EXAMPLES, LINEAGE_EXAMPLES, QUERY_EXAMPLES, REPORT_EXAMPLES, SHOW_EXAMPLES};
+use read::{
+    DISCOVER_EXAMPLES, DISCOVER_NOTES, EXPLAIN_EXAMPLES, LINEAGE_EXAMPLES, QUERY_EXAMPLES, REPORT_EXAMPLES,
+    SHOW_EXAMPLES,
+};
 pub(crate) use read::{
     DiscoverArguments, DiscoveryFormat, ExplainArguments, ExplanationFormat, LineageArguments, LineageFormat,
     OutputArguments, OutputFormat, QueryArguments, ReportArguments, RowLimit, ShowArguments,
@@ -53,7 +56,7 @@ Examples:
   throughline serve                                      the tables for BI tools, by SQL
   throughline query \"SELECT journey, count(*) FROM fct_journey GROUP BY 1\" --format csv
 
-Exit codes: 0 done · 1 a step failed, a rerun may help · 2 usage or configuration, nothing ran ·
+Exit codes: 0 done · 1 a step failed, a rerun may help · 2 usage or configuration ·
 3 a data test failed, nothing of that model was published · 4 another run holds the pipeline · 70 a bug in
 throughline, please report it · 130 interrupted";
 
@@ -127,7 +130,7 @@ pub(crate) enum Command {
     #[command(after_help = QUERY_EXAMPLES)]
     Query(QueryArguments),
     /// Finds candidate journeys in the touchpoints alone, ranked by volume and churn.
-    #[command(after_help = DISCOVER_EXAMPLES)]
+    #[command(long_about = DISCOVER_NOTES, after_help = DISCOVER_EXAMPLES)]
     Discover(DiscoverArguments),
     /// Says in plain words why a journey is ranked where it is.
     #[command(after_help = EXPLAIN_EXAMPLES)]

@@ -142,6 +142,14 @@ fn pick(names: &[String], wanted: Option<&str>) -> Result<String, Diagnostic> {
     }
 }
 
+/// A length of time, as pipelines write it: `14 days`.
+///
+/// # Errors
+/// What is wrong with it and how to write it; the finding has no place.
+pub fn duration(text: &str) -> Result<crate::Duration, Diagnostic> {
+    values::duration(text).map_err(|reason| reason.of(text))
+}
+
 /// Microseconds of a text that says a day (00:00 UTC) or an instant, as pipelines and their tests write them.
 pub fn instant(text: &str) -> Option<crate::Timestamp> {
     values::timestamp(text)

@@ -26,7 +26,7 @@ use crate::parameters::{ASSISTED_CHANNELS, BEGINNING, Parameters};
 use crate::relation::{JourneyMatching, relation};
 use crate::replaced_model::lacking_columns;
 use crate::replaced_rows::{check_replaced, replaced_rows};
-use crate::step::{Plan, Step, StepKind, digest};
+use crate::step::{Plan, ROWS_VERSION, Step, StepKind, digest};
 use crate::trigger::check_triggers;
 
 /// Plans and type-checks the whole pipeline.
@@ -130,13 +130,12 @@ impl Checker {
             SourceKind::Source => StepKind::Source,
             SourceKind::Seed => StepKind::Seed,
         };
-        let rules = format!("{:?} {:?} {:?}", source.format, texts(&source.key), source.contract);
         Ok(Step {
             name: source.name.value.clone(),
             kind,
             inputs: Vec::new(),
             schema,
-            fingerprint: digest([source.name.value.as_str(), source.path.value.as_str(), &rules]),
+            fingerprint: source_fingerprint(source),
             sql: None,
             replaced: None,
         })
@@ -278,7 +277,7 @@ impl Checker {
             let _ = write!(text, "\n{:?}", self.pipeline.assisted_channels);
         }
         let upstream = inputs.iter().map(|input| input.fingerprint.as_str());
-        digest([model.name.value.as_str(), &text].into_iter().chain(upstream))
+        digest([ROWS_VERSION, model.name.value.as_str(), &text].into_iter().chain(upstream))
     }
 }
 
@@ -334,6 +333,17 @@ fn write_journey(text: &mut String, journey: &JourneyDefinition) {
         value(&journey.eligible_from),
         value(&journey.eligible_until),
     );
+}
+
+/// Everything about a source that decides which rows it has: a time format that is corrected makes other rows of the
+/// same files.
+fn source_fingerprint(source: &Source) -> String {
+    let mut rules = format!("{:?} {:?} {:?}", source.format, texts(&source.key), source.contract);
+    for (name, column) in &source.columns {
+        let _ = write!(rules, "\n{name}: {:?} {:?}", column.data_type, column.format);
+    }
+    let _ = write!(rules, "\n{:?} {:?}", source.time_column, texts(&source.active_at));
+    digest([ROWS_VERSION, source.name.value.as_str(), source.path.value.as_str(), &rules])
 }
 
 fn texts(columns: &[Located<String>]) -> Vec<&str> {

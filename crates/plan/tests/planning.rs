@@ -51,11 +51,16 @@ models:
 
 /// Writes a workspace of `models` (YAML) and SQL files, and plans it over one source `orders`.
 fn plan_workspace(models: &str, sql: &[(&str, &str)]) -> Result<Plan, String> {
+    plan_pipeline(&format!("{HEAD}{models}"), sql)
+}
+
+/// The same of a whole pipeline file.
+fn plan_pipeline(pipeline: &str, sql: &[(&str, &str)]) -> Result<Plan, String> {
     let folder = tempfile::tempdir().expect("a temporary folder");
     for (name, text) in sql {
         write(folder.path(), &format!("sql/{name}.sql"), text);
     }
-    plan_text(folder.path(), &format!("{HEAD}{models}"), &[])
+    plan_text(folder.path(), pipeline, &[])
 }
 
 /// Plans a pipeline over the source `orders`; `yaml` is all of it but its head.
@@ -207,6 +212,36 @@ fn a_fingerprint_follows_what_a_model_reads() {
     let changed = with("SELECT * FROM orders WHERE amount > 1");
     assert_ne!(plain.0, changed.0);
     assert_eq!(plain.1, changed.1);
+}
+
+/// Whatever decides which rows a source has decides what is made from it; where it is written and who keeps it do not.
+#[test]
+fn a_fingerprint_follows_how_a_source_is_read() {
+    const COLUMNS: &str = "
+    columns:
+      order_id: string
+      customer_id: string
+      amount: float64
+      ordered_at: { type: timestamp, format: '%d/%m/%Y' }";
+    let with = |before: &str, after: &str| {
+        let head = HEAD.replace("format: parquet", &format!("format: csv{COLUMNS}"));
+        assert!(head.contains(before), "`{before}` stands in the pipeline");
+        let pipeline = format!("{}  total: {{ sql: sql/total.sql }}\n", head.replace(before, after));
+        let plan = plan_pipeline(&pipeline, &[("total", "SELECT sum(amount) AS total FROM orders")]);
+        plan.expect("a good workspace").step("total").expect("a step").fingerprint.clone()
+    };
+    let plain = with("", "");
+    for (before, after) in [
+        ("%d/%m/%Y", "%m/%d/%Y"),
+        ("amount: float64", "amount: int64"),
+        ("    time_column: ordered_at\n", ""),
+        ("key: [order_id]", "key: [order_id, customer_id]"),
+        ("min: 0", "min: 1"),
+        ("path: orders/", "path: corrected/"),
+    ] {
+        assert_ne!(with(before, after), plain, "`{after}` for `{before}`");
+    }
+    assert_eq!(with("    path: orders/\n", "    description: Orders\n    owner: sales\n\n    path: orders/\n"), plain);
 }
 
 fn refusal(models: &str, sql: &[(&str, &str)]) -> String {

@@ -12,7 +12,7 @@ use super::reach::Reach;
 use super::rebuild::{Changes, IntervalOptions, LateRows, Rebuild, Rebuilds};
 use super::window::touchpoints_of;
 use crate::failure::EngineError;
-use crate::session::instants::rfc3339;
+use crate::instants::rfc3339;
 use crate::workspace::prepare::Prepared;
 
 /// Decides for each incremental model among `steps`. Reads the ledgers, and of the sources the files that are new.

@@ -13,7 +13,7 @@ use throughline_plan::{Plan, ReplacedRows, Step};
 
 use super::calendar::midnight_before;
 use super::rebuild::{Rebuild, Rebuilds};
-use crate::session::instants::at;
+use crate::instants::at;
 
 /// For each source and view the midnight before which no step of the run needs its rows; those that are read whole are
 /// left out.

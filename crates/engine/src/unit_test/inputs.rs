@@ -15,7 +15,7 @@ use throughline_plan::{Graph, JOURNEY_DEFINITIONS, Node, Parameters, named_colum
 
 use super::values::{inferred, typed};
 use crate::failure::EngineError;
-use crate::session::instants::time_type;
+use crate::instants::time_type;
 use crate::workspace::matching::Matcher;
 
 /// The columns of relations, as far as they are known without a lake: those of sources that declare them, and of models

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use throughline_config::{BuiltInLibrary, LoadOptions, Timestamp};
 
-use crate::session::sessions::SessionOptions;
+use crate::workspace::sessions::SessionOptions;
 
-/// What to prepare.
+/// Which workspace and pipeline a command reads, and with which settings.
 #[derive(Debug, Clone)]
 pub struct PrepareOptions {
     /// The workspace folder.

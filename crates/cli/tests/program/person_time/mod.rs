@@ -1,7 +1,8 @@
 //! Person-time (SEMANTICS 5) against a reference that counts every spell on every day, on random companies through the
-//! pipeline's own models: at once, and by increments.
+//! pipeline's own models: at once, by increments, and by nights on which something arrives late.
 
 mod company;
+mod nights;
 mod reference;
 
 use std::collections::BTreeMap;
@@ -105,18 +106,26 @@ fn reach_back(workspace: &Workspace, days: i64) {
     workspace.edit(PIPELINE, "\nmodels:\n", &models);
 }
 
+/// The warehouse of the tables that are compared with the reference.
+const WAREHOUSE: &str = "data/warehouse";
+
 fn run(workspace: &Workspace, company: &Company, as_of: i64) {
+    run_into(WAREHOUSE, workspace, company, as_of);
+}
+
+fn run_into(warehouse: &str, workspace: &Workspace, company: &Company, as_of: i64) {
     let horizon = format!("exposure_horizon={} days", company.horizon_days);
     let delay = format!("churn_reporting_delay={} days", company.delay_days);
     let as_of = time(as_of);
-    let models = ["--select", "+fct_journey_risk", "--select", "+journey_joint_risk"];
-    let arguments = [&["run", "--as-of", &as_of, "--vars", &horizon, "--vars", &delay], models.as_slice()].concat();
-    workspace.run_with(&arguments, &[]).ends_with(0);
+    let models = ["+fct_journey_risk", "+journey_joint_risk", "+uncounted_spell"];
+    let select: Vec<&str> = models.into_iter().flat_map(|model| ["--select", model]).collect();
+    let arguments = [&["run", "--as-of", &as_of, "--vars", &horizon, "--vars", &delay], select.as_slice()].concat();
+    workspace.run_with(&arguments, &[("WAREHOUSE", warehouse)]).ends_with(0);
 }
 
 /// The rows of a query, each as a JSON object.
 fn rows(workspace: &Workspace, sql: &str) -> Vec<Value> {
-    let outcome = workspace.run_with(&["query", sql, "--format", "json"], &[]).ends_with(0);
+    let outcome = workspace.run_with(&["query", sql, "--format", "json"], &[("WAREHOUSE", WAREHOUSE)]).ends_with(0);
     outcome.stdout.lines().map(|line| serde_json::from_str(line).expect("a JSON object a line")).collect()
 }
 
