@@ -72,7 +72,7 @@ impl SqlText {
         let SqlStatement::Query(query) = inner.as_ref() else { return None };
         let select = first_select(&query.body)?;
         let span = select.projection.iter().find_map(|item| match item {
-            SelectItem::ExprWithAlias { alias, .. } if is_called(alias, name) => Some(item.span()),
+            SelectItem::ExprWithAlias { alias, .. } if is_called(alias, name) => Some(alias.span),
             SelectItem::UnnamedExpr(Expr::Identifier(ident)) if is_called(ident, name) => Some(ident.span),
             SelectItem::UnnamedExpr(Expr::CompoundIdentifier(parts)) => {
                 let last = parts.last()?;

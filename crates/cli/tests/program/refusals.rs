@@ -32,7 +32,7 @@ fn unknown_keys() {
     2 | ownr: tests
       | ^^^^ did you mean `owner`?
       |
-      = help: its keys: name, owner, description, start, warehouse, variables, sources, seeds, journeys, models, triggers, unit_tests, dictionary
+      = help: its keys: name, owner, description, start, warehouse, uses, assisted_channels, variables, sources, seeds, journeys, models, triggers, unit_tests, dictionary
     ");
     assert_snapshot!(refused(JOURNEYS, "idle: 4 days", "idel: 4 days"), @"
     exit 2
@@ -326,7 +326,7 @@ fn unknown_parameters() {
     13 | WHERE occurred_at < $until
        |                     ^^^^^^
        |
-       = help: parameters of this pipeline: $as_of, $start
+       = help: parameters of this pipeline: $as_of, $start, $assisted_channels
     ");
 }
 

@@ -58,7 +58,10 @@ pub(super) fn libraries(
         };
         declared.extend(read(used, folder, workspace, options, findings));
     }
-    refuse_clashes(&declared, findings);
+    if refuse_clashes(&declared, findings) {
+        // Of the first alone: each name is reported once.
+        declared.truncate(1);
+    }
     declared
 }
 
@@ -165,8 +168,9 @@ fn declaration(
     Some(root)
 }
 
-/// Nothing says which of two libraries a name would be of.
-fn refuse_clashes(libraries: &[Declared], findings: &mut Diagnostics) {
+/// Whether two libraries define one name; nothing says which of them would be meant.
+fn refuse_clashes(libraries: &[Declared], findings: &mut Diagnostics) -> bool {
+    let before = findings.0.len();
     let mut taken: IndexMap<(&str, &str), (&Located<String>, &Declared)> = IndexMap::new();
     for library in libraries {
         let inputs = library.inputs.values().map(|input| ("relation", &input.name));
@@ -188,4 +192,5 @@ fn refuse_clashes(libraries: &[Declared], findings: &mut Diagnostics) {
             );
         }
     }
+    findings.0.len() > before
 }

@@ -34,9 +34,9 @@ pub(super) fn made(
     workspace: &Workspace,
     findings: &mut Diagnostics,
 ) -> Made {
-    let field = match libraries {
-        [] => fields.required("models", "{ touchpoints: { sql: sql/staging/touchpoints.sql } }", findings),
-        _ => fields.get("models"),
+    let field = match fields.get("uses") {
+        None => fields.required("models", "{ touchpoints: { sql: sql/staging/touchpoints.sql } }", findings),
+        Some(_) => fields.get("models"),
     };
     let own = field.map_or_else(Vec::new, |field| field.entries("a mapping of names to models", findings).to_vec());
     let of_libraries: Vec<&Entries> = libraries.iter().map(|library| &library.models).collect();

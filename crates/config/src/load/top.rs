@@ -14,12 +14,12 @@ use crate::{Diagnostic, Diagnostics, LoadOptions, Located, Model, Pipeline, Plac
 
 pub(crate) const KEYS: [&str; 15] = [
     "name",
-    "uses",
-    "assisted_channels",
     "owner",
     "description",
     "start",
     "warehouse",
+    "uses",
+    "assisted_channels",
     "variables",
     "sources",
     "seeds",

@@ -301,7 +301,7 @@ fn sources_may_stand_in_files_of_their_own() {
     ]);
     let findings = load(&folder).expect_err("a key is misspelt");
     assert_eq!(findings.iter().filter(|finding| finding.severity == Severity::Error).count(), 1, "{findings}");
-    assert!(findings.to_string().contains("--> pipelines/sources/shop.yaml:1:61"), "{findings}");
+    assert!(findings.to_string().contains("--> pipelines/sources/shop.yaml:1:57"), "{findings}");
     write(folder.path(), "pipelines/sources/shop.yaml", b"bills: { path: bills, format: parquet, time_column: at }\n");
     let (pipeline, _) = load(&folder).unwrap_or_else(|findings| panic!("{findings}"));
     assert_eq!(names(&pipeline.sources), ["bills", "clicks"], "in the order of the files' names");

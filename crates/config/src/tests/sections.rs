@@ -306,7 +306,7 @@ fn contracts_and_tests() {
 fn models() {
     let model = |text: &str| refusal(&SMALLEST.replace("sql: sql/touchpoints.sql", text));
     assert_snapshot!(model("grain: [a]"), @"
-    error[missing-key]: model `touchpoints` has none of `sql`, `match` and `eligible`
+    error[missing-key]: model `touchpoints` has none of `sql`, `union`, `match` and `eligible`
      --> pipelines/main.yaml:5:3
       |
     5 |   touchpoints: { grain: [a] }
@@ -321,7 +321,7 @@ fn models() {
     5 |   touchpoints: { sql: sql/touchpoints.sql, match: touchpoints }
       |                                            ^^^^^
       |
-      = help: keep one of `sql`, `match` and `eligible`
+      = help: keep one of `sql`, `union`, `match` and `eligible`
     ");
     assert_snapshot!(model("sql: sql/touchpoints.sql, lookback: 3 days"), @"
     error[bad-value]: `lookback` belongs to an incremental model

@@ -118,11 +118,11 @@ fn a_mistyped_column_is_refused_where_it_is_made() {
         &refusal,
         &[
             "error[input-type]: column `amount` of `purchases` is Utf8; the library shop asks for a number (double)",
-            "--> sql/purchases.sql:1:33",
+            "--> sql/purchases.sql:1:48",
             "= help: amount: What was paid",
             "write e.g. `CAST(… AS DOUBLE) AS amount`",
             "column `bought_at` of `purchases` is Date32; the library shop asks for a timestamp",
-            "--> sql/purchases.sql:2:5",
+            "--> sql/purchases.sql:2:33",
             r#"arrow_cast(…, 'Timestamp(Microsecond, Some("UTC"))') AS bought_at"#,
         ],
     );
@@ -157,7 +157,7 @@ fn each_part_of_a_union_is_held_against_the_input_by_itself() {
     let refusal = plan_in(folder.path(), yaml, LIBRARIES).expect_err("two types");
     has(
         &refusal,
-        &["error[union-type]: column `customer_id` is Int64 here and Utf8 in sql/a.sql", "--> sql/b.sql:2:3"],
+        &["error[union-type]: column `customer_id` is Int64 here and Utf8 in sql/a.sql", "--> sql/b.sql:2:8"],
     );
 }
 
