@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use throughline_config::{ModelKind, Pipeline, load_pipeline};
 use throughline_plan::ejected;
 
-use super::{Known, load_options};
+use super::known::{Known, load_options};
 use crate::arguments::{LibraryEjectArguments, WorkspaceArguments};
 use crate::exit::Exit;
 use crate::terminal::say;

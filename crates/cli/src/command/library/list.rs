@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use throughline_config::{Input, Library, Materialization, Model, ModelKind, Pipeline};
 use throughline_plan::SqlText;
 
-use super::Known;
+use super::known::Known;
 use crate::exit::Exit;
 use crate::terminal::{fitted, framed, put};
 

@@ -2,8 +2,8 @@
 
 use throughline_config::{ColumnType, Duration, Input, Library, Model, ModelKind, Variable};
 
+use super::known::{Known, made};
 use super::list::{reads, state};
-use super::{Known, made};
 use crate::exit::Exit;
 use crate::terminal::{fitted, framed, put, say};
 
