@@ -1,15 +1,16 @@
 //! Do 95 % intervals cover the planted truth 95 times in a hundred, and how often is something found where nothing is?
 //!
 //! An interval that counts is one journey in one month and one segment of one company: no two of a journey share a
-//! customer's day. The same customers live in several months; but what a day adds to leavers minus the chance of leaving
-//! that the customer had that morning is uncorrelated with all days before it, whatever these were. So the errors of
-//! such intervals are uncorrelated, and of different companies independent. Months of all segments, and quarters, hold
-//! the same days again: they are shown on lines of their own and never counted in with the others. Intervals of two
-//! journeys share customers, which is why each kind of truth is counted alone.
+//! customer's day. The same customers live in several months; but what a day adds to leavers, minus the chance of
+//! leaving that the customer had that morning, is uncorrelated with all days before it, whatever these were. So the
+//! errors of such intervals are uncorrelated, and of different companies independent. Months of all segments, and
+//! quarters, hold the same days again: they are shown on lines of their own and never counted in with the others.
+//! Intervals of two journeys share customers, which is why each kind of truth is counted alone.
 //!
 //! The guard (status `ok`) asks for ten exposed leavers, which is a condition on the outcome: where about ten are
 //! expected it lets pass the months in which more left by chance. What it lets pass is what people see and what has to
-//! cover; what it sets aside is shown beside it, and both together, which is free of that choice.
+//! cover; all intervals together, which are free of that choice, are shown beside it, by kind of truth and by how many
+//! exposed leavers were to be expected.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};

@@ -35,6 +35,11 @@ impl Parting {
         }
     }
 
+    /// Whether no two intervals of a journey share a day.
+    pub(crate) fn counts(self) -> bool {
+        self == Self::MonthsAndSegments
+    }
+
     pub(crate) fn words(self) -> &'static str {
         match self {
             Self::MonthsAndSegments => "month and segment",

@@ -47,8 +47,8 @@ impl Kept {
     pub(crate) fn add(&mut self, company: Value) -> Result<(), String> {
         if self.companies.first().is_some_and(|first| first["made_by"] != company["made_by"]) {
             return Err(format!(
-                "{} was made by another version or other definitions: remove it, or let CALIBRATION_FOLDER name another \
-                 folder",
+                "{} was made by another version or other definitions: remove it, or let CALIBRATION_FOLDER name \
+                 another folder",
                 self.path.display()
             ));
         }

@@ -20,6 +20,8 @@ const LEAST_COVER: f64 = 0.94;
 const MOST_MISS: f64 = 0.03;
 /// Most that find something where nothing is.
 const MOST_FOUND: f64 = 0.05;
+/// Exposed leavers to be expected, at which groups of intervals are cut.
+const EXPECTED: [f64; 6] = [5.0, 10.0, 15.0, 20.0, 30.0, 50.0];
 /// The journey that only follows another one.
 const FOLLOWER: &str = "confounded_by_journey";
 
@@ -47,6 +49,8 @@ enum Guard {
 pub(crate) struct Tally {
     /// Excess churners by kind of truth.
     excess: BTreeMap<(Parting, Guard, String), Intervals>,
+    /// The same by month and segment, all kinds, by group of [`EXPECTED`]: what the guard lets pass, and all.
+    expected: BTreeMap<usize, [Intervals; 2]>,
     /// Whether the mutually adjusted rate ratio of the follower covers 1, status ok.
     follower: BTreeMap<Parting, Intervals>,
     /// Whether its tier is harmful.
@@ -145,6 +149,16 @@ impl Tally {
         let figures = number(row, "planted").zip(number(row, "estimate")).zip(limits(row, "lower", "upper"));
         if let Some(((planted, estimate), limits)) = figures.filter(|_| is_its_own(kind)) {
             self.excess.entry((parting, guard, kind.to_owned())).or_default().count(planted, estimate, limits);
+            // What the truth says, and as many as left among like customers: neither knows how many exposed left.
+            let expected = number(row, "exposed_leavers").map(|exposed| planted + exposed - estimate);
+            if let Some(expected) = expected.filter(|_| parting.counts()) {
+                let group = EXPECTED.iter().take_while(|least| expected >= **least).count();
+                let [passed, all] = self.expected.entry(group).or_default();
+                if guard == Guard::Passed {
+                    passed.count(planted, estimate, limits);
+                }
+                all.count(planted, estimate, limits);
+            }
         }
     }
 
@@ -160,30 +174,20 @@ impl Tally {
     /// The tables of companies with planted effects.
     pub(crate) fn print_effects(&self, title: &str, short: &mut Vec<String>) {
         println!("\n{title}");
-        let header = [
-            "",
-            "intervals",
-            "cover",
-            "too high",
-            "too low",
-            "planted",
-            "recovered",
-            "95 % intervals, against the truth",
-        ];
+        let header = ["95 % intervals", "number", "cover", "too high", "too low", "planted", "recovered", ""];
         let passed = |wanted: fn(Parting) -> bool| {
             self.excess.iter().filter(move |((parting, guard, _), _)| wanted(*parting) && *guard == Guard::Passed)
         };
-        let counts = |parting: Parting| parting == Parting::MonthsAndSegments;
         let follower = |(parting, of): (&Parting, &Intervals), short: &mut Vec<String>| {
             let what = format!("follower's mutual rate ratio, by {}", parting.words());
-            of.line(what, &of.cover_faults(counts(*parting)), short)
+            of.line(what, &of.cover_faults(parting.counts()), short)
         };
         let mut lines: Vec<_> =
-            passed(counts).map(|((_, _, kind), of)| of.line(kind.clone(), &of.faults(true), short)).collect();
+            passed(Parting::counts).map(|((_, _, kind), of)| of.line(kind.clone(), &of.faults(true), short)).collect();
         lines.extend(self.follower.iter().map(|of| follower(of, short)));
         table::print("Excess churners by month and segment, where the guard lets pass", &header, &lines);
 
-        let lines: Vec<_> = passed(|parting| parting != Parting::MonthsAndSegments)
+        let lines: Vec<_> = passed(|parting| !parting.counts())
             .map(|((parting, _, kind), of)| {
                 of.line(format!("{kind}, by {}", parting.words()), &of.faults(false), short)
             })
@@ -200,20 +204,23 @@ impl Tally {
         table::print("Found where nothing is", &["", "of", "found", "share", ""], &lines);
     }
 
-    /// What the guard sets aside, and both together.
+    /// What the guard does: the intervals that it lets pass beside all of them, by what was to be expected, and all by
+    /// kind of truth.
     fn print_guard(&self, header: &[&str]) {
         let mut lines = Vec::new();
-        let mut both: BTreeMap<&str, Intervals> = BTreeMap::new();
-        for ((parting, guard, kind), of) in &self.excess {
-            if *parting == Parting::MonthsAndSegments {
-                both.entry(kind).or_default().add(of);
-                if *guard == Guard::SetAside {
-                    lines.push(of.figures(format!("{kind}, set aside")));
-                }
-            }
+        for (group, [passed, both]) in &self.expected {
+            lines.push(passed.figures(format!("{}, passed", words_of_group(*group))));
+            lines.push(both.figures(format!("{}, all", words_of_group(*group))));
         }
-        lines.extend(both.into_iter().map(|(kind, of)| of.figures(format!("{kind}, both"))));
-        table::print("By month and segment, what the guard sets aside, and with what it lets pass", header, &lines);
+        let title = "By month and segment, all kinds, by how many of the exposed were to be expected to leave";
+        table::print(title, header, &lines);
+
+        let mut all: BTreeMap<&str, Intervals> = BTreeMap::new();
+        for ((_, _, kind), of) in self.excess.iter().filter(|((parting, _, _), _)| parting.counts()) {
+            all.entry(kind).or_default().add(of);
+        }
+        let lines: Vec<_> = all.into_iter().map(|(kind, of)| of.figures(kind.to_owned())).collect();
+        table::print("By month and segment, also what the guard sets aside", header, &lines);
     }
 
     /// The tables of companies without any effect.
@@ -221,6 +228,15 @@ impl Tally {
         let mut lines = found("rows with p below 0.05", &self.p_below, short);
         lines.extend(found("periods with any q below 0.05", &self.any_q, short));
         table::print(title, &["", "of", "found", "share", ""], &lines);
+    }
+}
+
+fn words_of_group(group: usize) -> String {
+    let least = group.checked_sub(1).map(|index| EXPECTED[index]);
+    match (least, EXPECTED.get(group)) {
+        (None, Some(below)) => format!("below {below}"),
+        (Some(least), Some(below)) => format!("{least} to {below}"),
+        (least, None) => format!("{} and more", least.unwrap_or_default()),
     }
 }
 
