@@ -28,7 +28,7 @@ fn the_schema_has_the_loaders_keys_and_no_others() {
         ("column", &sources::COLUMN_KEYS),
         ("freshness", &sources::FRESHNESS_KEYS),
         ("rejected", &sources::REJECTED_KEYS),
-        ("rows", &sources::ROWS_KEYS),
+        ("row_limits", &sources::ROWS_KEYS),
         ("bounds", &rules::BOUND_KEYS),
         ("contract_rule", &rules::ROW_RULES),
         ("test_rule", &severity),
