@@ -254,7 +254,8 @@ impl Checker {
     }
 }
 
-/// A table needs at least one column, unambiguous names, and types that a Delta table has.
+/// A table needs at least one column, unambiguous names in snake_case, and columns that have a type. Which types a Delta
+/// table holds, its writer knows.
 fn storable(model: &Model, schema: &SchemaRef) -> Result<(), Diagnostics> {
     let mut findings = Diagnostics::default();
     let mut seen = BTreeSet::new();
@@ -338,11 +339,21 @@ fn oddities(pipeline: &Pipeline, graph: &Graph, steps: &[Step]) -> Diagnostics {
         };
         pipeline.journeys.values().flat_map(limits).flatten()
     };
+    let read_by_matcher = |name: &str| {
+        pipeline.models.values().any(|model| {
+            matches!(
+                (name, &model.kind),
+                ("satisfied", ModelKind::Match { rows: MatchRows::Instances, .. })
+                    | ("exposure_horizon", ModelKind::Match { rows: MatchRows::States, .. })
+            )
+        })
+    };
     for (name, value) in &pipeline.variables {
         let placeholder = format!("${name}");
         let used = sql().any(|text| text.contains(&placeholder))
             || conditions().any(|text| text.value.contains(&placeholder))
-            || pipeline.file.text.contains(&placeholder);
+            || pipeline.file.text.contains(&placeholder)
+            || read_by_matcher(name);
         if !used {
             let warning = Diagnostic::warning("unused", format!("nothing reads the variable `{name}`"));
             warnings.0.push(warning.at(value.place.clone()));

@@ -21,7 +21,7 @@ pub struct Discovery {
     pub searched_touchpoints: usize,
     /// Whether all customers were searched.
     pub searched_all: bool,
-    /// The quarter at which leaving is looked at; `None` when no day counts yet, and then nothing is said of leaving.
+    /// The quarter in which leaving is measured; `None` when no day counts yet, and then nothing is said of leaving.
     pub period: Option<JudgedPeriod>,
     /// The candidates: harmful, unclear and protective ones, then those that are not ranked.
     pub candidates: Vec<FoundJourney>,

@@ -96,7 +96,7 @@ pub async fn discover(options: PrepareOptions, how: &SearchOptions) -> Result<Di
         searched_customers: log.0,
         searched_touchpoints: log.1,
         searched_all,
-        period: period.as_ref().map(|period| period.told.clone()),
+        period: period.as_ref().map(|period| period.judged.clone()),
         candidates: Vec::new(),
         everyday: everyday(&found),
         by_candidates: Coverage { journeys: names.len(), touchpoints: tally.covered[0], ..Coverage::default() },
@@ -124,17 +124,23 @@ pub async fn discover(options: PrepareOptions, how: &SearchOptions) -> Result<Di
         sides.judge(&mut discovery, names.len(), &parameters, &session).await?;
     }
     rank(&mut discovery.candidates);
-    for journey in &mut discovery.candidates {
-        let Some(index) = names.iter().position(|name| *name == journey.name) else { continue };
-        journey.yaml = yaml(
-            &journey.name,
-            &found.candidates[index],
-            how.key.as_deref(),
-            eligible_of(journey, &pipeline),
-            &remarks(journey),
-        );
-    }
+    write_definitions(&mut discovery.candidates, &names, &found, how.key.as_deref(), &pipeline);
     Ok(discovery)
+}
+
+/// Writes each candidate as a definition in YAML. `names` are those of the patterns that were `found`, in their order.
+fn write_definitions(
+    candidates: &mut [FoundJourney],
+    names: &[String],
+    found: &Found,
+    key: Option<&str>,
+    pipeline: &Pipeline,
+) {
+    for journey in candidates {
+        let Some(index) = names.iter().position(|name| *name == journey.name) else { continue };
+        let eligible = eligible_of(journey, pipeline);
+        journey.yaml = yaml(&journey.name, &found.candidates[index], key, eligible, &remarks(journey));
+    }
 }
 
 /// The relation that the pipeline's matcher reads, or `touchpoints`.
