@@ -13,11 +13,11 @@ pub type Cause = Box<dyn Error + Send + Sync>;
 /// A failure that ends a command or a step.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
-    // What the person who asked can mend. Nothing ran.
+    // What the person who asked can mend.
     /// Something a person wrote is wrong.
     #[error("{0}")]
     Configuration(Diagnostics),
-    /// The command cannot be carried out as asked.
+    /// What is asked, or written in the pipeline, cannot be carried out.
     #[error("{message}")]
     Refused {
         /// What was asked and why not.
@@ -127,7 +127,7 @@ pub enum EngineError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureKind {
-    /// The person who asked; nothing ran.
+    /// The person who asked: what is written or asked is wrong, and no rerun mends it.
     Request,
     /// A rerun, or whoever looks after the data and the machine.
     Rerun,
@@ -247,6 +247,11 @@ impl From<WarehouseError> for EngineError {
             let (message, help) = (plain_words(&error.to_string()), error.help());
             return Self::Held { message, help, source: Some(Box::new(error)) };
         }
+        // What a model's SQL makes is known only when it is stored.
+        if matches!(error, WarehouseError::ColumnName { .. } | WarehouseError::ColumnType { .. }) {
+            let (message, help) = (plain_words(&error.to_string()), error.help());
+            return Self::Refused { message, help, source: Some(Box::new(error)) };
+        }
         Self::Warehouse(Box::new(error))
     }
 }
@@ -331,6 +336,15 @@ mod tests {
         assert_eq!(error.kind(), FailureKind::Held);
         let cause = error.source().and_then(|cause| cause.downcast_ref::<WarehouseError>());
         assert!(matches!(cause, Some(WarehouseError::Conflict { version: 3, .. })), "{error:?}");
+    }
+
+    #[test]
+    fn what_a_models_sql_makes_and_no_table_holds_is_the_requests_fault() {
+        let (table, column, found) = ("t".to_owned(), "gap".to_owned(), "interval".to_owned());
+        let error = EngineError::from(WarehouseError::ColumnType { table, column, found, source: None });
+        assert_eq!(error.kind(), FailureKind::Request);
+        assert!(error.help().is_some_and(|help| help.contains("cast it in the model's SQL")), "{error:?}");
+        assert!(error.source().is_some_and(|cause| cause.is::<WarehouseError>()), "{error:?}");
     }
 
     #[test]

@@ -262,13 +262,11 @@ impl Checker {
             }
         }
         let mentioning = format!("{text} {:?}", model.tests);
-        let of_the_matcher = |name: &str| node.texts().next().is_none() && MATCHED_WITH.contains(&name);
         // In the order of their names, so that it does not matter where they are declared.
         let mut variables: Vec<(&String, &Located<Variable>)> = self.pipeline.variables.iter().collect();
         variables.sort_by_key(|(name, _)| *name);
-        for (name, value) in
-            variables.into_iter().filter(|(name, _)| mentions(&mentioning, name) || of_the_matcher(name))
-        {
+        let reads = |name: &str| mentions(&mentioning, name) || matcher_reads(&model.kind, name);
+        for (name, value) in variables.into_iter().filter(|(name, _)| reads(name)) {
             let _ = write!(text, "\n${name} = {:?}", value.value);
         }
         if mentions(&mentioning, ASSISTED_CHANNELS)
@@ -281,8 +279,14 @@ impl Checker {
     }
 }
 
-/// Variables that the matcher reads itself.
-const MATCHED_WITH: [&str; 2] = ["exposure_horizon", "satisfied"];
+/// Whether the matcher that makes a model's rows reads a variable itself, with no placeholder anywhere.
+fn matcher_reads(kind: &ModelKind, variable: &str) -> bool {
+    matches!(
+        (variable, kind),
+        ("satisfied", ModelKind::Match { rows: MatchRows::Instances, .. })
+            | ("exposure_horizon", ModelKind::Match { rows: MatchRows::States, .. })
+    )
+}
 
 /// Whether a text has the placeholder of a variable.
 fn mentions(text: &str, variable: &str) -> bool {
@@ -291,7 +295,8 @@ fn mentions(text: &str, variable: &str) -> bool {
     text.match_indices(&placeholder).any(|(at, found)| ends(&text[at + found.len()..]))
 }
 
-/// A table needs at least one column, unambiguous names, and types that a Delta table has.
+/// A table needs at least one column, unambiguous names in snake_case, and columns that have a type. Which types a Delta
+/// table holds, its writer knows.
 fn storable(model: &Model, schema: &SchemaRef) -> Result<(), Diagnostics> {
     let mut findings = Diagnostics::default();
     let mut seen = BTreeSet::new();
@@ -380,6 +385,7 @@ fn oddities(pipeline: &Pipeline, graph: &Graph, steps: &[Step]) -> Diagnostics {
     let tests = || pipeline.models.values().map(|model| format!("{:?}", model.tests));
     let triggers = || pipeline.triggers.values().map(|trigger| trigger.condition.value.as_str());
     let own = |value: &Located<Variable>| value.place.file.path == pipeline.file.path;
+    let read_by_matcher = |name: &str| pipeline.models.values().any(|model| matcher_reads(&model.kind, name));
     for (name, value) in pipeline.variables.iter().filter(|(_, value)| own(value)) {
         let placeholder = format!("${name}");
         let used = sql().any(|text| text.contains(&placeholder))
@@ -387,7 +393,7 @@ fn oddities(pipeline: &Pipeline, graph: &Graph, steps: &[Step]) -> Diagnostics {
             || tests().any(|text| text.contains(&placeholder))
             || triggers().any(|text| text.contains(&placeholder))
             || pipeline.file.text.contains(&placeholder)
-            || MATCHED_WITH.contains(&name.as_str());
+            || read_by_matcher(name);
         if !used {
             let warning = Diagnostic::warning("unused", format!("nothing reads the variable `{name}`"));
             warnings.0.push(warning.at(value.place.clone()));

@@ -63,7 +63,7 @@ fn unknown(tables: &PublishedTables<'_>, known: &KeyJourneys, journey: &str, pip
                 "the journey `{journey}` is defined, but the tables as of {} do not have it",
                 tables.published().record.as_of
             ),
-            "make the tables again: throughline run",
+            "rebuild the tables: throughline run",
         );
     }
     let known = known.journeys();

@@ -8,7 +8,7 @@ use crate::sheet::{Sheet, optional, shown};
 use crate::table;
 
 /// What the pipeline says of each journey in each quarter that lies wholly in the days counted.
-const QUARTERS: &str = "
+pub(crate) const QUARTERS: &str = "
 SELECT
     journey, period, status, tier,
     excess_churners AS estimate, excess_churners_lower AS lower, excess_churners_upper AS upper
@@ -112,7 +112,7 @@ pub(crate) fn traps(company: &Company, sheet: &mut Sheet) -> Result<(), String> 
         "SELECT
              journey, count(*) AS quarters,
              count(*) FILTER (WHERE flags LIKE '%confounded%') AS confounded,
-             count(*) FILTER (WHERE flags LIKE '%leaves_at_once%') AS at_once,
+             count(*) FILTER (WHERE leaves_at_once) AS at_once,
              count(*) FILTER (WHERE tier = 'harmful') AS harmful,
              exp(avg(ln(rate_ratio))) AS crude,
              exp(avg(ln(adjusted_rate_ratio))) AS adjusted,

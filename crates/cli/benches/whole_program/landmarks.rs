@@ -1,7 +1,7 @@
 //! What landmarks say of the same journeys, beside person-time and what is planted (`make landmarks`).
 //!
 //! At the end of a quarter customers are exposed when a touchpoint of the journey was known in the 90 days before, and
-//! looked at for the 90 days after: of like customers (segment and tenure band) the Mantel-Haenszel risk difference
+//! followed for the 90 days after: of like customers (segment and tenure band) the Mantel-Haenszel risk difference
 //! times the exposed. Who comes on the journey later, or has left before the landmark, is not seen, so what acts soon
 //! after a touchpoint is missed.
 
@@ -47,7 +47,7 @@ ORDER BY landmark, journey";
 
 /// Samples a company, runs the pipeline on it and prints planted, person-time and landmarks.
 pub(crate) fn print(customers: u64, seed: u64) -> Result<(), String> {
-    let company = Company::new(customers, seed, true, None)?;
+    let company = Company::new(customers, seed, true, &[])?;
     let person_time = company.query(QUARTERS)?;
     let landmarks = company.query(LANDMARKS)?;
     let by_landmark = |row: &Value| {

@@ -100,7 +100,7 @@ fn head(discovery: &Discovery) -> String {
     wrapped(&text, "", text_width())
 }
 
-/// Which days are looked at.
+/// Which days are counted.
 fn judged(discovery: &Discovery) -> String {
     if let Some(reason) = &discovery.without_leaving {
         return format!("Nothing on who left: {reason}.");
@@ -259,10 +259,10 @@ fn leaving(link: &ChurnLink) -> String {
         (link.exposed_churn_rate, link.like_churn_rate, link.excess_churners)
     else {
         let reason = link.reason.as_deref().unwrap_or("nothing to compare");
-        return format!("who left is not told: {reason}");
+        return format!("who left is not known: {reason}");
     };
     if let ("insufficient", Some(reason)) = (link.status.as_str(), &link.reason) {
-        return format!("who left is not told: {reason}");
+        return format!("who left is not known: {reason}");
     }
     let tier = match (&link.tier, &link.reason) {
         (Some(tier), _) => tier.clone(),

@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 
-use crate::tiny::{HEADER, JOURNEYS, PIPELINE, RUN};
+use crate::tiny::{BY_STATUS, HEADER, JOURNEYS, PIPELINE, RUN};
 use crate::workspace::Workspace;
 
 /// A line of the source, after which limits are added.
@@ -337,6 +337,15 @@ fn a_text_column_declared_as_a_number_sets_every_row_aside() {
       it reads `instance`, which did not succeed
     done by_channel, 0 rows, published
     ");
+}
+
+/// Only who stores the rows knows which types a table holds; what they are comes from the model's SQL all the same.
+#[test]
+fn a_type_that_no_table_holds_is_mended_in_the_sql() {
+    let workspace = Workspace::tiny();
+    workspace.put(BY_STATUS, "SELECT DISTINCT journey, status, INTERVAL '1' DAY AS gap FROM instance");
+    let failed = workspace.run(RUN).ends_with(2).steps();
+    assert!(failed.contains("column `gap`") && failed.contains("cast it in the model's SQL"), "{failed}");
 }
 
 #[test]

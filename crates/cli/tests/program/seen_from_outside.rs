@@ -105,10 +105,12 @@ fn a_damaged_record_hides_no_other_run() {
 #[test]
 fn what_a_killed_run_recorded_and_nobody_can_read_is_reported_and_left_out() {
     let workspace = run_once();
-    workspace.put("warehouse/_runs/20240101T000000000000Z-00000000.partial.json", "{}");
-    let again = workspace.run("run --as-of 2024-02-10 --retry").ends_with(0);
-    let warning = "warning: run [RUN] is left out, since what it recorded cannot be read: missing";
-    assert!(again.stderr.contains(warning), "{again}");
+    for (recorded, wrong) in [("{ \"run_id\": \"2024", "EOF"), ("{}", "missing")] {
+        workspace.put("warehouse/_runs/20240101T000000000000Z-00000000.partial.json", recorded);
+        let again = workspace.run("run --as-of 2024-02-10 --retry").ends_with(0);
+        let warning = format!("warning: run [RUN] is left out, since what it recorded cannot be read: {wrong}");
+        assert!(again.stderr.contains(&warning), "{again}");
+    }
     let published = workspace.query("SELECT tables, table_rows FROM runs ORDER BY run_id DESC LIMIT 1").ends_with(0);
     assert_eq!(published.stdout, "tables,table_rows\n0,0\n", "--retry reused all of it");
 }

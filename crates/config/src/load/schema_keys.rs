@@ -31,7 +31,7 @@ fn the_schema_has_the_loaders_keys_and_no_others() {
         ("column", &sources::COLUMN_KEYS),
         ("freshness", &sources::FRESHNESS_KEYS),
         ("rejected", &sources::REJECTED_KEYS),
-        ("rows", &sources::ROWS_KEYS),
+        ("row_limits", &sources::ROWS_KEYS),
         ("bounds", &rules::BOUND_KEYS),
         ("contract_rule", &rules::ROW_RULES),
         ("test_rule", &severity),
@@ -122,6 +122,9 @@ fn what_the_loader_refuses_the_schema_refuses() {
         "unit_tests: { t: { model: m, expect: [1] } }",
         "unit_tests: { t: { model: m, expect: [], journeys: { j: { starts: a, within: 3 months } } } }",
         "triggers: { t: { table: m, condition: a, route: r } }",
+        "sources: { s: { path: p, format: parquet, rejected: { warn: few } } }",
+        "sources: { s: { path: p, format: parquet, rejected: {} } }",
+        "sources: { s: { path: p, format: parquet, rows: {} } }",
     ] {
         assert!(!problems(&format!("{head}{wrong}\n")).is_empty(), "{wrong}");
     }
@@ -202,8 +205,8 @@ fn keeps(value: &Value, keyword: &str, argument: &Value) -> bool {
         "enum" => listed(argument).contains(value),
         "const" => argument == value,
         "pattern" => value.as_str().is_none_or(|text| fits(text, argument.as_str().expect("a pattern"))),
-        "minimum" => value.as_i64().is_none_or(|number| number >= argument.as_i64().expect("a number")),
-        "maximum" => value.as_i64().is_none_or(|number| number <= argument.as_i64().expect("a number")),
+        "minimum" => value.as_f64().is_none_or(|number| number >= argument.as_f64().expect("a number")),
+        "maximum" => value.as_f64().is_none_or(|number| number <= argument.as_f64().expect("a number")),
         "required" => !value.is_mapping() || listed(argument).iter().all(|key| value.get(key).is_some()),
         "minProperties" => !value.is_mapping() || keys() >= argument.as_u64().expect("a number"),
         "maxProperties" => !value.is_mapping() || keys() <= argument.as_u64().expect("a number"),
@@ -242,6 +245,10 @@ fn fits(text: &str, pattern: &str) -> bool {
         }
         "^[0-9]+ *(second|minute|hour|day|week)s?$" => super::values::duration(text).is_ok(),
         "^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ].*)?$" => super::values::timestamp(text).is_some(),
+        "^[0-9]+([.][0-9]+)? *%?$" => {
+            let number = text.trim_end_matches('%').trim_end();
+            number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') && number.parse::<f64>().is_ok()
+        }
         "^[^.]+\\.[^.]+$|\\$\\{" => text.contains("${") || text.split('.').filter(|part| !part.is_empty()).count() == 2,
         other => panic!("no pattern {other}"),
     }

@@ -110,8 +110,7 @@ pub(crate) async fn side_links(
 }
 
 /// Registers `journey_state`: the days on which customers are exposed, by touchpoints matched as they became known. A
-/// company that does not tell channels, topics or what was resolved has no good runs and no bad ones, which plays no
-/// part in what is told here.
+/// company without channels, topics or `resolved` has no good runs and no bad ones, which does not matter here.
 async fn register_states(
     journeys: &IndexMap<String, JourneyDefinition>,
     relation: &str,
@@ -168,12 +167,13 @@ fn register_scopes(scopes: &[Scope], session: &SessionContext) -> Result<(), Eng
 }
 
 fn link(row: &Figures, period: &Period) -> Option<ChurnLink> {
-    let (status, reason) = match (row.text("reason"), period.told.status.as_str()) {
+    let (status, reason) = match (row.text("reason"), period.judged.status.as_str()) {
         (Some(reason), _) => ("insufficient", Some(reason)),
-        (None, "running") => ("running", Some(format!("{} is not over", period.told.period))),
-        (None, "partial") => {
-            ("partial", Some(format!("of {} only the days since {} count", period.told.period, period.told.first_day)))
-        }
+        (None, "running") => ("running", Some(format!("{} is not over", period.judged.period))),
+        (None, "partial") => (
+            "partial",
+            Some(format!("of {} only the days since {} count", period.judged.period, period.judged.first_day)),
+        ),
         (None, _) => ("ok", None),
     };
     Some(ChurnLink {

@@ -43,7 +43,7 @@ const DAY: i64 = 86_400_000_000;
 /// A quarter with its counted days.
 #[derive(Debug, Clone)]
 pub(crate) struct Period {
-    pub(crate) told: JudgedPeriod,
+    pub(crate) judged: JudgedPeriod,
     /// First instant of its first counted day, and first instant after its last.
     pub(crate) from: Timestamp,
     pub(crate) until: Timestamp,
@@ -51,7 +51,7 @@ pub(crate) struct Period {
 
 impl Period {
     pub(crate) fn is_whole(&self) -> bool {
-        self.told.status == "whole"
+        self.judged.status == "whole"
     }
 }
 
@@ -74,7 +74,7 @@ pub(crate) fn with_defaults(pipeline: &Pipeline) -> Pipeline {
     pipeline
 }
 
-/// What a company need not tell: without it nobody gives notice, nobody is lost from sight, and attributes hold as long
+/// Columns that a company may lack: without them nobody gives notice, nobody is lost from sight, and attributes hold as long
 /// as their spell. No segment is 'unknown' (SEMANTICS 1).
 pub(crate) async fn complete_customers(session: &SessionContext) -> Result<(), EngineError> {
     let mut customers = session.table(CUSTOMERS).await?;
@@ -172,7 +172,7 @@ pub(crate) async fn register_eligible(
     register_view(name, rows, session)
 }
 
-/// A name that stands in no file; errors point at the pipeline's name.
+/// A name that is in no file; errors point at the pipeline's name.
 fn here(name: &str, pipeline: &Pipeline) -> Located<String> {
     Located { value: name.to_owned(), place: pipeline.name.place.clone() }
 }
@@ -197,11 +197,11 @@ fn period(row: &Figures) -> Option<Period> {
         (_, true) => "partial",
         (_, false) => "whole",
     };
-    let told = JudgedPeriod {
+    let judged = JudgedPeriod {
         period: row.text("period")?,
         first_day: day(first)?,
         last_day: day(last)?,
         status: status.to_owned(),
     };
-    Some(Period { told, from: first, until: last + DAY })
+    Some(Period { judged, from: first, until: last + DAY })
 }

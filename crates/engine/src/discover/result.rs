@@ -29,7 +29,7 @@ pub struct Discovery {
     pub tried: Vec<String>,
     /// Why nothing is said of who left; `None` when customers are known.
     pub without_leaving: Option<String>,
-    /// The quarter at which leaving is looked at; `None` when no day counts yet, and then nothing is said of leaving.
+    /// The quarter in which leaving is measured; `None` when no day counts yet, and then nothing is said of leaving.
     pub period: Option<JudgedPeriod>,
     /// The candidates: harmful, unclear and protective ones, then those that are not ranked.
     pub candidates: Vec<FoundJourney>,

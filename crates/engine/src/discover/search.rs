@@ -53,7 +53,7 @@ pub async fn discover(options: PrepareOptions, how: &SearchOptions) -> Result<Di
         complete_customers(session).await?;
         register_memberships(&prepared, &parameters, session).await?;
         let period = judged_period(&parameters, session).await?;
-        discovery.period = period.as_ref().map(|period| period.told.clone());
+        discovery.period = period.as_ref().map(|period| period.judged.clone());
         if let Some(period) = &period {
             keep_days(period.from, period.until, session).await?;
             let sides = Sides { relation, definitions: &definitions, period, pipeline: &pipeline };

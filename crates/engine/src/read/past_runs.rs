@@ -1,10 +1,8 @@
 //! The runs of a pipeline, for a list of them.
 
-use throughline_lake::WarehouseError;
-
 use crate::failure::EngineError;
 use crate::record::run_record::RunRecord;
-use crate::record::stored::read_record;
+use crate::record::stored::{is_of_one_record, read_record};
 use crate::workspace::locate::locate;
 use crate::workspace::options::PrepareOptions;
 
@@ -44,13 +42,4 @@ pub async fn past_runs(options: PrepareOptions, most: usize) -> Result<Vec<PastR
         }
     }
     Ok(runs)
-}
-
-/// Whether one record is wrong, rather than the store that holds all of them.
-fn is_of_one_record(error: &EngineError) -> bool {
-    match error {
-        EngineError::Unreadable { .. } => true,
-        EngineError::Warehouse(error) => matches!(**error, WarehouseError::RunRecord { .. }),
-        _ => false,
-    }
 }

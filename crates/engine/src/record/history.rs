@@ -15,11 +15,12 @@ use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::{Expr, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::SessionContext;
-use futures::StreamExt;
+use futures::{StreamExt, TryStreamExt};
 use throughline_lake::Warehouse;
 
 use super::run_record::RunRecord;
 use super::step_record::{IntakeCounts, StepRecord, StepStatus, TestRecord};
+use super::stored::{is_of_one_record, read_record};
 
 /// The history's tables; no model, source, seed or journey has one of these names.
 pub(crate) const RUN_TABLES: [&str; 3] = ["runs", "run_steps", "run_tests"];
@@ -92,11 +93,14 @@ impl RunTable {
         let external = |error| DataFusionError::External(Box::new(error));
         let ids = self.warehouse.run_ids().await.map_err(external)?;
         let read = |id: String| async move {
-            let value = self.warehouse.read_run(&id).await.ok().flatten();
-            (id, value.and_then(|value| serde_json::from_value::<RunRecord>(value).ok()))
+            match read_record(&self.warehouse, &id).await {
+                Ok(record) => Ok((id, record)),
+                Err(error) if is_of_one_record(&error) => Ok((id, None)),
+                Err(error) => Err(DataFusionError::External(Box::new(error))),
+            }
         };
         let runs = futures::stream::iter(ids.into_iter().take(MOST_RUNS)).map(read).buffered(READ_AT_ONCE);
-        let runs: Vec<Run> = runs.collect().await;
+        let runs: Vec<Run> = runs.try_collect().await?;
         let own = |run: &Run| run.1.as_ref().is_none_or(|record| record.pipeline == self.pipeline);
         Ok(runs.into_iter().filter(own).collect())
     }

@@ -1,6 +1,6 @@
 //! Records of runs in the warehouse.
 
-use throughline_lake::Warehouse;
+use throughline_lake::{Warehouse, WarehouseError};
 
 use super::run_record::RunRecord;
 use crate::failure::EngineError;
@@ -22,4 +22,13 @@ pub(crate) async fn store_record(record: &RunRecord, warehouse: &Warehouse) -> R
     let value = serde_json::to_value(record)
         .map_err(|error| EngineError::unexpected("the run record cannot be written", error))?;
     Ok(warehouse.write_run(&record.run_id, &value).await?)
+}
+
+/// Whether one record is wrong, rather than the store that holds all of them.
+pub(crate) fn is_of_one_record(error: &EngineError) -> bool {
+    match error {
+        EngineError::Unreadable { .. } => true,
+        EngineError::Warehouse(error) => matches!(**error, WarehouseError::RunRecord { .. }),
+        _ => false,
+    }
 }

@@ -113,7 +113,7 @@ async fn run_to_vary(options: PrepareOptions) -> Result<Run, EngineError> {
 }
 
 fn run_again(message: impl Into<String>) -> EngineError {
-    EngineError::refused(message, "make the tables again: throughline run")
+    EngineError::refused(message, "rebuild the tables: throughline run")
 }
 
 /// The period with its days, and what is published of the journey in it.

@@ -40,7 +40,7 @@ impl Run {
             if !self.published.register_table(table, &session).await? {
                 return Err(EngineError::refused(
                     format!("`{table}` is read, but it is not published"),
-                    "make the tables again: throughline run",
+                    "rebuild the tables: throughline run",
                 ));
             }
         }

@@ -2,12 +2,12 @@
 
 use std::fmt::Display;
 
-use throughline_lake::Warehouse;
+use throughline_lake::{Warehouse, WarehouseError};
 
 use crate::failure::EngineError;
 use crate::record::events::{Event, Observer};
 use crate::record::run_record::{RunRecord, RunStatus};
-use crate::record::stored::read_record;
+use crate::record::stored::{is_of_one_record, read_record};
 
 /// The runs of a pipeline since the last one in which every step was done.
 #[derive(Debug, Default)]
@@ -37,10 +37,11 @@ impl Attempts {
             let record = match read_record(warehouse, &run_id).await {
                 Ok(Some(record)) => record,
                 Ok(None) => continue,
-                Err(error) => {
+                Err(error) if is_of_one_record(&error) => {
                     left_out(&run_id, &error);
                     continue;
                 }
+                Err(error) => return Err(error),
             };
             if record.pipeline != pipeline {
                 continue;
@@ -53,7 +54,15 @@ impl Attempts {
             attempts.ended.push(run_id);
         }
         for run_id in warehouse.unfinished_runs().await? {
-            let Some(progress) = warehouse.read_progress(&run_id).await? else { continue };
+            let progress = match warehouse.read_progress(&run_id).await {
+                Ok(Some(progress)) => progress,
+                Ok(None) => continue,
+                Err(WarehouseError::Progress { error, .. }) => {
+                    left_out(&run_id, &error);
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
             let record = match serde_json::from_value::<RunRecord>(progress) {
                 Ok(record) => record,
                 Err(error) => {

@@ -4,9 +4,9 @@
 //! [`source`] or [`view`] is registered under its name ([`relations`]), and kept in memory where many read it
 //! ([`relation_cache`]); rows that break its contract are set aside at its [`intake`] and published ([`rejected`]), and
 //! a source's [`row_limits`] and [`freshness`] are checked. What the matcher reads is compared with the last run,
-//! customer by customer ([`customers`]). A [`table`] is staged ([`stage`], watched by [`stuck`]), tested ([`data_tests`]) and committed
-//! ([`commit`], after which [`leftovers`] of killed runs go). [`triggers`] fire when all tables are published. A
-//! [`stop`] ends steps, but no commit.
+//! customer by customer ([`customers`]). A [`table`] is staged ([`stage`], watched by [`stuck`]), tested
+//! ([`data_tests`]) and committed ([`commit`], after which [`leftovers`] of killed runs go). [`triggers`] fire when all
+//! tables are published. A [`stop`] ends steps, but no commit.
 
 pub(crate) mod execute;
 pub(crate) mod context;

@@ -28,7 +28,7 @@ impl JourneyMatching for Matcher {
         let rows = match rows {
             MatchRows::Members => OutputRows::Members,
             MatchRows::KnownMembers => OutputRows::KnownMembers,
-            MatchRows::Instances => OutputRows::Instances { satisfied: satisfied(&variables) },
+            MatchRows::Instances => OutputRows::Instances { satisfied: satisfied(&variables)? },
             MatchRows::States => OutputRows::States { horizon: horizon(&variables)?, by_known },
         };
         let journeys = definitions.values();
@@ -48,13 +48,14 @@ impl JourneyMatching for Matcher {
 }
 
 /// The pipeline's variable `satisfied`, or 4 of 5 (SEMANTICS 1).
-fn satisfied(variables: &ParamValues) -> Score {
+fn satisfied(variables: &ParamValues) -> Result<Score, Diagnostics> {
     const FOUR_OF_FIVE: f64 = 0.75;
-    let value = variables.get_placeholders_with_values("$satisfied").ok();
-    let number = value.and_then(|value| value.value.cast_to(&DataType::Float64).ok());
-    match number {
-        Some(ScalarValue::Float64(Some(score))) => Score(score),
-        _ => Score(FOUR_OF_FIVE),
+    let Ok(value) = variables.get_placeholders_with_values("$satisfied") else { return Ok(Score(FOUR_OF_FIVE)) };
+    match value.value.cast_to(&DataType::Float64) {
+        Ok(ScalarValue::Float64(Some(score))) if (0.0..=1.0).contains(&score) => Ok(Score(score)),
+        _ => Err(Diagnostic::error("bad-value", "the variable `satisfied` is no score from 0 to 1")
+            .help("write e.g. `satisfied: 0.75` under `variables:`")
+            .into()),
     }
 }
 
@@ -166,5 +167,28 @@ pub(crate) fn conservation(definition: &DefinitionCounts) -> ConservationRow {
             ("restarted", counts.instances.restarted),
             ("open", counts.instances.open),
         ]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    fn satisfied_by(value: ScalarValue) -> Option<f64> {
+        let variables = HashMap::from([("satisfied".to_owned(), value.into())]);
+        satisfied(&ParamValues::Map(variables)).ok().map(|score| score.0)
+    }
+
+    #[test]
+    fn a_satisfied_score_is_a_number_from_0_to_1() {
+        assert_eq!(satisfied(&ParamValues::Map(HashMap::new())).ok().map(|score| score.0), Some(0.75));
+        assert_eq!(satisfied_by(ScalarValue::Float64(Some(0.9))), Some(0.9));
+        assert_eq!(satisfied_by(ScalarValue::Int64(Some(1))), Some(1.0));
+        assert_eq!(satisfied_by(ScalarValue::from("0.5")), Some(0.5));
+        for wrong in [ScalarValue::from("high"), ScalarValue::Float64(Some(4.0)), ScalarValue::Float64(None)] {
+            assert_eq!(satisfied_by(wrong.clone()), None, "{wrong}");
+        }
     }
 }

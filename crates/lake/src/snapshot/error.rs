@@ -18,6 +18,7 @@ pub enum SnapshotError {
         /// The file or folder.
         path: String,
         /// What the store says.
+        #[source]
         error: object_store::Error,
     },
     /// There is no snapshot at a place.
@@ -56,6 +57,7 @@ pub enum SnapshotError {
         /// The snapshot.
         name: String,
         /// What the store says.
+        #[source]
         error: object_store::Error,
     },
 }

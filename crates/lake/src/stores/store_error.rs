@@ -41,6 +41,7 @@ pub enum StoreError {
         /// The way out.
         help: String,
         /// What the client says; boxed, as it is the largest by far.
+        #[source]
         error: Box<object_store::Error>,
     },
 }

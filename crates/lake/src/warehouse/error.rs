@@ -162,6 +162,15 @@ pub enum WarehouseError {
         #[source]
         error: serde_json::Error,
     },
+    /// What a run had done before it was killed cannot be read.
+    #[error("what run {run_id} had done before it ended cannot be read: {error}")]
+    Progress {
+        /// The run.
+        run_id: String,
+        /// What is wrong with it.
+        #[source]
+        error: serde_json::Error,
+    },
 }
 
 impl WarehouseError {
@@ -186,7 +195,9 @@ impl WarehouseError {
             Self::NotCommitted { .. } => "not-committed",
             Self::Unknown { .. } => "unknown-commit",
             Self::Spent { .. } => "spent",
-            Self::RunId { .. } | Self::RunExists { .. } | Self::RunRecord { .. } => "run-record",
+            Self::RunId { .. } | Self::RunExists { .. } | Self::RunRecord { .. } | Self::Progress { .. } => {
+                "run-record"
+            }
         }
     }
 
@@ -237,6 +248,7 @@ impl WarehouseError {
             Self::RunId { .. } => "a run id looks like `20261124T065003Z-1a2b3c4d`".into(),
             Self::RunExists { .. } => "every run has an id of its own".into(),
             Self::RunRecord { run_id, .. } => format!("remove `_runs/{run_id}.json` from the warehouse"),
+            Self::Progress { run_id, .. } => format!("remove `_runs/{run_id}.partial.json` from the warehouse"),
         }
     }
 }

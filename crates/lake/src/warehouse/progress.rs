@@ -46,13 +46,18 @@ impl Warehouse {
         self.run_ids_with(ENDING).await
     }
 
-    /// What a run had done; `None` when nothing is there, or what is there was cut short.
+    /// What a run had done; `None` when nothing is there.
+    ///
+    /// # Errors
+    /// The store fails, or what is there is damaged ([`WarehouseError::Progress`]).
     pub async fn read_progress(&self, run_id: &str) -> Result<Option<Value>, WarehouseError> {
         check(run_id)?;
         let path = self.progress_path(run_id);
         let read = async { self.location().store.get(&path).await?.bytes().await };
         match read.await {
-            Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
+            Ok(bytes) => serde_json::from_slice(&bytes)
+                .map(Some)
+                .map_err(|error| WarehouseError::Progress { run_id: run_id.to_owned(), error }),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(WarehouseError::Storage { path: self.location().show(&path), error }),
         }

@@ -43,7 +43,7 @@ fn leaves_out_none(at: &InPeriod) -> bool {
 }
 
 /// Beyond chance by itself, but not once the other journeys are accounted for.
-fn goes_with(looked_at: usize, at: &InPeriod) -> String {
+fn goes_with(ranked: usize, at: &InPeriod) -> String {
     if let (true, Some(others)) = (at.is_inseparable, &at.goes_with) {
         return inseparable(others, at);
     }
@@ -52,7 +52,7 @@ fn goes_with(looked_at: usize, at: &InPeriod) -> String {
         "Unclear in {}: more of its customers leave than of like ones, but {others}among customers equally on all other \
          journeys, what is left to it may be chance ({}).",
         at.period,
-        left_to_it(looked_at, at)
+        left_to_it(ranked, at)
     )
 }
 
@@ -71,11 +71,11 @@ fn inseparable(others: &str, at: &InPeriod) -> String {
 }
 
 /// What is seen of it among customers who are equally on all other journeys.
-fn left_to_it(looked_at: usize, at: &InPeriod) -> String {
+fn left_to_it(ranked: usize, at: &InPeriod) -> String {
     match (at.mutual_rate_ratio, at.mutual_status.as_deref(), &at.mutual_reason) {
         (Some(ratio), ..) => {
             let by_itself = if ratio.lower.is_some_and(|lower| lower > 1.0) {
-                format!("; among {looked_at} journeys looked at, an interval above 1 comes up by chance now and then")
+                format!("; among {ranked} ranked journeys, an interval above 1 comes up by chance now and then")
             } else {
                 String::new()
             };
@@ -287,14 +287,11 @@ mod tests {
         let explanation = Explanation::default();
         let words = tier(&explanation, &at);
         assert!(words.contains("but it goes with moving: "), "{words}");
-        // Whatever the reason says: its kind is looked at.
+        // Whatever the reason says: its kind counts.
         assert!(words.ends_with("may be chance (it has its days in common with moving)."), "{words}");
         at.mutual_rate_ratio = estimate(1.5, 1.02, 2.2);
         let words = tier(&explanation, &at);
-        assert!(
-            words.contains("1.50 (1.02 to 2.20) times as often; among 0 journeys looked at, an interval"),
-            "{words}"
-        );
+        assert!(words.contains("1.50 (1.02 to 2.20) times as often; among 0 ranked journeys, an interval"), "{words}");
         // Where nobody else has the effect for sure, it is not cleared.
         at.is_inseparable = true;
         let words = tier(&explanation, &at);
