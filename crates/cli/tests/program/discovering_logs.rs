@@ -119,11 +119,18 @@ fn a_definition_of_a_log_can_be_pasted_and_run() {
     workspace.edit(
         "pipelines/desk.yaml",
         "models:\n",
-        "journeys: journeys/*.yaml\nmodels:\n  instance: { match: touchpoints, rows: instances }\n",
+        "journeys: journeys/*.yaml\nmodels:\n  member: { match: touchpoints, grain: [journey_id, step], materialized: table }\n",
     );
     workspace.run("run --as-of 2025-06-01").ends_with(0);
-    let counted = workspace.query("SELECT status, count(*) AS n FROM instance GROUP BY status ORDER BY status");
-    insta::assert_snapshot!(counted, @"");
+    let counted =
+        workspace.query("SELECT status, count(*) AS n FROM member WHERE step = 1 GROUP BY status ORDER BY status");
+    insta::assert_snapshot!(counted, @"
+    exit 0
+    --- stdout
+    status,n
+    abandoned,22
+    completed,158
+    ");
 }
 
 #[test]
@@ -164,25 +171,71 @@ fn what_was_tried_is_said_when_nothing_is_found() {
         )
     });
     let workspace = desk(&csv(rows));
-    insta::assert_snapshot!(workspace.run("discover --as-of 2025-06-01 --key ticket --minimum-episodes 20"), @"");
+    let nothing = workspace.run(&format!("{AS_OF} --key ticket --minimum-episodes 20")).ends_with(0).stdout;
+    for told in
+        ["No candidate", "What was tried:", "- each case as one episode", "if they came in any order", "0 of 50"]
+    {
+        assert!(nothing.contains(told), "`{told}` is not in {nothing}");
+    }
 }
 
 #[test]
 fn what_no_journey_can_be_in_is_refused() {
     let workspace = desk(&tickets());
-    insta::assert_snapshot!(workspace.run(&format!("{AS_OF} --key tickets")), @"");
-    insta::assert_snapshot!(workspace.run(&format!("{AS_OF} --silence soon")), @"");
-    insta::assert_snapshot!(workspace.run(&format!("{AS_OF} --silence 2 months")), @"");
-    insta::assert_snapshot!(workspace.run(&format!("{AS_OF} --silence 0 days")), @"");
-    insta::assert_snapshot!(workspace.run(&format!("{AS_OF} --silence 3 days --key ticket")), @"");
-    insta::assert_snapshot!(workspace.run("discover --as-of 2020-01-01"), @"");
+    insta::assert_snapshot!(workspace.run(&format!("{AS_OF} --key tickets")), @"
+    exit 2
+    --- stderr
+    error: `touchpoints` has no column `tickets`
+      = help: did you mean `ticket`? `throughline show touchpoints --limit 0` lists its columns
+    ");
+    insta::assert_snapshot!(workspace.run(&format!("{AS_OF} --silence soon")), @"
+    exit 2
+    --- stderr
+    error: `--silence`: `soon` is not a length of time
+      = help: write e.g. `90 days`, `12 hours`, `30 minutes`, `45 seconds` or `2 weeks`
+    ");
+    insta::assert_snapshot!(workspace.run(&format!("{AS_OF} --silence 2 months")), @"
+    exit 2
+    --- stderr
+    error: `--silence`: `2 months` has no fixed length: months vary
+      = help: say it in days, e.g. `90 days`
+    ");
+    insta::assert_snapshot!(workspace.run(&format!("{AS_OF} --silence 0 days")), @"
+    exit 2
+    --- stderr
+    error: `--silence 0 days` would end an episode at once
+      = help: write a number and a unit, e.g. `--silence 14 days`
+    ");
+    let both = workspace.run(&format!("{AS_OF} --silence 3 days --key ticket")).ends_with(2);
+    assert!(both.stderr.contains("cannot be used with '--key <COLUMN>'"), "{both}");
+    insta::assert_snapshot!(workspace.run("discover --as-of 2020-01-01"), @"
+    exit 2
+    --- stderr
+    error: `touchpoints` has no touchpoint of a customer before 2020-01-01T00:00:00Z
+      = help: look at `throughline show touchpoints`, and say as of when to look with `--as-of` where they are later
+    ");
 
     workspace.put("data/log.csv", csv((0..200).map(|number| (number / 4, String::new(), number as i64 * 60, "seen"))));
-    insta::assert_snapshot!(workspace.run(AS_OF), @"");
-    insta::assert_snapshot!(workspace.run(&format!("{AS_OF} --key ticket")), @"");
+    insta::assert_snapshot!(workspace.run(AS_OF), @"
+    exit 2
+    --- stderr
+    error: all touchpoints of `touchpoints` are one event, `seen`
+      = help: a journey leads from one event to another; put what tells touchpoints apart into `event`
+    ");
+    insta::assert_snapshot!(workspace.run(&format!("{AS_OF} --key ticket")), @"
+    exit 2
+    --- stderr
+    error: no touchpoint of `touchpoints` has an event and a `ticket`
+      = help: name the column that separates a customer's cases, or leave out `--key`
+    ");
 
     workspace.edit("pipelines/desk.yaml", "  touchpoints: {", "  contacts: {");
-    insta::assert_snapshot!(workspace.run(AS_OF), @"");
+    insta::assert_snapshot!(workspace.run(AS_OF), @"
+    exit 2
+    --- stderr
+    error: the pipeline `desk` has no relation `touchpoints`
+      = help: discover reads the relation touchpoints (one row an interaction), and customers (one row a membership spell) where there is one
+    ");
     workspace.edit("pipelines/desk.yaml", "  contacts: {", "  touchpoints: {");
 
     let texts: Vec<String> = (0..1_000_000).map(|number| format!("order {number} came")).collect();
@@ -193,5 +246,8 @@ fn what_no_journey_can_be_in_is_refused() {
             .enumerate()
             .map(|(number, text)| (number / 4, String::new(), number as i64 % 90_000, text.as_str()))),
     );
-    insta::assert_snapshot!(workspace.run(AS_OF), @"");
+    // Which of the names is told depends on the order in which rows are read.
+    let names = workspace.run(AS_OF).ends_with(2).stderr;
+    assert!(names.contains("more than 20000 different pairs of event and topic, such as `order "), "{names}");
+    assert!(names.contains("event and topic are codes of what can happen"), "{names}");
 }
