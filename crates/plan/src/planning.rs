@@ -59,12 +59,19 @@ pub async fn plan(
         }
     }
     findings.0.extend(of_triggers.0);
+    once_for_all_matches(&mut findings);
     if !findings.0.is_empty() {
         return Err(findings);
     }
     let steps = steps.into_iter().map(Arc::unwrap_or_clone).collect::<Vec<_>>();
     let warnings = oddities(&pipeline, &graph, &steps);
     Ok(Plan { pipeline, parameters, steps, graph, warnings })
+}
+
+/// What is wrong with touchpoints is wrong for every model that matches them, and said once.
+fn once_for_all_matches(findings: &mut Diagnostics) {
+    let mut said = BTreeSet::new();
+    findings.0.retain(|finding| finding.code != "matcher-input" || said.insert(finding.message.clone()));
 }
 
 /// What came of a relation; without findings of its own when only an input of it has some.

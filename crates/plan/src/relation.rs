@@ -6,6 +6,7 @@ use datafusion::prelude::SessionContext;
 use indexmap::IndexMap;
 use throughline_config::{Diagnostic, Diagnostics, JourneyDefinition, Located, MatchRows, Model, ModelKind, Pipeline};
 
+use crate::alias_fields::missing_columns;
 use crate::eligible::eligible;
 use crate::error_place::{TextOrigin, diagnose};
 use crate::parameters::Parameters;
@@ -79,7 +80,13 @@ pub async fn select(
     let mut statement = sql.statement.clone();
     parameters.bind(&mut statement, &origin)?;
     let state = session.state();
-    let plan = state.statement_to_plan(statement).await.map_err(|error| diagnose(&error, &origin))?;
+    let plan = match state.statement_to_plan(statement).await {
+        Ok(plan) => plan,
+        Err(error) => {
+            let missing = missing_columns(&error, sql, session).await;
+            return Err(missing.unwrap_or_else(|| diagnose(&error, &origin)));
+        }
+    };
     // Comparisons of unlike types and wrong arguments surface in the analyzer. The optimizer finds nothing more, costs
     // several times as much, and runs anyway when the rows are made.
     let analyzed = state.analyzer().execute_and_check(plan.clone(), state.config_options(), |_, _| {});

@@ -2,6 +2,8 @@
 
 #[path = "planning/eligible.rs"]
 mod eligible;
+#[path = "planning/strangers.rs"]
+mod strangers;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;

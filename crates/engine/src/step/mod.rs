@@ -5,6 +5,7 @@
 //! its [`intake`] and published ([`rejected`]), and a source's [`freshness`] is checked. What the matcher reads is
 //! compared with the last run, customer by customer ([`customers`]). A [`table`] is staged ([`stage`], watched by
 //! [`stuck`]), tested ([`data_tests`]) and committed ([`commit`], after which [`leftovers`] of killed runs go).
+//! Of a value that cannot be cast it is said whose SQL casts it ([`blame`]).
 //! [`triggers`] fire when all tables are published. A [`stop`] ends steps, but no commit.
 
 pub(crate) mod execute;
@@ -16,6 +17,7 @@ mod intake;
 pub(crate) mod rejected;
 pub(crate) mod freshness;
 mod customers;
+mod blame;
 mod table;
 mod stage;
 mod stuck;
