@@ -1,7 +1,8 @@
 # `make` alone lists what there is. A target works with only a Rust toolchain unless its line says what else it needs.
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-retail test check circles check-schemas install dist build-time bench bench-daily bench-parts \
-	bench-serve charts clients report-pictures fmt truths calibration crash test-stores wheel test-wheel image test-image
+	bench-serve charts clients report-pictures fmt truths landmarks calibration calibration-tables crash test-stores wheel \
+	test-wheel image test-image
 
 # `--workspace` everywhere: it makes the demo, the tests and the lints share what was compiled.
 BUILD := cargo build --locked --workspace
@@ -13,7 +14,7 @@ DIST_THROUGHLINE := $(or $(CARGO_TARGET_DIR),target)/dist/throughline
 SAMPLE_AS_OF := 2026-10-01
 CUSTOMERS ?= 20000
 SEED ?= 42
-SEEDS ?= 300
+SEEDS ?= 90
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F'\t' '{ printf "  %-13s %s\n", $$1, $$2 }'
@@ -124,9 +125,21 @@ truths: ## Every planted truth beside what the tables say (CUSTOMERS=20000 SEED=
 	$(BUILD)
 	$(WHOLE_PROGRAM) truths --customers $(CUSTOMERS) --seed $(SEED)
 
-calibration: ## Coverage of 95 % intervals by kind of truth, false discoveries, over many samples; fails where short (SEEDS=300)
+landmarks: ## What landmarks would have said of the same journeys, beside person-time and the truth (CUSTOMERS=20000 SEED=42)
 	$(BUILD)
-	$(WHOLE_PROGRAM) calibration --seeds $(SEEDS)
+	$(WHOLE_PROGRAM) landmarks --customers $(CUSTOMERS) --seed $(SEED)
+
+# The figures of each company are kept, so that what was interrupted goes on where it was; MINUTES=30 begins no company
+# later, and `make calibration-tables` prints what there is. THROUGHLINE=… is any other program.
+calibration calibration-tables: CUSTOMERS = 40000
+calibration: export THROUGHLINE := $(abspath $(if $(filter dist,$(PROFILE)),$(DIST_THROUGHLINE),$(THROUGHLINE)))
+calibration: ## Coverage of 95 % intervals by kind of truth, false discoveries, over many samples; fails where short (SEEDS=90 PROFILE=dist)
+	$(BUILD)
+	$(if $(filter dist,$(PROFILE)),$(DIST))
+	$(WHOLE_PROGRAM) calibration --seeds $(SEEDS) --customers $(CUSTOMERS) $(if $(MINUTES),--minutes $(MINUTES))
+
+calibration-tables: ## The tables of what `make calibration` has kept so far
+	$(WHOLE_PROGRAM) calibration-tables --customers $(CUSTOMERS)
 
 bench-daily: CUSTOMERS = 100000
 bench-daily: ## What a daily run costs beside a full rebuild, in time and bytes read (CUSTOMERS=100000)

@@ -1,29 +1,14 @@
--- One row: what eligible_stretch holds, with who leaves on the stretch's last day. From: eligible_stretch,
--- customer_version. Key: journey, customer_id, joined_at, from_day.
+-- One row: what eligible_stretch holds, with who leaves on the stretch's last day. From: eligible_stretch. Key: journey,
+-- customer_id, joined_at, from_day.
 -- A spell leaves on the day in which left_at lies, the last on which it is at risk (SEMANTICS 5). left_by is null where
--- the spell goes on, in another stretch or beyond the days that count.
-WITH leaving AS (
-    SELECT
-        customer_id,
-        joined_at,
-        date_trunc('day', max(left_at)) + INTERVAL '1 day' AS left_until,
-        max(left_by) AS left_by
-    FROM customer_version
-    WHERE left_at IS NOT NULL
-    GROUP BY customer_id, joined_at
-)
-
+-- the spell goes on, in another stretch, without being eligible, or beyond the days that count.
 SELECT
-    stretch.journey,
-    stretch.customer_id,
-    stretch.joined_at,
-    stretch.segment,
-    stretch.tenure_band,
-    stretch.from_day,
-    stretch.until_day,
-    leaving.left_by
-FROM leaving
-RIGHT JOIN eligible_stretch AS stretch
-    ON stretch.customer_id = leaving.customer_id
-    AND stretch.joined_at = leaving.joined_at
-    AND stretch.until_day = leaving.left_until
+    journey,
+    customer_id,
+    joined_at,
+    segment,
+    tenure_band,
+    from_day,
+    until_day,
+    CASE WHEN left_at < until_day THEN left_by END AS left_by
+FROM eligible_stretch

@@ -10,7 +10,22 @@ WITH month AS (
     WHERE month >= $interval_start
 ),
 
-exposed AS (
+-- Everybody who was eligible, without a state, and once more in each state who was exposed.
+stretch AS (
+    SELECT
+        journey,
+        segment,
+        tenure_band,
+        CAST(NULL AS VARCHAR) AS since_touchpoint,
+        CAST(NULL AS VARCHAR) AS run,
+        from_day,
+        until_day,
+        left_by
+    FROM eligible_spell_stretch
+    WHERE until_day > $interval_start
+
+    UNION ALL
+
     SELECT
         eligible.journey,
         eligible.segment,
@@ -29,96 +44,40 @@ exposed AS (
     WHERE eligible.until_day > $interval_start AND state.until_day > $interval_start
 ),
 
-exposed_cell AS (
+cell AS (
     SELECT
-        exposed.journey,
-        exposed.segment,
-        exposed.tenure_band,
+        stretch.journey,
+        stretch.segment,
+        stretch.tenure_band,
         month.month,
-        exposed.since_touchpoint,
-        exposed.run,
+        stretch.since_touchpoint,
+        stretch.run,
         sum(
-            CAST(least(exposed.until_day, month.next_month) AS BIGINT)
-                - CAST(greatest(exposed.from_day, month.month) AS BIGINT)
+            CAST(least(stretch.until_day, month.next_month) AS BIGINT)
+                - CAST(greatest(stretch.from_day, month.month) AS BIGINT)
         ) / 86400000000 AS person_days,
-        count(*) FILTER (WHERE exposed.left_by IN ('notice', 'churn') AND exposed.until_day <= month.next_month)
+        count(*) FILTER (WHERE stretch.left_by IN ('notice', 'churn') AND stretch.until_day <= month.next_month)
             AS churned,
-        count(*) FILTER (WHERE exposed.left_by = 'loss' AND exposed.until_day <= month.next_month) AS lost
+        count(*) FILTER (WHERE stretch.left_by = 'loss' AND stretch.until_day <= month.next_month) AS lost
     FROM month
-    INNER JOIN exposed ON exposed.from_day < month.next_month AND exposed.until_day > month.month
-    GROUP BY exposed.journey, exposed.segment, exposed.tenure_band, month.month, exposed.since_touchpoint, exposed.run
-),
-
-everybody AS (
-    SELECT
-        eligible.journey,
-        eligible.segment,
-        eligible.tenure_band,
-        month.month,
-        sum(
-            CAST(least(eligible.until_day, month.next_month) AS BIGINT)
-                - CAST(greatest(eligible.from_day, month.month) AS BIGINT)
-        ) / 86400000000 AS person_days,
-        count(*) FILTER (WHERE eligible.left_by IN ('notice', 'churn') AND eligible.until_day <= month.next_month)
-            AS churned,
-        count(*) FILTER (WHERE eligible.left_by = 'loss' AND eligible.until_day <= month.next_month) AS lost
-    FROM month
-    INNER JOIN eligible_spell_stretch AS eligible
-        ON eligible.from_day < month.next_month AND eligible.until_day > month.month
-    WHERE eligible.until_day > $interval_start
-    GROUP BY eligible.journey, eligible.segment, eligible.tenure_band, month.month
-),
-
-unexposed_cell AS (
-    SELECT
-        everybody.journey,
-        everybody.segment,
-        everybody.tenure_band,
-        everybody.month,
-        everybody.person_days - coalesce(sum(exposed.person_days), 0) AS person_days,
-        everybody.churned - coalesce(sum(exposed.churned), 0) AS churned,
-        everybody.lost - coalesce(sum(exposed.lost), 0) AS lost
-    FROM everybody
-    LEFT JOIN exposed_cell AS exposed
-        ON exposed.journey = everybody.journey
-        AND exposed.segment = everybody.segment
-        AND exposed.tenure_band = everybody.tenure_band
-        AND exposed.month = everybody.month
-    GROUP BY
-        everybody.journey,
-        everybody.segment,
-        everybody.tenure_band,
-        everybody.month,
-        everybody.person_days,
-        everybody.churned,
-        everybody.lost
+    INNER JOIN stretch ON stretch.from_day < month.next_month AND stretch.until_day > month.month
+    GROUP BY stretch.journey, stretch.segment, stretch.tenure_band, month.month, stretch.since_touchpoint, stretch.run
 )
 
+-- Each exposed cell stands for itself, and is taken away from everybody.
 SELECT
-    journey,
-    segment,
-    tenure_band,
-    month,
-    'exposed' AS exposure,
-    since_touchpoint,
-    run,
-    person_days,
-    churned,
-    lost
-FROM exposed_cell
-
-UNION ALL
-
-SELECT
-    journey,
-    segment,
-    tenure_band,
-    month,
-    'unexposed' AS exposure,
-    CAST(NULL AS VARCHAR) AS since_touchpoint,
-    CAST(NULL AS VARCHAR) AS run,
-    person_days,
-    churned,
-    lost
-FROM unexposed_cell
-WHERE person_days > 0
+    cell.journey,
+    cell.segment,
+    cell.tenure_band,
+    cell.month,
+    CASE WHEN side.is_exposed THEN 'exposed' ELSE 'unexposed' END AS exposure,
+    CASE WHEN side.is_exposed THEN cell.since_touchpoint END AS since_touchpoint,
+    CASE WHEN side.is_exposed THEN cell.run END AS run,
+    sum(side.sign * cell.person_days) AS person_days,
+    sum(side.sign * cell.churned) AS churned,
+    sum(side.sign * cell.lost) AS lost
+FROM cell
+INNER JOIN (VALUES (TRUE, TRUE, 1), (TRUE, FALSE, -1), (FALSE, FALSE, 1)) AS side (of_exposed, is_exposed, sign)
+    ON side.of_exposed = (cell.run IS NOT NULL)
+GROUP BY 1, 2, 3, 4, 5, 6, 7
+HAVING sum(side.sign * cell.person_days) > 0

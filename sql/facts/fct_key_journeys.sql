@@ -23,14 +23,7 @@ WITH weighed AS (
     SELECT
         figure.*,
         with_others.goes_with,
-        CASE
-            WHEN figure.status <> 'ok' THEN NULL
-            -- Where there is a joint model of all journeys, it has to agree.
-            WHEN figure.q_value < $false_discovery_rate AND figure.excess_churners > 0
-                AND coalesce(figure.holds_beside_others, TRUE) THEN 'harmful'
-            WHEN figure.q_value < $false_discovery_rate AND figure.excess_churners < 0 THEN 'protective'
-            ELSE 'unclear'
-        END AS tier,
+        with_others.is_inseparable,
         CASE WHEN figure.status = 'ok' THEN greatest(figure.excess_churners_lower, 0) END AS sure_excess,
         -- Who was judged by nobody stands at the mean of those who were. Of whole numbers, so in any order the same.
         (coalesce(
@@ -82,7 +75,9 @@ SELECT
     ranked.tier,
     ranked.rank,
     ranked.flags,
+    ranked.leaves_at_once,
     ranked.goes_with,
+    ranked.is_inseparable,
     ranked.instances,
     ranked.customers,
     ranked.exposed_customers,
@@ -114,6 +109,9 @@ SELECT
     ranked.mutual_rate_ratio,
     ranked.mutual_rate_ratio_lower,
     ranked.mutual_rate_ratio_upper,
+    ranked.mutual_p_value,
+    ranked.mutual_q_value,
+    ranked.mutual_status,
     ranked.mutual_reason,
     ranked.phi,
     ranked.phi_lower,

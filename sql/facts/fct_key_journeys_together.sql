@@ -11,7 +11,7 @@ WITH harmful AS (
         string_agg(journey, ', ' ORDER BY journey) AS journeys,
         array_agg(journey) AS names
     FROM fct_key_journeys
-    WHERE segment = 'all' AND tier = 'harmful' AND coalesce(flags NOT LIKE '%leaves_at_once%', TRUE)
+    WHERE segment = 'all' AND tier = 'harmful' AND leaves_at_once IS NOT TRUE
     GROUP BY period_kind, period_start
 ),
 

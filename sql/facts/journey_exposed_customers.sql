@@ -1,81 +1,66 @@
 -- One row: how many customers were exposed to a journey on an eligible day of a month or quarter, each once, in a segment
 -- ('all' for all of them).
 -- From: exposed_stretch. Key: period_kind, period_start, journey, segment.
---
--- A stretch adds its customer to the periods that it touches and none of the customer's stretches before it has touched.
-WITH stretch AS (
-    SELECT journey, segment, customer_id, from_day, until_day - INTERVAL '1 day' AS last_day
-    FROM exposed_stretch
-
-    UNION ALL
-
-    SELECT journey, 'all' AS segment, customer_id, from_day, until_day - INTERVAL '1 day' AS last_day
-    FROM exposed_stretch
-),
-
-numbered AS (
+-- Months are numbered by the calendar, from year 0 on.
+WITH numbered AS (
     SELECT
         journey,
         segment,
         customer_id,
-        from_day,
         CAST(date_part('year', from_day) * 12 + date_part('month', from_day) - 1 AS BIGINT) AS first_month,
         CAST(date_part('year', last_day) * 12 + date_part('month', last_day) - 1 AS BIGINT) AS last_month
-    FROM stretch
+    FROM (
+        SELECT journey, segment, customer_id, from_day, until_day - INTERVAL '1 day' AS last_day
+        FROM exposed_stretch
+    ) AS stretch
 ),
 
-followed AS (
+of_year AS (
     SELECT
         journey,
         segment,
+        customer_id,
         first_month,
         last_month,
-        max(last_month) OVER (
-            PARTITION BY customer_id, journey, segment ORDER BY from_day
-            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-        ) AS earlier_month
+        unnest(generate_series(first_month / 12, last_month / 12)) AS year
     FROM numbered
 ),
 
--- In numbers of the calendar: months since year 0, quarters since year 0.
-new AS (
+-- Of each year, the months in which a customer was exposed are twelve bits, so that each counts once. Without a segment:
+-- in any of them.
+customer AS (
     SELECT
-        kind.period_kind,
-        kind.length,
-        followed.journey,
-        followed.segment,
-        greatest(followed.first_month / kind.length, followed.earlier_month / kind.length + 1) AS first_period,
-        followed.last_month / kind.length AS last_period
-    FROM (VALUES ('month', 1), ('quarter', 3)) AS kind (period_kind, length)
-    CROSS JOIN followed
-),
-
-counted AS (
-    SELECT period_kind, length, journey, segment, first_period, last_period, count(*) AS customers
-    FROM new
-    WHERE first_period <= last_period
-    GROUP BY period_kind, length, journey, segment, first_period, last_period
-),
-
-touched AS (
-    SELECT
-        period_kind,
-        length,
         journey,
         segment,
-        customers,
-        unnest(generate_series(first_period, last_period)) AS period
-    FROM counted
+        year,
+        bit_or(
+            (CAST(1 AS BIGINT) << (least(last_month - 12 * year, 11) + 1))
+            - (CAST(1 AS BIGINT) << greatest(first_month - 12 * year, 0))
+        ) AS months
+    FROM of_year
+    GROUP BY GROUPING SETS ((customer_id, journey, segment, year), (customer_id, journey, year))
+),
+
+alike AS (
+    SELECT journey, coalesce(segment, 'all') AS segment, year, months, count(*) AS customers
+    FROM customer
+    GROUP BY journey, segment, year, months
+),
+
+period AS (
+    SELECT kind.period_kind, place.month, ((CAST(1 AS BIGINT) << kind.length) - 1) << place.month AS months
+    FROM (VALUES ('month', 1), ('quarter', 3)) AS kind (period_kind, length)
+    CROSS JOIN (SELECT unnest(generate_series(0, 11)) AS month) AS place
+    WHERE place.month % kind.length = 0
 )
 
 SELECT
-    period_kind,
-    arrow_cast(
-        make_date(period * length / 12, period * length % 12 + 1, 1), 'Timestamp(Microsecond, Some("UTC"))'
-    ) AS period_start,
-    journey,
-    segment,
-    CAST(sum(customers) AS BIGINT) AS exposed_customers
-FROM touched
-GROUP BY period_kind, length, period, journey, segment
+    period.period_kind,
+    arrow_cast(make_date(alike.year, period.month + 1, 1), 'Timestamp(Microsecond, Some("UTC"))') AS period_start,
+    alike.journey,
+    alike.segment,
+    CAST(sum(alike.customers) AS BIGINT) AS exposed_customers
+FROM period
+INNER JOIN alike ON alike.months & period.months <> 0
+GROUP BY period.period_kind, period.month, alike.year, alike.journey, alike.segment
 ORDER BY period_kind, period_start, journey, segment

@@ -1,6 +1,6 @@
 -- One row: a journey in a period and segment ('all' for the total): how many were on it, how many of them left,
--- and how that compares with like customers who were not, with status and flags (SEMANTICS 5); tiers and ranks are
--- made from it in fct_key_journeys. From: key_journey_period, dim_journey, key_journey_stratum,
+-- and how that compares with like customers who were not, with status, flags and tier (SEMANTICS 5); ranks are made
+-- from it in fct_key_journeys. From: key_journey_period, dim_journey, key_journey_stratum,
 -- key_journey_mutual, key_journey_volume, journey_exposed_customers. Key: period_kind, period_start, journey,
 -- segment.
 -- Letters: a, n1 = leavers and person-days exposed, c, n0 = unexposed. The aggregates do not depend on the order
@@ -78,6 +78,9 @@ figure AS (
         mutual.mutual_rate_ratio,
         mutual.mutual_rate_ratio_lower,
         mutual.mutual_rate_ratio_upper,
+        mutual.mutual_p_value,
+        coalesce(mutual.mutual_status, 'nobody_exposed') AS mutual_status,
+        mutual.mutual_inseparable_from,
         CASE WHEN mutual.mutual_rate_ratio IS NULL
             THEN coalesce(mutual.mutual_reason, 'nobody was exposed')
         END AS mutual_reason
@@ -148,8 +151,31 @@ stated AS (
             WHEN days_counted < days THEN 'partial'
             ELSE 'insufficient'
         END AS status,
-        CASE WHEN segment = 'all' THEN segments['p_value'] END AS homogeneity_p_value
+        CASE WHEN segment = 'all' THEN segments['p_value'] END AS homogeneity_p_value,
+        first_week_rate > 3 * later_rate AS leaves_at_once
     FROM judged
+),
+
+-- Two families a period: the journeys at 'all', and all rows of segments. What is asked of the journey beside all
+-- others is as often a chance find as what is asked of it alone, so it is tested within the same family.
+tested AS (
+    SELECT
+        stated.*,
+        benjamini_hochberg(CASE WHEN status = 'ok' THEN excess['p_value'] END) OVER family AS q_value,
+        benjamini_hochberg(CASE WHEN status = 'ok' THEN mutual_p_value END) OVER family AS mutual_q_value
+    FROM stated
+    WINDOW family AS (PARTITION BY period_kind, period_start, segment = 'all')
+),
+
+weighed AS (
+    SELECT
+        tested.*,
+        -- Null where there is no model to ask, or it tells the journey from everything but the strata.
+        CASE mutual_status
+            WHEN 'ok' THEN mutual_q_value < $false_discovery_rate AND mutual_rate_ratio > 1
+            WHEN 'as_other_journeys' THEN FALSE
+        END AS holds_beside_others
+    FROM tested
 )
 
 SELECT
@@ -161,6 +187,14 @@ SELECT
     segment,
     status,
     reason,
+    CASE
+        WHEN status <> 'ok' THEN NULL
+        -- Where there is a joint model of all journeys, it has to agree.
+        WHEN q_value < $false_discovery_rate AND excess['estimate'] > 0 AND coalesce(holds_beside_others, TRUE)
+            THEN 'harmful'
+        WHEN q_value < $false_discovery_rate AND excess['estimate'] < 0 THEN 'protective'
+        ELSE 'unclear'
+    END AS tier,
     nullif(concat_ws(', ',
         CASE WHEN (crude['estimate'] - 1) * (adjusted['estimate'] - 1) < 0
                 OR crude['estimate'] > 1.2 * adjusted['estimate']
@@ -173,9 +207,10 @@ SELECT
         CASE WHEN excess['left_out_leavers'] > 0.2 * all_exposed_leavers
                 OR excess['effective_leavers'] < 2 * $minimum_compared
             THEN 'thin_comparison' END,
-        CASE WHEN first_week_rate > 3 * later_rate THEN 'leaves_at_once' END,
+        CASE WHEN leaves_at_once THEN 'leaves_at_once' END,
         CASE WHEN unexposed_share < 0.1 THEN 'few_unexposed' END
     ), '') AS flags,
+    leaves_at_once,
     instances,
     customers,
     exposed_customers,
@@ -207,13 +242,12 @@ SELECT
     mutual_rate_ratio,
     mutual_rate_ratio_lower,
     mutual_rate_ratio_upper,
+    mutual_p_value,
+    mutual_q_value,
+    mutual_status,
+    mutual_inseparable_from,
     mutual_reason,
-    -- Null where there is no model to ask, or it tells the journey from everything but the strata.
-    CASE
-        WHEN mutual_rate_ratio IS NOT NULL THEN mutual_rate_ratio_lower > 1
-        WHEN starts_with(mutual_reason, 'cannot be told apart from segment, tenure and month') THEN NULL
-        WHEN starts_with(mutual_reason, 'cannot be told apart from ') THEN FALSE
-    END AS holds_beside_others,
+    holds_beside_others,
     correlation['estimate'] AS phi,
     correlation['lower'] AS phi_lower,
     correlation['upper'] AS phi_upper,
@@ -226,9 +260,7 @@ SELECT
     excess['standard_error'] AS excess_standard_error,
     excess['smallest_detectable'] AS smallest_detectable_excess,
     excess['p_value'] AS p_value,
-    -- Two families a period: the journeys at 'all', and all rows of segments.
-    benjamini_hochberg(CASE WHEN status = 'ok' THEN excess['p_value'] END)
-        OVER (PARTITION BY period_kind, period_start, segment = 'all') AS q_value,
+    q_value,
     homogeneity_p_value,
     excess['attributable_share'] AS attributable_share,
     excess['attributable_share_lower'] AS attributable_share_lower,
@@ -245,5 +277,5 @@ SELECT
     later_rate,
     unexposed_share,
     importance
-FROM stated
+FROM weighed
 ORDER BY period_kind, period_start, segment, journey

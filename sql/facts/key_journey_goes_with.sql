@@ -1,16 +1,18 @@
 -- One row: a journey more of whose exposed leave in a period and segment than chance explains, but whose rate
--- ratio does not stay above 1 once the exposures to other journeys are held fixed, and the journeys that take its
--- effect away (SEMANTICS 5). From: key_journey_figure, journey_joint_risk.
+-- ratio is not above 1 beyond chance once the exposures to other journeys are held fixed, and the journeys that take
+-- its effect away (SEMANTICS 5). From: key_journey_figure, journey_joint_risk.
 -- Key: period_kind, period_start, segment, journey.
 -- The rule: a journey that the joint model cannot tell apart from others goes with those. Else only journeys count that
 -- are linked to leaving themselves, by their own q value or in the model of all. One takes the effect away when in a
 -- model of the two alone (with segment, tenure band and month) the journey's interval no longer lies above 1 and at
 -- least a tenth of the effect (on the log scale) is gone. Named are those that do so and hold their own in the model of
--- all; where there is none, any that do so; else those that take a tenth or more; else null.
+-- all; where there is none, any that do so; else those that take a tenth or more; else null. Where none of those named is
+-- harmful or protective itself, as when two go with each other, nobody else has the effect: one of them or several do,
+-- and which cannot be told (is_inseparable).
 WITH candidate AS (
-    SELECT period_kind, period_start, segment, journey, adjusted_rate_ratio, mutual_rate_ratio, mutual_reason
+    SELECT period_kind, period_start, segment, journey, adjusted_rate_ratio, mutual_status, mutual_inseparable_from
     FROM key_journey_figure
-    WHERE q_value < $false_discovery_rate AND excess_churners > 0 AND NOT holds_beside_others
+    WHERE tier = 'unclear' AND q_value < $false_discovery_rate AND excess_churners > 0
 ),
 
 linked AS (
@@ -19,7 +21,12 @@ linked AS (
         period_start,
         segment,
         journey,
-        coalesce(mutual_rate_ratio_lower > 1 OR mutual_rate_ratio_upper < 1, FALSE) AS holds_its_own
+        -- The interval, where too few were on it or left for a q value.
+        coalesce(
+            mutual_q_value < $false_discovery_rate,
+            mutual_rate_ratio_lower > 1 OR mutual_rate_ratio_upper < 1,
+            FALSE
+        ) AS holds_its_own
     FROM key_journey_figure
     WHERE q_value < $false_discovery_rate OR mutual_rate_ratio_lower > 1 OR mutual_rate_ratio_upper < 1
 ),
@@ -39,7 +46,7 @@ pair AS (
         AND linked.period_start = candidate.period_start
         AND linked.segment = candidate.segment
         AND linked.journey <> candidate.journey
-    WHERE candidate.mutual_rate_ratio IS NOT NULL
+    WHERE candidate.mutual_status = 'ok'
 ),
 
 -- Each cell in its month and in its quarter, journeys' names between commas, so that none is found within another.
@@ -139,21 +146,50 @@ named AS (
             FILTER (WHERE takes_part) AS taking_part
     FROM taken
     GROUP BY period_kind, period_start, segment, journey
+),
+
+companion AS (
+    SELECT
+        candidate.period_kind,
+        candidate.period_start,
+        candidate.segment,
+        candidate.journey,
+        CASE candidate.mutual_status
+            WHEN 'as_other_journeys' THEN candidate.mutual_inseparable_from
+            ELSE coalesce(named.explaining, named.taking_away, named.taking_part)
+        END AS goes_with
+    FROM candidate
+    LEFT JOIN named
+        ON named.period_kind = candidate.period_kind
+        AND named.period_start = candidate.period_start
+        AND named.segment = candidate.segment
+        AND named.journey = candidate.journey
+),
+
+each_companion AS (
+    SELECT
+        period_kind,
+        period_start,
+        segment,
+        journey,
+        goes_with,
+        unnest(string_to_array(goes_with, ', ')) AS other_journey
+    FROM companion
+    WHERE goes_with IS NOT NULL
 )
 
 SELECT
-    candidate.period_kind,
-    candidate.period_start,
-    candidate.segment,
-    candidate.journey,
-    CASE
-        WHEN candidate.mutual_rate_ratio IS NULL
-            THEN regexp_replace(candidate.mutual_reason, '^cannot be told apart from | where anybody left$', '', 'g')
-        ELSE coalesce(named.explaining, named.taking_away, named.taking_part)
-    END AS goes_with
-FROM candidate
-LEFT JOIN named
-    ON named.period_kind = candidate.period_kind
-    AND named.period_start = candidate.period_start
-    AND named.segment = candidate.segment
-    AND named.journey = candidate.journey
+    each_companion.period_kind,
+    each_companion.period_start,
+    each_companion.segment,
+    each_companion.journey,
+    each_companion.goes_with,
+    NOT bool_or(coalesce(other.tier IN ('harmful', 'protective'), FALSE)) AS is_inseparable
+FROM each_companion
+LEFT JOIN key_journey_figure AS other
+    ON other.period_kind = each_companion.period_kind
+    AND other.period_start = each_companion.period_start
+    AND other.segment = each_companion.segment
+    AND other.journey = each_companion.other_journey
+GROUP BY each_companion.period_kind, each_companion.period_start, each_companion.segment, each_companion.journey,
+    each_companion.goes_with

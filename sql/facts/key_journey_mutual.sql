@@ -40,6 +40,9 @@ SELECT
     of_journey['estimate'] AS mutual_rate_ratio,
     of_journey['lower'] AS mutual_rate_ratio_lower,
     of_journey['upper'] AS mutual_rate_ratio_upper,
+    of_journey['p_value'] AS mutual_p_value,
+    of_journey['status'] AS mutual_status,
+    nullif(array_to_string(of_journey['inseparable_from'], ', '), '') AS mutual_inseparable_from,
     of_journey['reason'] AS mutual_reason
 FROM effect
 ORDER BY period_kind, period_start, segment, journey

@@ -1,6 +1,6 @@
 -- One row: a contact about a topic, or a ticket opened again, with what was just before it (SEMANTICS 6).
 -- From: touchpoints. Key: touchpoint_id.
--- A contact is a touchpoint on an assisted channel. It is a repeat when the same customer had a contact on the topic in
+-- A contact is a touchpoint on one of the $assisted_channels. It is a repeat when the same customer had a contact on the topic in
 -- the 7 days before, whatever the journey; else it is a first contact, and the touchpoint just before it is upstream.
 WITH touchpoint AS (
     SELECT
@@ -10,7 +10,7 @@ WITH touchpoint AS (
         event,
         topic,
         cost,
-        coalesce(channel IN ('phone', 'chat', 'field', 'store'), FALSE) AS is_contact,
+        coalesce(channel IN ($assisted_channels), FALSE) AS is_contact,
         lag(event) OVER customer_order AS previous_event,
         lag(channel) OVER customer_order AS previous_channel
     FROM touchpoints

@@ -70,7 +70,9 @@ planning AS (
         quarter.rank,
         quarter.rank_before,
         quarter.flags,
+        quarter.leaves_at_once,
         quarter.goes_with,
+        quarter.is_inseparable,
         quarter.priority,
         quarter.data_priority,
         quarter.expert_priority,
@@ -95,6 +97,7 @@ planning AS (
         quarter.mutual_rate_ratio,
         quarter.mutual_rate_ratio_lower,
         quarter.mutual_rate_ratio_upper,
+        quarter.mutual_q_value,
         quarter.phi,
         quarter.phi_lower,
         quarter.phi_upper,
@@ -183,8 +186,12 @@ effect AS (
             CASE
                 WHEN status <> 'ok' THEN 'not ranked: ' || reason
                 WHEN tier <> 'unclear' THEN tier
+                WHEN is_inseparable
+                    THEN 'unclear: more leave, but it cannot be told apart from ' || goes_with || ': '
+                        || CASE WHEN strpos(goes_with, ', ') > 0 THEN 'one of them or several make'
+                            ELSE 'one of the two or both make' END || ' customers leave'
                 WHEN q_value < $false_discovery_rate AND excess_churners > 0
-                    THEN 'unclear: more leave, but not more than the other journeys of the same customers explain'
+                    THEN 'unclear: more leave, but what the other journeys of the same customers leave of it may be chance'
                         || coalesce(' (goes with ' || goes_with || ')', '')
                 ELSE 'unclear: it may be chance, which does not mean that there is no effect'
             END,
@@ -195,9 +202,10 @@ effect AS (
             CASE WHEN status = 'ok' AND excess_churners IS NOT NULL
                 THEN 'that is ' || excess_words || ' in ' || period || ' (' || excess_lower_words || ' to '
                     || excess_upper_words || '), if the journey is the cause' END,
-            CASE WHEN tier = 'harmful' AND flags LIKE '%leaves_at_once%'
+            CASE WHEN tier = 'harmful' AND leaves_at_once
                 THEN 'they leave at once, so it may be a step of leaving rather than its cause' END,
-            CASE WHEN tier = 'unclear' AND goes_with IS NULL AND smallest_detectable_excess IS NOT NULL
+            CASE WHEN tier = 'unclear' AND smallest_detectable_excess IS NOT NULL
+                    AND NOT coalesce(q_value < $false_discovery_rate, FALSE)
                 THEN 'about four times in five ' || CAST(CAST(ceil(smallest_detectable_excess) AS BIGINT) AS VARCHAR)
                     || ' more would have been seen' END
         ) AS effect_in_words

@@ -13,7 +13,8 @@
 -- time in sight. 'segment' is shopping days in the spell's first 28 days. It is known when they are over and holds
 -- from then on; until then it is 'new', since who leaves within them would otherwise be told by it. It is there to
 -- compare like with like: who shops rarely both lapses more and is on fewer journeys. Demographics are known for 801
--- households; the source does not date them.
+-- households; the source does not date them. Nobody gives notice, nobody is lost from sight but by silence, and a
+-- household is tied to no region: notice_at, lost_at and region are left out.
 WITH spell AS (
     SELECT
         customer_id,
@@ -64,14 +65,9 @@ version AS (
 SELECT
     spell.customer_id,
     spell.joined_at,
-    -- Nobody gives notice, and nobody is lost from sight but by silence.
-    arrow_cast(NULL, 'Timestamp(Microsecond, Some("UTC"))') AS notice_at,
     CASE WHEN spell.last_basket_at + $lapse < $as_of THEN spell.last_basket_at END AS churned_at,
-    arrow_cast(NULL, 'Timestamp(Microsecond, Some("UTC"))') AS lost_at,
     version.valid_from,
     version.segment,
-    -- mart_analyst asks for a region; a household is tied to none.
-    CAST(NULL AS VARCHAR) AS region,
     spell.known_since,
     demographics.age,
     demographics.income,

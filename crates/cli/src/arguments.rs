@@ -4,6 +4,7 @@ mod run;
 mod read;
 mod serve;
 mod snapshot;
+mod library;
 mod log_format;
 
 use std::path::PathBuf;
@@ -12,8 +13,13 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use library::LIBRARY_EXAMPLES;
+pub(crate) use library::{LibraryCommand, LibraryEjectArguments};
 pub(crate) use log_format::LogFormat;
-use read::{DISCOVER_EXAMPLES, EXPLAIN_EXAMPLES, LINEAGE_EXAMPLES, QUERY_EXAMPLES, REPORT_EXAMPLES, SHOW_EXAMPLES};
+use read::{
+    DISCOVER_EXAMPLES, DISCOVER_NOTES, EXPLAIN_EXAMPLES, LINEAGE_EXAMPLES, QUERY_EXAMPLES, REPORT_EXAMPLES,
+    SHOW_EXAMPLES,
+};
 pub(crate) use read::{
     DiscoverArguments, DiscoveryFormat, ExplainArguments, ExplanationFormat, LineageArguments, LineageFormat,
     OutputArguments, OutputFormat, QueryArguments, ReportArguments, RowLimit, ShowArguments,
@@ -50,7 +56,7 @@ Examples:
   throughline serve                                      the tables for BI tools, by SQL
   throughline query \"SELECT journey, count(*) FROM fct_journey GROUP BY 1\" --format csv
 
-Exit codes: 0 done · 1 a step failed, a rerun may help · 2 usage or configuration, nothing ran ·
+Exit codes: 0 done · 1 a step failed, a rerun may help · 2 usage or configuration ·
 3 a data test failed, nothing of that model was published · 4 another run holds the pipeline · 70 a bug in
 throughline, please report it · 130 interrupted";
 
@@ -124,7 +130,7 @@ pub(crate) enum Command {
     #[command(after_help = QUERY_EXAMPLES)]
     Query(QueryArguments),
     /// Finds candidate journeys in the touchpoints alone, ranked by volume and churn.
-    #[command(after_help = DISCOVER_EXAMPLES)]
+    #[command(long_about = DISCOVER_NOTES, after_help = DISCOVER_EXAMPLES)]
     Discover(DiscoverArguments),
     /// Says in plain words why a journey is ranked where it is.
     #[command(after_help = EXPLAIN_EXAMPLES)]
@@ -146,6 +152,9 @@ pub(crate) enum Command {
     /// Freezes quarters: makes, lists, shows, compares, copies and verifies snapshots.
     #[command(subcommand, after_help = SNAPSHOT_EXAMPLES)]
     Snapshot(SnapshotCommand),
+    /// Shows the models that come with the program or from a folder, and copies one to be changed.
+    #[command(subcommand, after_help = LIBRARY_EXAMPLES)]
+    Library(LibraryCommand),
     /// Removes files that no reader needs any more, and sums up long logs.
     ///
     /// Kept are: the newest version of every table; every version that a run used or replaced within the retention, and
@@ -206,6 +215,10 @@ pub(crate) enum SchemaOf {
     Journeys,
     /// A file of unit tests.
     Tests,
+    /// A file of sources.
+    Sources,
+    /// A library's `library.yaml`.
+    Library,
 }
 
 #[derive(Debug, Args)]

@@ -17,6 +17,7 @@ pub(crate) mod schema;
 pub(crate) mod serve;
 pub(crate) mod runs;
 pub(crate) mod snapshot;
+pub(crate) mod library;
 pub(crate) mod vacuum;
 pub(crate) mod completions;
 
@@ -45,6 +46,7 @@ pub(crate) fn options(workspace: &WorkspaceArguments) -> Result<PrepareOptions, 
             spill_folder: workspace.spill_folder.clone(),
         },
         offline: false,
+        libraries: crate::built_in::LIBRARIES,
     })
 }
 

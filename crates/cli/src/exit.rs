@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use throughline_config::{Diagnostics, Severity};
-use throughline_engine::{EngineError, FailureKind};
+use throughline_engine::{EngineError, FailureKind, RunRecord, RunStatus, StepRecord};
 
 /// Why the program ends with another code than 0.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ impl Exit {
         Self { code: 1, message: Message::Words { message: message.into(), help: help.into() } }
     }
 
-    /// 2: usage or configuration; nothing ran.
+    /// 2: usage or configuration.
     pub(crate) fn refused(message: impl Into<String>, help: impl Into<String>) -> Self {
         Self { code: 2, message: Message::Words { message: message.into(), help: help.into() } }
     }
@@ -38,6 +38,22 @@ impl Exit {
     /// 1 without a word, because the summary said it.
     pub(crate) fn step_failed() -> Self {
         Self { code: 1, message: Message::None }
+    }
+
+    /// The worst that made steps of a run fail: 70 for a bug, 4 where another run holds the pipeline or a table, 2 for
+    /// what is written in the pipeline and no rerun mends, else 1. Without a word, because the summary said it.
+    pub(crate) fn of_failed_steps(record: &RunRecord) -> Self {
+        let any = |is: fn(&StepRecord) -> bool| record.steps.iter().any(is);
+        let code = if any(|step| step.internal) {
+            70
+        } else if record.status == RunStatus::Held {
+            4
+        } else if any(|step| step.refused) {
+            2
+        } else {
+            1
+        };
+        Self { code, message: Message::None }
     }
 
     /// 3: a data test failed; nothing of that model was published. The summary said which.
@@ -53,11 +69,6 @@ impl Exit {
     /// 70: a result of ours that cannot be written as JSON.
     pub(crate) fn not_writable(error: serde_json::Error) -> Self {
         EngineError::unexpected("the result cannot be written as JSON", error).into()
-    }
-
-    /// 4: another run holds the pipeline or a table. The summary said which.
-    pub(crate) fn held() -> Self {
-        Self { code: 4, message: Message::None }
     }
 
     /// 130: interrupted.
@@ -142,6 +153,8 @@ pub(crate) fn stderr_has_colour() -> bool {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -159,5 +172,26 @@ mod tests {
             let shown = error.to_string();
             assert_eq!(Exit::from(error).code, code, "{shown}");
         }
+    }
+    #[test]
+    fn the_worst_failure_of_a_run_decides_its_exit_code() {
+        let of = |status: &str, marks: &[&str]| {
+            let step = |mark: &&str| {
+                let mut step =
+                    json!({ "step": "a", "kind": "source", "status": "failed", "fingerprint": "", "seconds": 0.0 });
+                step[*mark] = json!(true);
+                step
+            };
+            let record = json!({
+                "run_id": "20261124T065003Z-1a2b3c4d", "pipeline": "main", "as_of": "2026-10-01T00:00:00Z",
+                "started_at": "2026-11-24T06:50:03Z", "finished_at": "2026-11-24T06:50:04Z", "seconds": 1.0,
+                "status": status, "program": "0.1.0", "tables": {}, "steps": marks.iter().map(step).collect::<Vec<_>>(),
+            });
+            Exit::of_failed_steps(&serde_json::from_value(record).expect("a record")).code
+        };
+        assert_eq!(of("failed", &["of_no_kind"]), 1);
+        assert_eq!(of("failed", &["of_no_kind", "refused"]), 2, "no rerun mends all of it");
+        assert_eq!(of("held", &["refused", "held"]), 4);
+        assert_eq!(of("held", &["refused", "held", "internal"]), 70);
     }
 }

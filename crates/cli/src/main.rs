@@ -3,6 +3,7 @@
 //! Only this crate prints and knows exit codes. Data goes to standard output, everything else to standard error.
 
 mod arguments;
+mod built_in;
 mod command;
 mod openlineage;
 mod signal;
@@ -77,6 +78,7 @@ async fn dispatch(arguments: Arguments) -> Result<(), Exit> {
         Command::Serve(serve) => command::serve::run(&workspace, &serve).await,
         Command::Runs(runs) => command::runs::run(&workspace, &runs).await,
         Command::Snapshot(snapshot) => command::snapshot::run(&workspace, &snapshot).await,
+        Command::Library(library) => command::library::run(&workspace, &library),
         Command::Vacuum(vacuum) => command::vacuum::run(&workspace, &vacuum).await,
         Command::Completions(completions) => command::completions::run(&completions),
     }

@@ -10,6 +10,7 @@
 
 mod load;
 mod pipeline;
+mod library;
 mod source;
 mod journey;
 mod model;
@@ -27,12 +28,13 @@ mod tests;
 pub use data_test::{DataTest, RowRule, TestKind};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity, closest};
 pub use journey::{JourneyDefinition, OnRestart};
-pub use load::{LoadOptions, instant, journey_definitions, load_pipeline, pipeline_names};
+pub use library::{BuiltInLibrary, Input, InputColumn, Library, TurnedOff};
+pub use load::{LoadOptions, built_in_library, duration, instant, journey_definitions, load_pipeline, pipeline_names};
 pub use model::{Calendar, Increment, MatchRows, Materialization, Model, ModelKind};
 pub use pipeline::Pipeline;
 pub use place::{Located, Place, SourceFile};
 pub use schema::{FileKind, json_schema};
-pub use source::{Column, ColumnType, Format, Freshness, Source, SourceKind};
+pub use source::{Column, ColumnType, Format, Freshness, RejectedLimits, RowLimits, Source, SourceKind};
 pub use trigger::{Template, TemplatePart, Trigger, TriggerSeverity};
 pub use unit_test::{Cell, ExpectedRows, GivenRows, TestRow, UnitTest};
 pub use value::{Duration, Timestamp, Variable};

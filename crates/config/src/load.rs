@@ -5,11 +5,17 @@
 //! reading: each file is read to its end, so that one `check` shows everything that is wrong with it.
 
 mod options;
+mod folder;
+mod library_folder;
 mod workspace;
 mod tree;
 mod interpolate;
 mod top;
 mod globs;
+mod libraries;
+mod inputs;
+mod merge;
+mod made;
 mod variables;
 mod sources;
 mod rules;
@@ -23,9 +29,9 @@ mod names;
 #[cfg(test)]
 mod schema_keys;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use crate::{Diagnostic, Diagnostics, Pipeline, closest};
+use crate::{BuiltInLibrary, Diagnostic, Diagnostics, Library, Pipeline, closest};
 use workspace::Workspace;
 
 pub use journeys::journey_definitions;
@@ -39,15 +45,30 @@ const MAX_SHOWN: usize = 500;
 /// # Errors
 /// Every finding of every file, warnings included, in the order of the files. Nothing is half loaded.
 pub fn load_pipeline(options: &LoadOptions) -> Result<(Pipeline, Diagnostics), Diagnostics> {
-    let workspace = Workspace::open(&options.project)?;
+    let mut workspace = Workspace::open(&options.project)?;
     let names = pipeline_names(&options.project)?;
     let name = pick(&names, options.pipeline.as_deref())?;
     let mut findings = Diagnostics::default();
-    let pipeline = top::read(&workspace, &name, options, &mut findings);
+    let pipeline = top::read(&mut workspace, &name, options, &mut findings);
     let findings = at_most(MAX_SHOWN, findings.sorted());
     match pipeline {
         Some(pipeline) if !findings.has_errors() => Ok((pipeline, findings)),
         _ => Err(findings),
+    }
+}
+
+/// A library that comes with the program, by itself.
+///
+/// # Errors
+/// What is wrong with its files.
+pub fn built_in_library(library: &BuiltInLibrary) -> Result<Library, Diagnostics> {
+    let mut workspace = Workspace { root: PathBuf::new(), resolved: PathBuf::new(), libraries: Vec::new() };
+    let mut findings = Diagnostics::default();
+    let declared = libraries::built_in(library, &mut workspace, &mut findings);
+    let found = declared.map(|declared| made::as_declared(&declared, &workspace, &mut findings));
+    match found {
+        Some(library) if !findings.has_errors() => Ok(library),
+        _ => Err(findings.sorted()),
     }
 }
 
@@ -119,6 +140,14 @@ fn pick(names: &[String], wanted: Option<&str>) -> Result<String, Diagnostic> {
             .help(format!("name one with `--pipeline NAME`; there are: {}", listed()))),
         },
     }
+}
+
+/// A length of time, as pipelines write it: `14 days`.
+///
+/// # Errors
+/// What is wrong with it and how to write it; the finding has no place.
+pub fn duration(text: &str) -> Result<crate::Duration, Diagnostic> {
+    values::duration(text).map_err(|reason| reason.of(text))
 }
 
 /// Microseconds of a text that says a day (00:00 UTC) or an instant, as pipelines and their tests write them.

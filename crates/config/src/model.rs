@@ -37,6 +37,8 @@ pub struct Model {
 pub enum ModelKind {
     /// One SELECT in a file.
     Sql(Arc<SourceFile>),
+    /// The rows of several SELECTs, a file each, columns by name; a column that one lacks is null in its rows.
+    Union(Vec<Arc<SourceFile>>),
     /// The matcher over a relation of touchpoints.
     Match {
         /// The relation of touchpoints.

@@ -14,6 +14,10 @@ pub enum FileKind {
     Journeys,
     /// A file of unit tests.
     UnitTests,
+    /// A file of sources.
+    Sources,
+    /// A library's `library.yaml`.
+    Library,
 }
 
 /// The schema of a kind of file, as JSON text.
@@ -22,6 +26,8 @@ pub fn json_schema(of: FileKind) -> String {
         FileKind::Pipeline => return DOCUMENT.to_owned(),
         FileKind::Journeys => ("Throughline journey definitions", "journeys"),
         FileKind::UnitTests => ("Throughline unit tests", "unit_tests"),
+        FileKind::Sources => ("Throughline sources", "sources"),
+        FileKind::Library => ("Throughline library", "library"),
     };
     DOCUMENT.replacen("Throughline pipeline", title, 1).replacen(
         "\"$ref\": \"#/$defs/pipeline\"",

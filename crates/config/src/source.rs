@@ -40,6 +40,10 @@ pub struct Source {
     pub contract: Vec<RowRule>,
     /// How old the newest row may be.
     pub freshness: Option<Freshness>,
+    /// How many of its rows may be set aside.
+    pub rejected: RejectedLimits,
+    /// How many rows it has to have.
+    pub rows: RowLimits,
     /// What one row is.
     pub description: Option<String>,
     /// Who keeps the source system.
@@ -86,6 +90,29 @@ pub enum ColumnType {
     Date,
     /// Microseconds, UTC.
     Timestamp,
+}
+
+/// `rejected: { warn: …, error: … }`: shares of the rows read, 0 to 1. More than one of them is a failed test.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RejectedLimits {
+    /// More: a warning.
+    pub warn: f64,
+    /// More: the source fails, and what reads it does not run.
+    pub error: f64,
+}
+
+impl Default for RejectedLimits {
+    /// One row in a hundred is a reason to look; one in five means that the source is not what the pipeline expects.
+    fn default() -> Self {
+        Self { warn: 0.01, error: 0.2 }
+    }
+}
+
+/// `rows: { min: … }`. Without it a source may be empty: some have no row for their first months.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RowLimits {
+    /// Fewer good rows, those at or after `as_of` among them: the source fails.
+    pub min: u64,
 }
 
 /// `freshness: { column: …, warn_after: …, error_after: … }`.

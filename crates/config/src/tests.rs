@@ -2,6 +2,7 @@
 
 mod bounds;
 mod interpolation;
+mod libraries;
 mod random;
 mod refusals;
 mod rendering;

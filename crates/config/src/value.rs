@@ -22,4 +22,6 @@ pub enum Variable {
     Boolean(bool),
     /// Anything else.
     Text(String),
+    /// A list of texts; only the program sets one.
+    Texts(Vec<String>),
 }

@@ -4,6 +4,7 @@ use std::error::Error;
 
 use arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
+use serde::Serialize;
 use throughline_config::Diagnostics;
 use throughline_lake::{SnapshotError, SourceError, WarehouseError, plain_words};
 
@@ -137,7 +138,8 @@ pub enum EngineError {
 }
 
 /// Who can mend a failure. The program's exit codes follow it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum FailureKind {
     /// The person who asked; nothing ran.
     Request,
@@ -188,6 +190,7 @@ impl EngineError {
             Self::Held { .. } => FailureKind::Held,
             Self::Interrupted => FailureKind::Interrupted,
             _ if is_bug(self) => FailureKind::Internal,
+            Self::Relation { source, .. } => source.kind(),
             _ => FailureKind::Rerun,
         }
     }
@@ -364,6 +367,16 @@ mod tests {
         assert_eq!(error.kind(), FailureKind::Held);
         let cause = error.source().and_then(|cause| cause.downcast_ref::<WarehouseError>());
         assert!(matches!(cause, Some(WarehouseError::Conflict { version: 3, .. })), "{error:?}");
+    }
+
+    #[test]
+    fn a_relation_that_is_read_fails_as_what_failed_in_it() {
+        let held = EngineError::Held { message: "held".to_owned(), help: String::new(), source: None };
+        for source in [EngineError::refused("`id` is no key of `calls`", ""), EngineError::Interrupted, held] {
+            let kind = source.kind();
+            let error = EngineError::Relation { relation: "calls".to_owned(), source: Box::new(source) };
+            assert_eq!(error.kind(), kind, "{error:?}");
+        }
     }
 
     #[test]

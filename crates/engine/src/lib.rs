@@ -53,8 +53,11 @@ mod vacuum;
 
 // What all of them build on.
 
-/// DataFusion sessions: functions, bounded memory, relations kept in it, instants and columns.
-mod session;
+/// Instants: their one type, as values, in expressions and as text.
+mod instants;
+
+/// Columns of relations: in the types of another relation, and with their comments.
+mod columns;
 
 /// What can go wrong, by who can mend it.
 mod failure;
@@ -65,26 +68,25 @@ pub use discover::{
 };
 pub use failure::{Cause, EngineError, FailureKind};
 pub use incremental::{IntervalOptions, LateRows, Rebuild, Rebuilds, decide_rebuilds};
+pub use instants::rfc3339;
 pub use preview::show::show;
 pub use preview::test_published::{ModelTests, test_published};
 pub use read::figures::{Estimate, Figures};
 pub use read::key_periods::{KEY_JOURNEYS, KEY_JOURNEYS_COLUMNS, KeyPeriod, KeyPeriods, PeriodState};
+pub use read::past_runs::{PastRun, past_runs};
 pub use read::publications::Publications;
-pub use read::published::{Published, past_runs};
+pub use read::published::Published;
 pub use read::query::query;
 pub use read::snapshots::{ListedSnapshot, export_snapshot, find_snapshot, snapshot_at, snapshots};
 pub use read::tables::PublishedTables;
 pub use record::events::{Event, Observer, Observers, Silent};
-pub use record::history::{RUN_TABLES, register_run_tables};
 pub use record::run_record::{RunRecord, RunStatus};
 pub use record::step_record::{
     ConservationRow, IncrementRecord, IntakeCounts, StepRecord, StepStatus, TestRecord, TriggerRecord,
 };
+pub use record::usage::{StepUsage, peak_memory_bytes};
 pub use robust::{RobustVariant, Robustness, robustness};
 pub use run::stages::{RunOptions, run};
-pub use session::instants::rfc3339;
-pub use session::sessions::{SessionOptions, new_session};
-pub use session::usage::{StepUsage, peak_memory_bytes};
 pub use snapshot::{
     CoveredPeriods, ExcessChange, JourneyFigures, JourneyMove, SnapshotDiff, SnapshotOptions, SnapshotOutcome,
     TableDiff, covered_periods, create_snapshot, diff_snapshots,
@@ -100,3 +102,4 @@ pub use vacuum::{VacuumOptions, VacuumReport, vacuum};
 pub use workspace::needed_steps::needed_steps;
 pub use workspace::options::PrepareOptions;
 pub use workspace::prepare::{Prepared, prepare};
+pub use workspace::sessions::SessionOptions;

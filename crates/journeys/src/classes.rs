@@ -16,9 +16,6 @@ use hashbrown::HashMap;
 use crate::parameters::{Definition, MatchParameters};
 use crate::texts::{CombinationCoder, NULL, Texts, ValueCoder};
 
-/// Channels with a person at the other end (SEMANTICS 3: contacts).
-const ASSISTED_CHANNELS: [&str; 4] = ["phone", "chat", "field", "store"];
-
 /// A text column with more distinct values than this repeats too little for codes to save anything.
 const MOST_DISTINCT: usize = 1 << 16;
 
@@ -284,7 +281,7 @@ impl ClassCoder {
                         channel: code(columns.channel),
                         function: columns.function.map_or(NULL, code),
                         topic: code(columns.topic),
-                        is_contact: channel.is_some_and(|channel| ASSISTED_CHANNELS.contains(&channel.as_str())),
+                        is_contact: channel.is_some_and(|channel| self.parameters.assisted_channels.contains(&channel)),
                         is_unresolved: resolved.is_valid(row as usize) && !resolved.value(row as usize),
                     })
                 },

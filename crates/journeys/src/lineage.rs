@@ -33,7 +33,7 @@ pub fn known_made_of(column: &str) -> &'static [&'static str] {
 /// The same for states of exposure.
 pub fn state_made_of(column: &str) -> &'static [&'static str] {
     match column {
-        "from_day" | "until_day" | "since_touchpoint" => &[KNOWN_AT, OCCURRED_AT],
+        "from_day" | "until_day" | "since_touchpoint" | "exposed_until" => &[KNOWN_AT, OCCURRED_AT],
         "run" => &[KNOWN_AT, OCCURRED_AT, CHANNEL, TOPIC, RESOLVED],
         _ => &[],
     }

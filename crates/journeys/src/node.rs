@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
-use datafusion::common::{Column, DFSchema, DFSchemaRef, ParamValues, Result, plan_err};
+use arrow::array::AsArray;
+use datafusion::common::{Column, DFSchema, DFSchemaRef, ParamValues, Result, ScalarValue, plan_err};
 use datafusion::execution::SessionState;
 use datafusion::functions::expr_fn::greatest;
 use datafusion::logical_expr::{Expr, Extension, LogicalPlan, LogicalPlanBuilder, UserDefinedLogicalNodeCore};
@@ -14,8 +15,8 @@ use throughline_config::{JourneyDefinition, OnRestart, Timestamp};
 use crate::conditions::{ConditionPlanner, unknown_column};
 use crate::exec::instant;
 use crate::parameters::{
-    ADDED_COLUMNS, COST, CUSTOMER_ID, Definition, KNOWN_AT, MatchParameters, OCCURRED_AT, OutputRows, RESOLVED,
-    SATISFACTION, TOUCHPOINT_ID, is_id_type, is_measured_type, is_time_type, output_fields,
+    ADDED_COLUMNS, ASSISTED_CHANNELS, COST, CUSTOMER_ID, Definition, KNOWN_AT, MatchParameters, OCCURRED_AT,
+    OutputRows, RESOLVED, SATISFACTION, TOUCHPOINT_ID, is_id_type, is_measured_type, is_time_type, output_fields,
 };
 use crate::refusal::{Field, MatchError, MatchErrorKind, Refusal};
 
@@ -61,12 +62,22 @@ pub fn match_journeys<'a>(
     if !errors.is_empty() {
         return Err(errors);
     }
-    let parameters = MatchParameters { as_of, definitions: planned, rows };
+    let assisted_channels = assisted_channels(variables);
+    let parameters = MatchParameters { as_of, definitions: planned, rows, assisted_channels };
     let input = if rows.is_by_known() { known_when(input) } else { Ok(input) };
     match input.and_then(|input| MatchJourneys::try_new(input, conditions, parameters)) {
         Ok(node) => Ok(LogicalPlan::Extension(Extension { node: Arc::new(node) })),
         Err(error) => Err(vec![input_error(MatchErrorKind::Invalid, error.message().into_owned())]),
     }
+}
+
+/// The values of the variable `assisted_channels`, a list of texts; without it those of SEMANTICS 3.
+fn assisted_channels(variables: Option<&ParamValues>) -> Vec<String> {
+    let value = variables.and_then(|variables| variables.get_placeholders_with_values("$assisted_channels").ok());
+    let Some(ScalarValue::List(list)) = value.map(|value| value.value) else {
+        return ASSISTED_CHANNELS.map(str::to_owned).to_vec();
+    };
+    list.values().as_string::<i32>().iter().flatten().map(str::to_owned).collect()
 }
 
 /// The input with every touchpoint known at some time: at once where nothing is said, and never before it happened.

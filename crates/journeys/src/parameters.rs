@@ -1,4 +1,4 @@
-//! What the operator is told, as plain data that can travel to another process.
+//! The parameters of the operator, as plain data that can travel to another process.
 
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Schema, TimeUnit};
 use datafusion::common::{Result, plan_datafusion_err, plan_err};
@@ -25,7 +25,7 @@ pub(crate) const SATISFACTION: &str = "satisfaction";
 pub(crate) const COST: &str = "cost";
 pub(crate) const MEASURED_COLUMNS: [&str; 6] = [CHANNEL, FUNCTION, TOPIC, RESOLVED, SATISFACTION, COST];
 
-/// Every definition and the instant at which the touchpoints are looked at.
+/// Every definition and the instant of the cut, `as_of`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Hash, Serialize, Deserialize)]
 pub struct MatchParameters {
     /// Touchpoints at or after this instant are not there yet: microseconds since 1970-01-01 00:00 UTC.
@@ -34,7 +34,12 @@ pub struct MatchParameters {
     pub definitions: Vec<Definition>,
     /// What a row of the output is.
     pub rows: OutputRows,
+    /// Channels with a person at the other end: a touchpoint on one of them is a contact (SEMANTICS 3).
+    pub assisted_channels: Vec<String>,
 }
+
+/// Channels with a person at the other end where nothing else is said (SEMANTICS 3).
+pub(crate) const ASSISTED_CHANNELS: [&str; 4] = ["phone", "chat", "field", "store"];
 
 /// What a row of the output is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Hash, Serialize, Deserialize)]
@@ -252,7 +257,7 @@ fn check_measured(input: &[FieldRef], rows: OutputRows) -> Result<()> {
     Ok(())
 }
 
-/// The customer and the journey, then the days and the state.
+/// The customer and the journey, then the days and the state, and until when the exposure lasts that begins there.
 fn state_fields(input: &[FieldRef], rows: OutputRows) -> Result<Vec<FieldRef>> {
     check_measured(input, rows)?;
     Ok(vec![
@@ -262,6 +267,7 @@ fn state_fields(input: &[FieldRef], rows: OutputRows) -> Result<Vec<FieldRef>> {
         added("until_day", &time(), false),
         added("since_touchpoint", &DataType::Utf8, false),
         added("run", &DataType::Utf8, false),
+        added("exposed_until", &time(), true),
     ])
 }
 

@@ -1,9 +1,10 @@
 //! The output of states: stretches of days on which a customer is in one state of exposure to a journey (SEMANTICS 5).
 //!
-//! A day t is the time from its midnight to the next. The latest member known before t decides: how long ago that was, and
-//! how its instance goes with status as of t. Of the members of one day only the last decides on later days, so each
+//! A day t is the time from its midnight to the next. The latest member known before t decides: how long ago that was,
+//! and how its instance goes with status as of t. Of the members of one day only the last decides on later days, so each
 //! stretch begins on a day after one with a member, where a band begins, or where an instance has expired. Days are
-//! never counted one by one.
+//! never counted one by one. Of stretches that follow each other without a gap, the first says where the last one ends:
+//! it is all that who only asks for exposure needs to read.
 
 use std::sync::Arc;
 
@@ -50,6 +51,8 @@ struct State {
     until: i64,
     band: u32,
     run: Run,
+    /// Where the customer was unexposed on the day before: the first day on which they are again.
+    exposed_until: Option<i64>,
 }
 
 /// A touchpoint as member of an instance, an index into [`Grouped::instances`].
@@ -202,6 +205,7 @@ impl StateOutput {
                 self.after_day(member, next, first, grouped);
             }
         }
+        self.tell_exposures(first);
     }
 
     /// The states after the last member of a day, until those of the day of the `next` one.
@@ -231,6 +235,7 @@ impl StateOutput {
                 until,
                 band: band as u32,
                 run,
+                exposed_until: None,
             };
             self.add(state(from, until.min(expired), run), first);
             self.add(state(from.max(expired), until, Run::Other), first);
@@ -253,6 +258,20 @@ impl StateOutput {
         self.states.push(state);
     }
 
+    /// Of stretches that follow each other without a gap, those of one customer and journey from `first` on, tells the
+    /// first where the last one ends.
+    fn tell_exposures(&mut self, first: usize) {
+        let states = &mut self.states[first..];
+        let mut beginning = 0;
+        for index in 0..states.len() {
+            let until = states[index].until;
+            if states.get(index + 1).is_none_or(|next| next.from > until) {
+                states[beginning].exposed_until = Some(until);
+                beginning = index + 1;
+            }
+        }
+    }
+
     /// The states `[from, to)` as rows.
     pub(crate) fn rows(&self, from: usize, to: usize, customers: &Customers, form: &OutputForm) -> Result<RecordBatch> {
         let states = &self.states[from..to];
@@ -261,6 +280,7 @@ impl StateOutput {
             let times = states.iter().map(|state| day(state).saturating_mul(DAY));
             Arc::new(TimestampMicrosecondArray::from_iter_values(times).with_timezone("UTC"))
         };
+        let exposures = states.iter().map(|state| Some(state.exposed_until?.saturating_mul(DAY)));
         let ids = take(&customers.ids, &codes(|state| state.customer), None)?;
         let columns = vec![
             cast(&ids, form.schema.field_with_name(CUSTOMER_ID)?.data_type())?,
@@ -269,6 +289,7 @@ impl StateOutput {
             days(|state| state.until),
             take(&self.bands.names, &codes(|state| state.band), None)?,
             take(&self.runs, &codes(|state| state.run as u32), None)?,
+            Arc::new(TimestampMicrosecondArray::from_iter(exposures).with_timezone("UTC")),
         ];
         Ok(RecordBatch::try_new(Arc::clone(&form.schema), columns)?)
     }

@@ -7,6 +7,7 @@ use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringBuilder};
 use arrow::compute::cast;
 use arrow::csv::WriterBuilder;
 use arrow::datatypes::{DataType, Field, Schema, TimestampMicrosecondType};
+use arrow::error::ArrowError;
 use arrow::json::LineDelimitedWriter;
 use chrono::{DateTime, SecondsFormat};
 use datafusion::common::DataFusionError;
@@ -14,6 +15,7 @@ use datafusion::execution::SendableRecordBatchStream;
 use futures::StreamExt;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
+use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 
 use crate::source::types::timestamp;
@@ -47,10 +49,15 @@ pub enum ExportError {
         found: String,
         /// The format's name.
         format: &'static str,
+        /// What Arrow says of it.
+        source: ArrowError,
     },
-    /// The encoder failed.
+    /// The text encoder failed.
     #[error("cannot encode: {0}")]
-    Encode(String),
+    Encode(#[from] ArrowError),
+    /// The Parquet encoder failed.
+    #[error("cannot encode: {0}")]
+    EncodeParquet(#[from] ParquetError),
 }
 
 /// Writes all rows of a stream and returns how many there were. Times are ISO 8601 with a Z in text formats; nested
@@ -132,7 +139,7 @@ impl<'a> Writer<'a> {
                 let mut writer = WriterBuilder::new().with_header(true).build(output);
                 // The header stands even over zero rows.
                 let header = RecordBatch::new_empty(Arc::clone(schema));
-                writer.write(&textual(&header, "CSV", true)?).map_err(encoding)?;
+                writer.write(&textual(&header, "CSV", true)?)?;
                 Self::Csv(Box::new(writer))
             }
             ExportFormat::Json => {
@@ -143,36 +150,33 @@ impl<'a> Writer<'a> {
                 let level = ZstdLevel::try_new(3).unwrap_or_default();
                 let properties = WriterProperties::builder().set_compression(Compression::ZSTD(level)).build();
                 let writer = ArrowWriter::try_new(output, Arc::clone(schema), Some(properties));
-                Self::Parquet(Box::new(writer.map_err(encoding)?))
+                Self::Parquet(Box::new(writer?))
             }
         })
     }
 
     fn write(&mut self, batch: &RecordBatch) -> Result<(), ExportError> {
         match self {
-            Self::Csv(writer) => writer.write(&textual(batch, "CSV", true)?).map_err(encoding),
-            Self::Json(writer) => writer.write(&textual(batch, "JSON", false)?).map_err(encoding),
-            Self::Parquet(writer) => writer.write(batch).map_err(encoding),
+            Self::Csv(writer) => writer.write(&textual(batch, "CSV", true)?)?,
+            Self::Json(writer) => writer.write(&textual(batch, "JSON", false)?)?,
+            Self::Parquet(writer) => writer.write(batch)?,
         }
+        Ok(())
     }
 
     fn finish(self) -> Result<(), ExportError> {
         match self {
             Self::Csv(writer) => writer.into_inner().flush()?,
             Self::Json(mut writer) => {
-                writer.finish().map_err(encoding)?;
+                writer.finish()?;
                 writer.into_inner().flush()?;
             }
             Self::Parquet(writer) => {
-                writer.into_inner().map_err(encoding)?.flush()?;
+                writer.into_inner()?.flush()?;
             }
         }
         Ok(())
     }
-}
-
-fn encoding(error: impl std::fmt::Display) -> ExportError {
-    ExportError::Encode(error.to_string())
 }
 
 /// The batch with every column in a form that the text encoders write as wanted.
@@ -180,24 +184,28 @@ fn textual(batch: &RecordBatch, format: &'static str, flatten: bool) -> Result<R
     let mut fields = Vec::with_capacity(batch.num_columns());
     let mut columns = Vec::with_capacity(batch.num_columns());
     for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
-        let refused =
-            || ExportError::ColumnType { column: field.name().clone(), found: field.data_type().to_string(), format };
-        let column: ArrayRef = match field.data_type() {
-            DataType::Timestamp(_, _) => iso_times(column).ok_or_else(refused)?,
-            nested if flatten && nested.is_nested() => as_json(column).ok_or_else(refused)?,
-            DataType::Utf8View | DataType::Dictionary(_, _) => cast(column, &DataType::Utf8).map_err(|_| refused())?,
-            _ => Arc::clone(column),
+        let shown = match field.data_type() {
+            DataType::Timestamp(_, _) => iso_times(column),
+            nested if flatten && nested.is_nested() => as_json(column),
+            DataType::Utf8View | DataType::Dictionary(_, _) => cast(column, &DataType::Utf8),
+            _ => Ok(Arc::clone(column)),
         };
+        let column = shown.map_err(|source| ExportError::ColumnType {
+            column: field.name().clone(),
+            found: field.data_type().to_string(),
+            format,
+            source,
+        })?;
         fields.push(Field::new(field.name(), column.data_type().clone(), true));
         columns.push(column);
     }
     let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options).map_err(encoding)
+    Ok(RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)?)
 }
 
 /// `2026-11-24T06:50:03Z`, with a fraction only where there is one.
-fn iso_times(column: &ArrayRef) -> Option<ArrayRef> {
-    let micros = cast(column, &timestamp()).ok()?;
+fn iso_times(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+    let micros = cast(column, &timestamp())?;
     let mut text = StringBuilder::new();
     for value in micros.as_primitive::<TimestampMicrosecondType>() {
         let time = value.map(DateTime::from_timestamp_micros);
@@ -207,26 +215,28 @@ fn iso_times(column: &ArrayRef) -> Option<ArrayRef> {
             Some(time) => text.append_option(time.map(|time| time.to_rfc3339_opts(SecondsFormat::AutoSi, true))),
         }
     }
-    Some(Arc::new(text.finish()))
+    Ok(Arc::new(text.finish()))
 }
 
 /// Each value of a nested column as JSON text.
-fn as_json(column: &ArrayRef) -> Option<ArrayRef> {
+fn as_json(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     let schema = Arc::new(Schema::new(vec![Field::new("v", column.data_type().clone(), true)]));
-    let batch = RecordBatch::try_new(schema, vec![Arc::clone(column)]).ok()?;
+    let batch = RecordBatch::try_new(schema, vec![Arc::clone(column)])?;
     let mut writer = arrow::json::WriterBuilder::new()
         .with_explicit_nulls(true)
         .build::<_, arrow::json::writer::LineDelimited>(Vec::new());
-    writer.write(&batch).ok()?;
-    writer.finish().ok()?;
-    let lines = String::from_utf8(writer.into_inner()).ok()?;
+    writer.write(&batch)?;
+    writer.finish()?;
+    let lines =
+        String::from_utf8(writer.into_inner()).map_err(|error| ArrowError::from_external_error(Box::new(error)))?;
     let mut text = StringBuilder::new();
     for (row, line) in lines.lines().enumerate() {
         if column.is_null(row) {
             text.append_null();
         } else {
-            text.append_value(line.strip_prefix("{\"v\":")?.strip_suffix('}')?);
+            let value = line.strip_prefix("{\"v\":").and_then(|rest| rest.strip_suffix('}'));
+            text.append_value(value.ok_or_else(|| ArrowError::JsonError(format!("`{line}` is not one value")))?);
         }
     }
-    Some(Arc::new(text.finish()))
+    Ok(Arc::new(text.finish()))
 }

@@ -18,7 +18,7 @@ mod snapshot;
 mod export;
 
 pub use export::{ExportError, ExportFormat, export};
-pub use row_hash::{ROW_HASH_SEED, row_hashes};
+pub use row_hash::row_hashes;
 pub use snapshot::{
     Damage, Exported, FileManifest, LeftBehind, Manifest, NotASnapshotName, Period, Snapshot, SnapshotDraft,
     SnapshotError, SnapshotName, Snapshots, Superseded, TableDraft, TableManifest, Verification,
@@ -32,5 +32,4 @@ pub use stores::{Location, StoreError, Stores, plain_words};
 pub use warehouse::{
     Checkpoint, CheckpointOutcome, CommitDetails, Committed, DeadFile, Lease, LeaseHolder, PartLayout, PublishedTable,
     SortColumn, SplitParts, StagedTable, TableParts, TableSpec, Vacuum, VacuumedTable, Warehouse, WarehouseError,
-    storage_schema,
 };

@@ -20,6 +20,19 @@ pub struct Node {
     pub inputs: BTreeMap<String, Place>,
     /// The parsed SELECT of an SQL model.
     pub sql: Option<Arc<SqlText>>,
+    /// The parsed SELECTs of a union.
+    pub parts: Vec<Arc<SqlText>>,
+}
+
+impl Node {
+    fn reading(inputs: BTreeMap<String, Place>) -> Self {
+        Self { inputs, sql: None, parts: Vec::new() }
+    }
+
+    /// Its SELECTs: one, several of a union, or none.
+    pub fn texts(&self) -> impl Iterator<Item = &SqlText> {
+        self.sql.iter().chain(&self.parts).map(Arc::as_ref)
+    }
 }
 
 /// All relations by name, in an order in which each stands after what it reads.
@@ -35,19 +48,14 @@ impl Graph {
         let mut findings = Diagnostics::default();
         let mut nodes = IndexMap::new();
         for name in pipeline.sources.keys() {
-            nodes.insert(name.clone(), Node { inputs: BTreeMap::new(), sql: None });
+            nodes.insert(name.clone(), Node::reading(BTreeMap::new()));
         }
         for (name, model) in &pipeline.models {
-            let node = match &model.kind {
-                ModelKind::Sql(file) => match SqlText::parse(file) {
-                    Ok(sql) => Node { inputs: sql.references.clone(), sql: Some(Arc::new(sql)) },
-                    Err(found) => {
-                        findings.0.extend(found.0);
-                        continue;
-                    }
-                },
-                ModelKind::Match { input, .. } | ModelKind::Eligible { input } => {
-                    Node { inputs: BTreeMap::from([(input.value.clone(), input.place.clone())]), sql: None }
+            let node = match node(model) {
+                Ok(node) => node,
+                Err(found) => {
+                    findings.0.extend(found.0);
+                    continue;
                 }
             };
             match with_read_by_tests(node, model, pipeline) {
@@ -58,8 +66,9 @@ impl Graph {
                 }
             };
         }
+        findings.0.extend(turned_off(&nodes, pipeline));
         for node in nodes.values() {
-            for (input, place) in &node.inputs {
+            for (input, place) in node.inputs.iter().filter(|(input, _)| !pipeline.off.contains_key(*input)) {
                 if let Some(finding) = unknown_relation(input, place, pipeline) {
                     findings.0.push(finding);
                 }
@@ -138,12 +147,22 @@ impl Graph {
             path.push(name);
             current = self.inputs(name).find(|input| self.nodes.contains_key(*input));
         }
+        // The pipeline's own SQL is what can be mended; the library's alone has no circle.
+        let own =
+            path.iter().copied().find(|name| pipeline.libraries.is_empty() || pipeline.library_of(name).is_none());
+        if let Some(start) = own.and_then(|own| path.iter().position(|name| *name == own)) {
+            path.rotate_left(start);
+        }
         let first = path.first().copied().unwrap_or_default();
         let place = path.get(1).and_then(|next| self.nodes.get(first).and_then(|node| node.inputs.get(*next)));
         let place = place.or_else(|| self.nodes.get(first).and_then(|node| node.inputs.get(first))).cloned();
         let around: Vec<&str> = path.iter().copied().chain([first]).collect();
         let finding = Diagnostic::error("cycle", format!("models read each other in a circle: {}", around.join(" → ")))
             .help("move what both need into a model of its own");
+        let replaced = path.iter().filter(|name| pipeline.replaced.contains_key(**name));
+        let finding = replaced.fold(finding, |finding, name| {
+            finding.help(format!("`{name}` is the pipeline's own here, in the place of the library's"))
+        });
         let place = place.or_else(|| pipeline.models.get(first).map(|model| model.name.place.clone()));
         match place {
             Some(place) => finding.at(place),
@@ -151,6 +170,53 @@ impl Graph {
         }
         .into()
     }
+}
+
+fn node(model: &Model) -> Result<Node, Diagnostics> {
+    match &model.kind {
+        ModelKind::Sql(file) => {
+            let sql = SqlText::parse(file)?;
+            Ok(Node { sql: Some(Arc::new(sql.clone())), ..Node::reading(sql.references) })
+        }
+        ModelKind::Union(files) => {
+            let mut node = Node::reading(BTreeMap::new());
+            let mut findings = Diagnostics::default();
+            for file in files {
+                match SqlText::parse(file) {
+                    Ok(sql) => {
+                        for (relation, place) in &sql.references {
+                            node.inputs.entry(relation.clone()).or_insert_with(|| place.clone());
+                        }
+                        node.parts.push(Arc::new(sql));
+                    }
+                    Err(found) => findings.0.extend(found.0),
+                }
+            }
+            if findings.is_empty() { Ok(node) } else { Err(findings) }
+        }
+        ModelKind::Match { input, .. } | ModelKind::Eligible { input } => {
+            Ok(Node::reading(BTreeMap::from([(input.value.clone(), input.place.clone())])))
+        }
+    }
+}
+
+/// Models of a library that are turned off although others read them.
+fn turned_off(nodes: &IndexMap<String, Node>, pipeline: &Pipeline) -> Vec<Diagnostic> {
+    let mut findings = Vec::new();
+    for (name, off) in &pipeline.off {
+        let readers =
+            nodes.iter().filter(|(_, node)| node.inputs.contains_key(name)).map(|(reader, _)| reader.as_str());
+        let readers: Vec<&str> = readers.collect();
+        if !readers.is_empty() {
+            let list = readers.iter().map(|reader| format!("`{reader}`")).collect::<Vec<_>>().join(", ");
+            findings.push(
+                Diagnostic::error("turned-off", format!("`{name}` is turned off, but {list} read it"))
+                    .at(off.place.clone())
+                    .help("turn these off too, or replace them with SQL that reads something else"),
+            );
+        }
+    }
+    findings
 }
 
 /// What a model's tests look up has to be there before the model is tested.

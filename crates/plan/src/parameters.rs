@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
+use datafusion::arrow::datatypes::DataType;
 use datafusion::common::metadata::ScalarAndMetadata;
 use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::sql::parser::Statement;
@@ -19,6 +20,9 @@ use crate::error_place::{TextOrigin, span_to_bytes};
 
 /// A day in microseconds; a day is 24 h (SEMANTICS 1).
 const DAY: i64 = 86_400_000_000;
+
+/// The parameter that lists channels with a person at the other end: `channel IN ($assisted_channels)`.
+pub(crate) const ASSISTED_CHANNELS: &str = "assisted_channels";
 
 /// Before anything that can have happened, and within what a timestamp of nanoseconds holds: 1700-01-01 00:00 UTC.
 pub const BEGINNING: Timestamp = -8_520_336_000_000_000;
@@ -36,6 +40,7 @@ impl Parameters {
             pipeline.variables.iter().map(|(name, value)| (name.clone(), value.value.clone())).collect();
         values.insert("as_of".to_owned(), Variable::Timestamp(as_of));
         values.insert("start".to_owned(), Variable::Timestamp(pipeline.start.value));
+        values.insert(ASSISTED_CHANNELS.to_owned(), Variable::Texts(pipeline.assisted_channels.clone()));
         Self { values }
     }
 
@@ -93,6 +98,33 @@ struct Binder<'a> {
 impl VisitorMut for Binder<'_> {
     type Break = ();
 
+    /// A list of texts stands in an `IN` as its texts.
+    fn pre_visit_expr(&mut self, expr: &mut SqlExpr) -> ControlFlow<()> {
+        let SqlExpr::InList { list, .. } = expr else { return ControlFlow::Continue(()) };
+        let texts = |element: &SqlExpr| match element {
+            SqlExpr::Value(value) => match &value.value {
+                Value::Placeholder(name) => match self.parameters.values.get(name.trim_start_matches('$')) {
+                    Some(Variable::Texts(texts)) => Some((name.trim_start_matches('$').to_owned(), texts.clone())),
+                    _ => None,
+                },
+                _ => None,
+            },
+            _ => None,
+        };
+        let mut spread = Vec::with_capacity(list.len());
+        for element in std::mem::take(list) {
+            match texts(&element) {
+                Some((name, texts)) => {
+                    self.used.insert(name);
+                    spread.extend(texts.into_iter().filter_map(|text| literal(&Variable::Text(text))));
+                }
+                None => spread.push(element),
+            }
+        }
+        *list = spread;
+        ControlFlow::Continue(())
+    }
+
     fn post_visit_expr(&mut self, expr: &mut SqlExpr) -> ControlFlow<()> {
         let SqlExpr::Value(value) = expr else { return ControlFlow::Continue(()) };
         let Value::Placeholder(placeholder) = &value.value else { return ControlFlow::Continue(()) };
@@ -129,9 +161,16 @@ fn literal(value: &Variable) -> Option<SqlExpr> {
         Variable::Float(number) if number.is_finite() => format!("CAST('{number:?}' AS DOUBLE)"),
         Variable::Float(_) => return None,
         Variable::Boolean(truth) => truth.to_string(),
-        Variable::Text(text) => format!("'{}'", text.replace('\'', "''")),
+        Variable::Text(text) => quoted(text),
+        Variable::Texts(texts) => {
+            format!("make_array({})", texts.iter().map(|text| quoted(text)).collect::<Vec<_>>().join(", "))
+        }
     };
     Parser::new(&GenericDialect {}).try_with_sql(&text).and_then(|mut parser| parser.parse_expr()).ok()
+}
+
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
 }
 
 fn scalar(value: &Variable) -> ScalarValue {
@@ -148,6 +187,10 @@ fn scalar(value: &Variable) -> ScalarValue {
         Variable::Float(number) => ScalarValue::Float64(Some(*number)),
         Variable::Boolean(truth) => ScalarValue::Boolean(Some(*truth)),
         Variable::Text(text) => ScalarValue::Utf8(Some(text.clone())),
+        Variable::Texts(texts) => {
+            let values: Vec<ScalarValue> = texts.iter().map(|text| ScalarValue::Utf8(Some(text.clone()))).collect();
+            ScalarValue::List(ScalarValue::new_list_nullable(&values, &DataType::Utf8))
+        }
     }
 }
 

@@ -13,17 +13,20 @@ use datafusion::prelude::SessionContext;
 use indexmap::IndexMap;
 use throughline_config::{
     Diagnostic, Diagnostics, JourneyDefinition, Located, MatchRows, Materialization, Model, ModelKind, Pipeline,
-    Source, SourceKind,
+    Source, SourceKind, Variable,
 };
 
 use crate::condition::{column_named, row_rule, schema_of};
 use crate::data_test::planned_tests;
+use crate::ejected::moved_on;
 use crate::error_place::{TextOrigin, diagnose};
 use crate::graph::{Graph, JOURNEY_DEFINITIONS, Node};
-use crate::parameters::{BEGINNING, Parameters};
+use crate::input::source_as_asked_for;
+use crate::parameters::{ASSISTED_CHANNELS, BEGINNING, Parameters};
 use crate::relation::{JourneyMatching, relation};
+use crate::replaced_model::lacking_columns;
 use crate::replaced_rows::{check_replaced, replaced_rows};
-use crate::step::{Plan, Step, StepKind, digest};
+use crate::step::{Plan, ROWS_VERSION, Step, StepKind, digest};
 use crate::trigger::check_triggers;
 
 /// Plans and type-checks the whole pipeline.
@@ -47,24 +50,30 @@ pub async fn plan(
     };
     let mut checked = Arc::new(checker).check_all().await;
     let failed = |name: &str| checked.get(name).is_some_and(Result::is_err);
-    let of_triggers = check_triggers(&pipeline, &parameters, session, failed).await;
+    let mut of_triggers = check_triggers(&pipeline, &parameters, session, failed).await;
     let mut steps = Vec::new();
-    let mut findings = Diagnostics::default();
+    let mut found: IndexMap<String, Diagnostics> = IndexMap::new();
     // In the graph's order, whichever was checked first.
     for name in graph.nodes.keys() {
         match checked.swap_remove(name) {
             Some(Ok(step)) => steps.push(step),
-            Some(Err(found)) => findings.0.extend(found.0),
+            Some(Err(wrong)) => {
+                found.insert(name.clone(), wrong);
+            }
             None => {}
         }
     }
+    let step = |name: &str| steps.iter().find(|step| step.name == name).map(Arc::as_ref);
+    let mut findings = lacking_columns(&pipeline, &graph, step, &mut found, &mut of_triggers);
+    findings.0.extend(found.into_values().flat_map(|found| found.0));
     findings.0.extend(of_triggers.0);
     once_for_all_matches(&mut findings);
     if !findings.0.is_empty() {
         return Err(findings);
     }
     let steps = steps.into_iter().map(Arc::unwrap_or_clone).collect::<Vec<_>>();
-    let warnings = oddities(&pipeline, &graph, &steps);
+    let mut warnings = oddities(&pipeline, &graph, &steps);
+    warnings.extend(moved_on(&pipeline));
     Ok(Plan { pipeline, parameters, steps, graph, warnings })
 }
 
@@ -128,13 +137,12 @@ impl Checker {
             SourceKind::Source => StepKind::Source,
             SourceKind::Seed => StepKind::Seed,
         };
-        let rules = format!("{:?} {:?} {:?}", source.format, texts(&source.key), source.contract);
         Ok(Step {
             name: source.name.value.clone(),
             kind,
             inputs: Vec::new(),
             schema,
-            fingerprint: digest([source.name.value.as_str(), source.path.value.as_str(), &rules]),
+            fingerprint: source_fingerprint(source),
             sql: None,
             replaced: None,
         })
@@ -174,6 +182,7 @@ impl Checker {
                 findings.0.extend(found.0);
             }
         }
+        findings.0.extend(source_as_asked_for(source, &schema, &self.pipeline).0);
         if findings.0.is_empty() { Ok(schema) } else { Err(findings) }
     }
 
@@ -240,9 +249,14 @@ impl Checker {
 
     fn fingerprint(&self, model: &Model, node: &Node, inputs: &[Arc<Step>]) -> String {
         let mut text = String::new();
-        match (&model.kind, &node.sql) {
-            (ModelKind::Sql(_), Some(sql)) => text.push_str(&sql.statement.to_string()),
-            (kind, _) => {
+        match &model.kind {
+            ModelKind::Sql(_) | ModelKind::Union(_) => {
+                for sql in node.texts() {
+                    text.push_str(&sql.statement.to_string());
+                    text.push('\n');
+                }
+            }
+            kind => {
                 if let ModelKind::Match { rows: MatchRows::KnownMembers, .. } = kind {
                     text.push_str("ordered by known_at\n");
                 }
@@ -254,12 +268,34 @@ impl Checker {
                 }
             }
         }
-        for (name, value) in &self.pipeline.variables {
+        let mentioning = format!("{text} {:?}", model.tests);
+        let of_the_matcher = |name: &str| node.texts().next().is_none() && MATCHED_WITH.contains(&name);
+        // In the order of their names, so that it does not matter where they are declared.
+        let mut variables: Vec<(&String, &Located<Variable>)> = self.pipeline.variables.iter().collect();
+        variables.sort_by_key(|(name, _)| *name);
+        for (name, value) in
+            variables.into_iter().filter(|(name, _)| mentions(&mentioning, name) || of_the_matcher(name))
+        {
             let _ = write!(text, "\n${name} = {:?}", value.value);
         }
+        if mentions(&mentioning, ASSISTED_CHANNELS)
+            || matches!(model.kind, ModelKind::Match { rows: MatchRows::Instances, .. })
+        {
+            let _ = write!(text, "\n{:?}", self.pipeline.assisted_channels);
+        }
         let upstream = inputs.iter().map(|input| input.fingerprint.as_str());
-        digest([model.name.value.as_str(), &text].into_iter().chain(upstream))
+        digest([ROWS_VERSION, model.name.value.as_str(), &text].into_iter().chain(upstream))
     }
+}
+
+/// Variables that the matcher reads itself.
+const MATCHED_WITH: [&str; 2] = ["exposure_horizon", "satisfied"];
+
+/// Whether a text has the placeholder of a variable.
+fn mentions(text: &str, variable: &str) -> bool {
+    let placeholder = format!("${variable}");
+    let ends = |after: &str| !after.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
+    text.match_indices(&placeholder).any(|(at, found)| ends(&text[at + found.len()..]))
 }
 
 /// A table needs at least one column, unambiguous names, and types that a Delta table has.
@@ -306,6 +342,17 @@ fn write_journey(text: &mut String, journey: &JourneyDefinition) {
     );
 }
 
+/// Everything about a source that decides which rows it has: a time format that is corrected makes other rows of the
+/// same files.
+fn source_fingerprint(source: &Source) -> String {
+    let mut rules = format!("{:?} {:?} {:?}", source.format, texts(&source.key), source.contract);
+    for (name, column) in &source.columns {
+        let _ = write!(rules, "\n{name}: {:?} {:?}", column.data_type, column.format);
+    }
+    let _ = write!(rules, "\n{:?} {:?}", source.time_column, texts(&source.active_at));
+    digest([ROWS_VERSION, source.name.value.as_str(), source.path.value.as_str(), &rules])
+}
+
 fn texts(columns: &[Located<String>]) -> Vec<&str> {
     columns.iter().map(|column| column.value.as_str()).collect()
 }
@@ -313,7 +360,8 @@ fn texts(columns: &[Located<String>]) -> Vec<&str> {
 /// Relations and variables that nothing reads, and published columns that nobody explained.
 fn oddities(pipeline: &Pipeline, graph: &Graph, steps: &[Step]) -> Diagnostics {
     let mut warnings = Diagnostics::default();
-    for step in steps {
+    // What a library makes and nobody reads here is its own affair.
+    for step in steps.iter().filter(|step| pipeline.library_of(&step.name).is_none()) {
         let read = graph.readers(&step.name).next().is_some();
         let (what, place) = match step.kind {
             StepKind::Table => continue,
@@ -322,24 +370,31 @@ fn oddities(pipeline: &Pipeline, graph: &Graph, steps: &[Step]) -> Diagnostics {
                 ("source", pipeline.sources.get(&step.name).map(|source| &source.name.place))
             }
         };
-        if let (false, Some(place)) = (read, place) {
+        let asked_for = pipeline.inputs.contains_key(&step.name);
+        if let (false, false, Some(place)) = (read, asked_for, place) {
             warnings.0.push(
                 Diagnostic::warning("unused", format!("nothing reads the {what} `{}`", step.name)).at(place.clone()),
             );
         }
     }
-    let sql = || graph.nodes.values().filter_map(|node| node.sql.as_ref()).map(|sql| sql.file.text.as_str());
+    let sql = || graph.nodes.values().flat_map(Node::texts).map(|sql| sql.file.text.as_str());
     let conditions = || {
         let limits = |journey: &'_ JourneyDefinition| {
             [journey.eligible.clone(), journey.eligible_from.clone(), journey.eligible_until.clone()]
         };
         pipeline.journeys.values().flat_map(limits).flatten()
     };
-    for (name, value) in &pipeline.variables {
+    let tests = || pipeline.models.values().map(|model| format!("{:?}", model.tests));
+    let triggers = || pipeline.triggers.values().map(|trigger| trigger.condition.value.as_str());
+    let own = |value: &Located<Variable>| value.place.file.path == pipeline.file.path;
+    for (name, value) in pipeline.variables.iter().filter(|(_, value)| own(value)) {
         let placeholder = format!("${name}");
         let used = sql().any(|text| text.contains(&placeholder))
             || conditions().any(|text| text.value.contains(&placeholder))
-            || pipeline.file.text.contains(&placeholder);
+            || tests().any(|text| text.contains(&placeholder))
+            || triggers().any(|text| text.contains(&placeholder))
+            || pipeline.file.text.contains(&placeholder)
+            || MATCHED_WITH.contains(&name.as_str());
         if !used {
             let warning = Diagnostic::warning("unused", format!("nothing reads the variable `{name}`"));
             warnings.0.push(warning.at(value.place.clone()));

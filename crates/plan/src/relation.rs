@@ -1,16 +1,22 @@
 //! The logical plan of a model's rows, over whatever relations the session has registered for its inputs.
 
+use std::sync::Arc;
+
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
 use indexmap::IndexMap;
-use throughline_config::{Diagnostic, Diagnostics, JourneyDefinition, Located, MatchRows, Model, ModelKind, Pipeline};
+use throughline_config::{
+    Diagnostic, Diagnostics, JourneyDefinition, Located, MatchRows, Model, ModelKind, Pipeline, SourceFile,
+};
 
 use crate::alias_fields::missing_columns;
 use crate::eligible::eligible;
 use crate::error_place::{TextOrigin, diagnose};
+use crate::input::{Written, as_asked_for};
 use crate::parameters::Parameters;
 use crate::sql_text::SqlText;
+use crate::union::union;
 
 /// How touchpoints become rows of journeys; the engine knows the operator, the plan only its place in the graph.
 pub trait JourneyMatching: Send + Sync {
@@ -50,24 +56,52 @@ pub async fn relation(
                     &parsed
                 }
             };
-            select(sql, parameters, session).await
+            let rows = select(sql, parameters, session).await?;
+            as_asked_for(rows, &model.name, pipeline, &Written::Sql(sql))
+        }
+        (ModelKind::Union(files), _) => {
+            let mut parts = Vec::with_capacity(files.len());
+            let mut findings = Diagnostics::default();
+            for file in files {
+                match part(file, model, pipeline, parameters, session).await {
+                    Ok(part) => parts.push(part),
+                    Err(found) => findings.0.extend(found.0),
+                }
+            }
+            if findings.is_empty() { union(&parts, &model.name) } else { Err(findings) }
         }
         (ModelKind::Match { input, rows }, _) => {
             let touchpoints = registered(input, session).await?;
             let matched = matching.matching(touchpoints, *rows, &pipeline.journeys, parameters, &session.state());
             // What is wrong with no definition is wrong with the touchpoints.
-            matched.map_err(|found| {
+            let matched = matched.map_err(|found| {
                 let place = |finding: Diagnostic| match &finding.place {
                     Some(_) => finding,
                     None => finding.at(input.place.clone()),
                 };
                 Diagnostics(found.0.into_iter().map(place).collect())
-            })
+            })?;
+            as_asked_for(matched, &model.name, pipeline, &Written::Model(&model.name.place))
         }
         (ModelKind::Eligible { input }, _) => {
-            eligible(input, registered(input, session).await?, pipeline, parameters, session)
+            let rows = eligible(input, registered(input, session).await?, pipeline, parameters, session)?;
+            as_asked_for(rows, &model.name, pipeline, &Written::Model(&model.name.place))
         }
     }
+}
+
+/// One SELECT of a union, with the columns that are asked of the model.
+async fn part(
+    file: &Arc<SourceFile>,
+    model: &Model,
+    pipeline: &Pipeline,
+    parameters: &Parameters,
+    session: &SessionContext,
+) -> Result<(SqlText, LogicalPlan), Diagnostics> {
+    let sql = SqlText::parse(file)?;
+    let rows = select(&sql, parameters, session).await?;
+    let rows = as_asked_for(rows, &model.name, pipeline, &Written::Sql(&sql))?;
+    Ok((sql, rows))
 }
 
 /// Plans a SELECT with its parameters bound and its types checked.

@@ -46,6 +46,7 @@ fn matching(selector: &str, pipeline: &Pipeline, graph: &Graph) -> Result<BTreeS
     } else if let Some(path) = core.strip_prefix("path:") {
         let below = pipeline.models.iter().filter(|(_, model)| match &model.kind {
             ModelKind::Sql(file) => file.path.starts_with(path),
+            ModelKind::Union(files) => files.iter().any(|file| file.path.starts_with(path)),
             _ => false,
         });
         below.map(|(name, _)| name.as_str()).collect()

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use datafusion::common::DataFusionError;
 use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::resolve::resolve_table_references;
-use datafusion::sql::sqlparser::ast::{ObjectName, SetExpr, Spanned, Statement as SqlStatement, Visit, Visitor};
+use datafusion::sql::sqlparser::ast::{
+    Expr, Ident, ObjectName, Select, SelectItem, SetExpr, Spanned, Statement as SqlStatement, Visit, Visitor,
+};
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::tokenizer::Tokenizer;
 use throughline_config::{Diagnostic, Diagnostics, Place, SourceFile};
@@ -69,6 +71,39 @@ impl SqlText {
         let ranges = spans.into_iter().filter_map(|span| span_to_bytes(span, &self.file.text));
         ranges.map(|span| Place { file: Arc::clone(&self.file), span }).collect()
     }
+}
+
+impl SqlText {
+    /// Where the SELECT, the first one of a UNION, makes the output column `name`.
+    pub(crate) fn output_column(&self, name: &str) -> Option<Place> {
+        let Statement::Statement(inner) = &self.statement else { return None };
+        let SqlStatement::Query(query) = inner.as_ref() else { return None };
+        let select = first_select(&query.body)?;
+        let span = select.projection.iter().find_map(|item| match item {
+            SelectItem::ExprWithAlias { alias, .. } if is_called(alias, name) => Some(item.span()),
+            SelectItem::UnnamedExpr(Expr::Identifier(ident)) if is_called(ident, name) => Some(ident.span),
+            SelectItem::UnnamedExpr(Expr::CompoundIdentifier(parts)) => {
+                let last = parts.last()?;
+                is_called(last, name).then(|| item.span())
+            }
+            _ => None,
+        })?;
+        let span = span_to_bytes(span, &self.file.text)?;
+        Some(Place { file: Arc::clone(&self.file), span })
+    }
+}
+
+fn first_select(body: &SetExpr) -> Option<&Select> {
+    match body {
+        SetExpr::Select(select) => Some(select),
+        SetExpr::Query(query) => first_select(&query.body),
+        SetExpr::SetOperation { left, .. } => first_select(left),
+        _ => None,
+    }
+}
+
+fn is_called(ident: &Ident, name: &str) -> bool {
+    if ident.quote_style.is_some() { ident.value == name } else { ident.value.eq_ignore_ascii_case(name) }
 }
 
 /// Whether a SELECT, or one branch of a UNION, says `INTO`.

@@ -89,12 +89,40 @@ impl Plan {
         })
     }
 
+    /// The relation whose definition made `name` another one than it was `then`: the first in the order of reading,
+    /// because its fingerprint is part of the others'. `then` gives the fingerprints of that time.
+    pub fn changed_since<'a>(&'a self, name: &'a str, then: impl Fn(&str) -> Option<&'a str>) -> Option<&'a str> {
+        let closure = Graph::closure([name], |name| self.graph.inputs(name));
+        let has_changed =
+            |name: &&str| self.step(name).is_some_and(|step| then(name) != Some(step.fingerprint.as_str()));
+        let changed: Vec<&str> = closure.iter().copied().filter(has_changed).collect();
+        let first = changed.iter().find(|name| !self.graph.inputs(name).any(|input| changed.contains(&input)));
+        first.or(changed.first()).copied()
+    }
+
+    /// What [`changed_since`](Self::changed_since) found for `name`, in words.
+    pub fn changed_in_words(&self, name: &str, changed: &str) -> String {
+        let library = self.pipeline.library_of(changed).map(|library| library.name.value.as_str());
+        match (changed == name, library) {
+            (true, None) => "its definition has changed".to_owned(),
+            (true, Some(library)) => format!("its definition in the library {library} has changed"),
+            (false, None) => format!("the definition of `{changed}`, which it reads, has changed"),
+            (false, Some(library)) => {
+                format!("the definition of `{changed}` in the library {library}, which it reads, has changed")
+            }
+        }
+    }
+
     /// The comment of a column: the model's own, else the pipeline's dictionary.
     pub fn column_comment(&self, model: &str, column: &str) -> Option<&str> {
         let own = self.pipeline.models.get(model).and_then(|model| model.columns.get(column));
         own.or_else(|| self.pipeline.dictionary.get(column)).map(String::as_str)
     }
 }
+
+/// Part of every fingerprint. Raise it when the program makes other rows of the same definitions and the same files, so
+/// that tables made before are rebuilt.
+pub(crate) const ROWS_VERSION: &str = "rows 1";
 
 /// Sixteen hex digits over texts; the same texts give the same digits.
 pub fn digest<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {

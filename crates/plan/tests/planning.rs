@@ -4,6 +4,8 @@
 mod eligible;
 #[path = "planning/strangers.rs"]
 mod strangers;
+#[path = "planning/libraries.rs"]
+mod libraries;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -15,7 +17,7 @@ use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use indexmap::IndexMap;
-use throughline_config::{Diagnostics, JourneyDefinition, LoadOptions, MatchRows, load_pipeline};
+use throughline_config::{BuiltInLibrary, Diagnostics, JourneyDefinition, LoadOptions, MatchRows, load_pipeline};
 use throughline_plan::{JOURNEY_DEFINITIONS, JourneyMatching, Parameters, Plan, Selection, StepKind, plan};
 
 /// Passes touchpoints through: what the matcher adds is no matter here.
@@ -51,18 +53,37 @@ models:
 
 /// Writes a workspace of `models` (YAML) and SQL files, and plans it over one source `orders`.
 fn plan_workspace(models: &str, sql: &[(&str, &str)]) -> Result<Plan, String> {
+    plan_pipeline(&format!("{HEAD}{models}"), sql)
+}
+
+/// The same of a whole pipeline file.
+fn plan_pipeline(pipeline: &str, sql: &[(&str, &str)]) -> Result<Plan, String> {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    write(folder.path(), "pipelines/small.yaml", &format!("{HEAD}{models}"));
     for (name, text) in sql {
         write(folder.path(), &format!("sql/{name}.sql"), text);
     }
+    plan_text(folder.path(), pipeline, &[])
+}
+
+/// Plans a pipeline over the source `orders`; `yaml` is all of it but its head.
+fn plan_in(folder: &Path, yaml: &str, libraries: &'static [BuiltInLibrary]) -> Result<Plan, String> {
+    let head = "name: small\nstart: 2026-01-01\nwarehouse: wh\n";
+    let sources = "sources: { orders: { path: orders/, format: parquet, time_column: ordered_at } }\n";
+    let sources = if yaml.contains("sources:") { "" } else { sources };
+    plan_text(folder, &format!("{head}{yaml}{sources}"), libraries)
+}
+
+fn plan_text(folder: &Path, yaml: &str, libraries: &'static [BuiltInLibrary]) -> Result<Plan, String> {
+    write(folder, "pipelines/small.yaml", yaml);
     let options =
-        LoadOptions { project: folder.path().to_owned(), environment: HashMap::new(), ..LoadOptions::default() };
+        LoadOptions { project: folder.to_owned(), environment: HashMap::new(), libraries, ..LoadOptions::default() };
     let (pipeline, _) = load_pipeline(&options).map_err(|found| found.to_string())?;
     let mut config = SessionConfig::new();
     config.options_mut().sql_parser.collect_spans = true;
     let session = SessionContext::new_with_config(config);
-    session.register_table("orders", Arc::new(EmptyTable::new(orders()))).expect("a free name");
+    for source in pipeline.sources.keys() {
+        session.register_table(source.as_str(), Arc::new(EmptyTable::new(orders()))).expect("a free name");
+    }
     let none = Arc::new(EmptyTable::new(Arc::new(Schema::empty())));
     session.register_table(JOURNEY_DEFINITIONS, none).expect("a free name");
     let parameters = Parameters::new(&pipeline, 1_790_000_000_000_000);
@@ -193,6 +214,36 @@ fn a_fingerprint_follows_what_a_model_reads() {
     let changed = with("SELECT * FROM orders WHERE amount > 1");
     assert_ne!(plain.0, changed.0);
     assert_eq!(plain.1, changed.1);
+}
+
+/// Whatever decides which rows a source has decides what is made from it; where it is written and who keeps it do not.
+#[test]
+fn a_fingerprint_follows_how_a_source_is_read() {
+    const COLUMNS: &str = "
+    columns:
+      order_id: string
+      customer_id: string
+      amount: float64
+      ordered_at: { type: timestamp, format: '%d/%m/%Y' }";
+    let with = |before: &str, after: &str| {
+        let head = HEAD.replace("format: parquet", &format!("format: csv{COLUMNS}"));
+        assert!(head.contains(before), "`{before}` stands in the pipeline");
+        let pipeline = format!("{}  total: {{ sql: sql/total.sql }}\n", head.replace(before, after));
+        let plan = plan_pipeline(&pipeline, &[("total", "SELECT sum(amount) AS total FROM orders")]);
+        plan.expect("a good workspace").step("total").expect("a step").fingerprint.clone()
+    };
+    let plain = with("", "");
+    for (before, after) in [
+        ("%d/%m/%Y", "%m/%d/%Y"),
+        ("amount: float64", "amount: int64"),
+        ("    time_column: ordered_at\n", ""),
+        ("key: [order_id]", "key: [order_id, customer_id]"),
+        ("min: 0", "min: 1"),
+        ("path: orders/", "path: corrected/"),
+    ] {
+        assert_ne!(with(before, after), plain, "`{after}` for `{before}`");
+    }
+    assert_eq!(with("    path: orders/\n", "    description: Orders\n    owner: sales\n\n    path: orders/\n"), plain);
 }
 
 fn refusal(models: &str, sql: &[(&str, &str)]) -> String {

@@ -85,7 +85,7 @@ pub(crate) struct MapPoint {
     pub(crate) size: f64,
     pub(crate) tier: Tier,
     /// Shown when pointed at.
-    pub(crate) told: String,
+    pub(crate) details: String,
 }
 
 /// A series' name; its place gives it shape and colour.

@@ -18,9 +18,9 @@ pub(crate) struct Context<'a> {
     pub(crate) settings: Settings,
     /// By rank, those without one last.
     pub(crate) explanations: Vec<Explanation>,
-    /// Every period of every journey, or why nothing is told of leaving.
+    /// Every period of every journey, or why there are none.
     pub(crate) key_journeys: Result<KeyJourneys, String>,
-    /// What the columns of every model are made of today, or why that cannot be told.
+    /// What the columns of every model are made of today, or why that is not known.
     pub(crate) lineage: Result<Lineage, String>,
     labels: BTreeMap<String, String>,
 }

@@ -1,6 +1,6 @@
 //! `throughline explain JOURNEY`: the published figures behind a journey's rank, gathered in one place.
 //!
-//! Everything is read from the tables of the last complete run; nothing is computed anew. What a pipeline does not
+//! Everything is read from the tables of the last complete run; nothing is computed. What a pipeline does not
 //! publish, [`Explanation::missing`] names.
 
 mod facts;
@@ -63,7 +63,7 @@ fn unknown(tables: &PublishedTables<'_>, known: &KeyJourneys, journey: &str, pip
                 "the journey `{journey}` is defined, but the tables as of {} do not have it",
                 tables.published().record.as_of
             ),
-            "make them anew: throughline run",
+            "make the tables again: throughline run",
         );
     }
     let known = known.journeys();
@@ -80,6 +80,9 @@ pub(crate) async fn explanation(
     journey: &str,
 ) -> Result<Explanation, EngineError> {
     let mut reader = Reader { tables, missing: BTreeMap::new() };
+    for input in pipeline.inputs.values().filter(|input| !input.given) {
+        reader.missing.extend(input.without.clone().map(|without| (input.words(), without)));
+    }
     let described = tables.rows("dim_journey", &[("journey", journey)]).await?;
     let described = described.and_then(|rows| rows.into_iter().next());
     let text = |name: &str| described.as_ref().and_then(|row| row.text(name));
@@ -205,9 +208,9 @@ impl Reader<'_> {
             let reason = "nobody's leaving after a quarter's end is known yet".to_owned();
             self.missing.insert("drivers".to_owned(), reason);
         }
-        let told = rows.iter().position(|row| row.text("status").as_deref() == Some("ok"));
+        let fitted = rows.iter().position(|row| row.text("status").as_deref() == Some("ok"));
         let mut places = vec![0];
-        places.extend(told.filter(|place| *place > 0));
+        places.extend(fitted.filter(|place| *place > 0));
         Ok(places.iter().filter_map(|&place| Drivers::of(rows.get(place)?)).collect())
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! In: the published tables of the newest complete run, or those of a snapshot. Out: the figures behind a journey's rank
 //! ([`explain()`]), sentences about them ([`words`]) and the bytes of a page ([`page`]).
-//! Nothing is computed anew but sums of cells that the tables hold; what a pipeline does not publish is told as
-//! missing, with the reason. Equal tables give equal bytes. This crate writes no file and prints nothing.
+//! Nothing is computed but sums of cells that the tables hold; what a pipeline does not publish is named as missing,
+//! with the reason. Equal tables give equal bytes. This crate writes no file and prints nothing.
 
 mod block;
 mod chart;

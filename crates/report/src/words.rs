@@ -1,6 +1,6 @@
 //! The figures behind a rank in a planner's words: who left and how many more, how sure it is, what to mind.
 //!
-//! What needs a statistician's word stands in one chapter of its own, [`ANALYST`].
+//! What needs a statistician's words is in one chapter of its own, [`ANALYST`].
 
 mod leaving;
 mod rank;
@@ -15,8 +15,8 @@ use crate::explain::{Explanation, InPeriod, Together};
 use crate::numbers::day;
 use crate::tier::Tier;
 
-pub(crate) use leaving::headline;
-pub use leaving::{together, why_not};
+pub(crate) use leaving::{ONE_OF_MANY, headline};
+pub use leaving::{one_of_many, together, why_not};
 pub use rank::parts as change_in_parts;
 pub use robustness::{length, robustness, robustness_title};
 
@@ -26,7 +26,7 @@ pub type Chapter = (&'static str, Vec<String>);
 /// The heading of what the figures do not say.
 pub const PITFALLS: &str = "What this is not";
 
-/// The heading of what is told in a statistician's words.
+/// The heading of what needs a statistician's words.
 pub const ANALYST: &str = "For analysts";
 
 /// The journey, its label and owner, and the cut.
@@ -83,6 +83,7 @@ pub fn summary(explanation: &Explanation, label: &str) -> Vec<String> {
         Tier::Unranked => sentences.extend(rank::sentences(explanation)),
     }
     sentences.extend(at.flags.iter().map(|flag| format!("Mind: {}", flags::sentence(flag, explanation, at))));
+    sentences.extend(leaving::one_of_many(at).map(|caution| format!("Mind: {caution}")));
     sentences
 }
 
@@ -91,7 +92,7 @@ fn pitfalls(explanation: &Explanation) -> Vec<String> {
         "Customers were compared, nobody was assigned to a journey: \"if the journey is the cause\" stands beside every \
          excess."
             .to_owned(),
-        "Like customers are of the same segment, have been customers for about as long and are looked at in the same month; \
+        "Like customers are of the same segment, have been customers for about as long and are compared in the same month; \
          whatever else tells them apart is not accounted for."
             .to_owned(),
         "Whether a customer is on a journey is settled before each day begins, by what the company knew then: nobody counts as \
@@ -100,8 +101,8 @@ fn pitfalls(explanation: &Explanation) -> Vec<String> {
         "Customers are on several journeys at once, so excesses of different journeys overlap and are never added."
             .to_owned(),
     ];
-    let told_elsewhere = ["churn", "performance", "completion", "drivers", "profile"];
-    for (what, why) in explanation.missing.iter().filter(|(what, _)| !told_elsewhere.contains(&what.as_str())) {
+    let named_elsewhere = ["churn", "performance", "completion", "drivers", "profile"];
+    for (what, why) in explanation.missing.iter().filter(|(what, _)| !named_elsewhere.contains(&what.as_str())) {
         sentences.push(format!("Missing, {what}: {why}."));
     }
     sentences

@@ -66,7 +66,7 @@ impl Patterns {
     }
 
     /// Coefficients in the units of the covariates, intercept first; `None` for a covariate that does not vary, since
-    /// its effect cannot be told from the intercept.
+    /// its effect cannot be separated from the intercept.
     pub fn unscaled(&self, coefficients: &[f64]) -> Vec<Option<f64>> {
         let mut intercept = coefficients[0];
         let mut scaled = coefficients[1..].iter();

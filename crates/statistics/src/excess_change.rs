@@ -13,12 +13,12 @@ use crate::{
     weighted_counts::{Difference, WeightedCount, WeightedSum},
 };
 
-/// A stratum in the period before and in the one looked at; all 0 where it did not exist.
+/// A stratum in the period before and in the later one; all 0 where it did not exist.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TwoPeriods {
     /// The period before.
     pub before: PersonTime,
-    /// The period looked at.
+    /// The later period.
     pub after: PersonTime,
 }
 
@@ -27,7 +27,7 @@ pub struct TwoPeriods {
 pub struct ExcessChange {
     /// Excess of the period before.
     pub before: f64,
-    /// Excess of the period looked at.
+    /// Excess of the later period.
     pub after: f64,
     /// The latter less the former.
     pub change: Option<Estimate>,
@@ -43,7 +43,7 @@ pub struct ExcessChange {
     pub strata: u64,
 }
 
-/// What one of each count adds: exposed and unexposed of the period before, exposed and unexposed of the one looked at.
+/// What one of each count adds: exposed and unexposed of the period before, exposed and unexposed of the later one.
 type Weights = [f64; 4];
 
 /// The change of Σ (a − w·c) between two periods, in parts.

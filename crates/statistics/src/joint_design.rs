@@ -38,6 +38,56 @@ impl JointStatus {
     }
 }
 
+/// What a joint model says of one journey.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EffectStatus {
+    /// It has a ratio.
+    Ok,
+    /// No day of anybody was exposed.
+    NobodyExposed,
+    /// Nobody left in one of its states.
+    NoLeavers,
+    /// Its days are those of other journeys: the effect may be any of theirs.
+    AsOtherJourneys,
+    /// Its days are those of a segment, tenure band or month: nobody like its customers was unexposed.
+    AsStrata,
+    /// There is no model: no days, nobody left, too many levels, no convergence.
+    NoModel,
+    /// There is a model, and none of the above.
+    NotEstimated,
+}
+
+impl EffectStatus {
+    /// The status as tables show it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::NobodyExposed => "nobody_exposed",
+            Self::NoLeavers => "no_leavers",
+            Self::AsOtherJourneys => "as_other_journeys",
+            Self::AsStrata => "as_strata",
+            Self::NoModel => "no_model",
+            Self::NotEstimated => "not_estimated",
+        }
+    }
+}
+
+/// Why a journey has no ratio.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Missing {
+    pub(crate) status: EffectStatus,
+    /// The journeys that it cannot be told apart from, by name.
+    pub(crate) others: Vec<String>,
+    /// The same in words.
+    pub(crate) reason: String,
+}
+
+impl Missing {
+    pub(crate) fn new(status: EffectStatus, reason: &str) -> Self {
+        Self { status, others: vec![], reason: reason.to_owned() }
+    }
+}
+
 /// One effect of the model.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Column<'a> {
@@ -153,36 +203,43 @@ impl<'a> JointFit<'a> {
     }
 
     /// Why the cells do not tell the effect of a journey from others.
-    pub(crate) fn reason(&self, journey: &str) -> String {
+    pub(crate) fn missing(&self, journey: &str) -> Missing {
         if let Some(reason) = self.without_leavers.get(journey) {
-            return (*reason).to_owned();
+            return Missing::new(EffectStatus::NoLeavers, reason);
         }
         let Some(place) = self.columns.iter().position(|column| *column == Column::Exposed(journey)) else {
-            return "nobody was exposed".to_owned();
+            return Missing::new(EffectStatus::NobodyExposed, "nobody was exposed");
         };
-        let others = |dependences: &[Dependence]| -> Option<String> {
-            let involved: Vec<&Dependence> =
-                dependences.iter().filter(|dependence| involves(dependence, place)).collect();
-            let mut names = BTreeSet::new();
-            for dependence in &involved {
-                for other in dependence.of.iter().map(|(column, _)| *column).chain([dependence.column]) {
-                    match self.columns[other] {
-                        Column::NotEligible(other) | Column::Exposed(other) if other != journey => {
-                            names.insert(other);
-                        }
-                        _ => {}
-                    }
-                }
-            }
-            let names: Vec<&str> = names.into_iter().collect();
-            let names = if names.is_empty() { "segment, tenure and month".to_owned() } else { names.join(", ") };
-            (!involved.is_empty()).then_some(names)
+        let (others, where_left) = match (
+            self.inseparable(&self.all_dependences, place, journey),
+            self.inseparable(&self.dependences, place, journey),
+        ) {
+            (Some(others), _) => (others, ""),
+            (None, Some(others)) => (others, " where anybody left"),
+            (None, None) => return Missing::new(EffectStatus::NotEstimated, "not estimated"),
         };
-        match (others(&self.all_dependences), others(&self.dependences)) {
-            (Some(names), _) => format!("cannot be told apart from {names}"),
-            (None, Some(names)) => format!("cannot be told apart from {names} where anybody left"),
-            (None, None) => "not estimated".to_owned(),
-        }
+        let (status, names) = if others.is_empty() {
+            (EffectStatus::AsStrata, "segment, tenure and month".to_owned())
+        } else {
+            (EffectStatus::AsOtherJourneys, others.join(", "))
+        };
+        Missing { status, others, reason: format!("cannot be told apart from {names}{where_left}") }
+    }
+
+    /// The other journeys that a column depends on; none of them when it depends on controls alone, `None` when on
+    /// nothing.
+    fn inseparable(&self, dependences: &[Dependence], place: usize, journey: &str) -> Option<Vec<String>> {
+        let involved: Vec<&Dependence> = dependences.iter().filter(|dependence| involves(dependence, place)).collect();
+        let columns = involved
+            .iter()
+            .flat_map(|dependence| dependence.of.iter().map(|(column, _)| *column).chain([dependence.column]));
+        let names: BTreeSet<&str> = columns
+            .filter_map(|column| match self.columns[column] {
+                Column::NotEligible(other) | Column::Exposed(other) if other != journey => Some(other),
+                _ => None,
+            })
+            .collect();
+        (!involved.is_empty()).then(|| names.into_iter().map(str::to_owned).collect())
     }
 
     /// Coefficients and indicators of a cell among those of the fit, without the exposures that `removed` names.
@@ -222,7 +279,7 @@ fn columns<'a>(cells: &[(&'a JointState, f64, f64)]) -> Result<Vec<Column<'a>>, 
         exposed.extend(state.exposed.iter().map(String::as_str));
         not_eligible.extend(state.not_eligible.iter().map(String::as_str));
     }
-    // The level with most leavers: others are then told against a rate that is well known.
+    // The level with most leavers: others are then compared with a rate that is well known.
     let mut references: BTreeMap<usize, (&str, f64)> = BTreeMap::new();
     for ((place, level), leavers) in &levels {
         let reference = references.entry(*place).or_insert((*level, *leavers));

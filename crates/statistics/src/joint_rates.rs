@@ -9,13 +9,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     distributions::{Confidence, chi_squared_upper_tail},
     joint_cells::JointCells,
-    joint_design::{Column, JointFit},
+    joint_design::{Column, JointFit, Missing},
     poisson_regression::predictor,
     proportion::Estimate,
     two_by_two::ratio,
 };
 
-pub use crate::joint_design::{JointStatus, MOST_COLUMNS};
+pub use crate::joint_design::{EffectStatus, JointStatus, MOST_COLUMNS};
 
 /// A journey's effect, others held fixed.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +32,10 @@ pub struct JourneyEffect {
     pub leavers: f64,
     /// Person-days exposed.
     pub days: f64,
+    /// Whether there is a ratio, and of what kind the reason is when there is none.
+    pub status: EffectStatus,
+    /// The journeys that it cannot be told apart from.
+    pub inseparable_from: Vec<String>,
     /// Why there is no ratio.
     pub reason: Option<String>,
 }
@@ -105,6 +109,11 @@ pub fn joint_rate_ratios(cells: &JointCells, confidence: Confidence) -> JointRat
         let coefficient = fit.as_ref().ok().and_then(|fit| fit.coefficient(&Column::Exposed(journey)));
         let ratio = coefficient.and_then(|(log_ratio, variance)| ratio(log_ratio.exp(), variance.sqrt(), confidence));
         let known = coefficient.filter(|_| ratio.is_some());
+        let missing = match (&ratio, &fit) {
+            (Some(_), _) => None,
+            (None, Ok(fit)) => Some(fit.missing(journey)),
+            (None, Err(status)) => Some(Missing::new(EffectStatus::NoModel, why(*status))),
+        };
         JourneyEffect {
             journey: (*journey).to_owned(),
             ratio,
@@ -113,11 +122,9 @@ pub fn joint_rate_ratios(cells: &JointCells, confidence: Confidence) -> JointRat
                 .and_then(|(log_ratio, variance)| chi_squared_upper_tail(log_ratio * log_ratio / variance, 1)),
             leavers: *leavers,
             days: *days,
-            reason: match (&ratio, &fit) {
-                (Some(_), _) => None,
-                (None, Ok(fit)) => Some(fit.reason(journey)),
-                (None, Err(status)) => Some(why(*status).to_owned()),
-            },
+            status: missing.as_ref().map_or(EffectStatus::Ok, |missing| missing.status),
+            inseparable_from: missing.as_ref().map(|missing| missing.others.clone()).unwrap_or_default(),
+            reason: missing.map(|missing| missing.reason),
         }
     };
     let effects = journeys.iter().map(effect).collect();
@@ -165,7 +172,8 @@ pub fn joint_excess(cells: &JointCells, journeys: &BTreeSet<String>, confidence:
     if exposed.is_empty() {
         return without(JointStatus::Ok, "no journey is named that anybody was exposed to".to_owned());
     }
-    // A journey whose exposed all stayed has no finite effect; alone in a dependence an effect may still be told jointly.
+    // A journey whose exposed all stayed has no finite effect; alone in a dependence an effect may still be estimated
+    // jointly.
     let lost = exposed.iter().find(|journey| fit.without_leavers.contains_key(journey.as_str()));
     let lost = lost.or_else(|| {
         if fit.tells(named) {
@@ -175,7 +183,7 @@ pub fn joint_excess(cells: &JointCells, journeys: &BTreeSet<String>, confidence:
         }
     });
     if let Some(journey) = lost {
-        return without(JointStatus::Ok, format!("{journey}: {}", fit.reason(journey)));
+        return without(JointStatus::Ok, format!("{journey}: {}", fit.missing(journey).reason));
     }
 
     let width = fit.kept.len();
@@ -280,6 +288,15 @@ mod tests {
         let rates = joint_rate_ratios(&cells, confidence());
         let reasons: Vec<Option<&str>> = rates.effects.iter().map(|effect| effect.reason.as_deref()).collect();
         assert_eq!(reasons, [Some("cannot be told apart from move"), Some("cannot be told apart from bill"), None]);
+        // The kind and the names stand beside the words, so that nobody has to read them out of a sentence.
+        let kinds: Vec<(EffectStatus, String)> =
+            rates.effects.iter().map(|effect| (effect.status, effect.inseparable_from.join(","))).collect();
+        let expected = [
+            (EffectStatus::AsOtherJourneys, "move".to_owned()),
+            (EffectStatus::AsOtherJourneys, "bill".to_owned()),
+            (EffectStatus::Ok, String::new()),
+        ];
+        assert_eq!(kinds, expected);
         assert!((rates.effects[2].ratio.unwrap().estimate - 1.5).abs() < 1e-12);
         // Together they are known, one of them is not.
         let excess = |journeys: &[&str]| joint_excess(&cells, &named(journeys), confidence());
@@ -299,6 +316,7 @@ mod tests {
         let rates = joint_rate_ratios(&with, confidence());
         assert!((rates.effects[0].ratio.unwrap().estimate - 2.0).abs() < 1e-12);
         assert_eq!(rates.effects[1].reason.as_deref(), Some("nobody left while exposed"));
+        assert_eq!(rates.effects[1].status, EffectStatus::NoLeavers);
         assert_eq!(
             (rates.left_out_levels.as_slice(), rates.left_out_days),
             (["empty".to_owned()].as_slice(), Some(800.0))
@@ -335,13 +353,15 @@ mod tests {
             confidence(),
         );
         assert_eq!(rates.effects[0].reason.as_deref(), Some("cannot be told apart from segment, tenure and month"));
+        assert_eq!(rates.effects[0].status, EffectStatus::AsStrata);
+        assert!(rates.effects[0].inseparable_from.is_empty());
         let never = joint_rate_ratios(&cells(&[("home", "", "bill", 20.0, 1000.0)]), confidence());
         assert_eq!(never.effects[0].reason.as_deref(), Some("nobody was exposed"));
+        assert_eq!(never.effects[0].status, EffectStatus::NobodyExposed);
         assert_eq!(joint_rate_ratios(&cells(&[]), confidence()).status, JointStatus::Insufficient);
-        assert_eq!(
-            joint_rate_ratios(&cells(&[("home", "bill", "", 0.0, 9.0)]), confidence()).effects[0].reason.as_deref(),
-            Some("nobody left")
-        );
+        let nobody_left = joint_rate_ratios(&cells(&[("home", "bill", "", 0.0, 9.0)]), confidence());
+        assert_eq!(nobody_left.effects[0].reason.as_deref(), Some("nobody left"));
+        assert_eq!(nobody_left.effects[0].status, EffectStatus::NoModel);
     }
 
     #[test]

@@ -51,4 +51,4 @@ pub mod score_rows;
 
 mod functions;
 
-pub use functions::{aggregate_functions, register, register_all, scalar_functions, window_functions};
+pub use functions::{aggregate_functions, register, scalar_functions, window_functions};

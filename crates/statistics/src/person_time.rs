@@ -13,7 +13,7 @@ use crate::{
 
 /// z of the power of 80 % with which the smallest detectable excess is seen.
 const POWER_DEVIATE: f64 = 0.841_621_233_572_914_3;
-/// Days of the year's worth in which revenue is told.
+/// Days of the year for which revenue is stated.
 const YEAR: f64 = 365.0;
 
 /// The Mantel–Haenszel rate ratio over a set of strata.

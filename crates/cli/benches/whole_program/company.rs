@@ -1,5 +1,7 @@
 //! A sample company in a temporary folder, and the repository's pipeline run on it.
 
+use std::ffi::OsString;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -8,6 +10,9 @@ use tempfile::TempDir;
 
 /// The day after the sample's last one.
 pub(crate) const AS_OF: &str = "2026-10-01";
+
+/// The workspace whose pipeline is run.
+const REPOSITORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
 /// A company whose tables are published.
 pub(crate) struct Company {
@@ -19,11 +24,11 @@ pub(crate) struct Company {
 }
 
 impl Company {
-    /// Samples a company and runs the pipeline on it, or as much of it as `select` asks for.
-    pub(crate) fn new(customers: u64, seed: u64, effects: bool, select: Option<&str>) -> Result<Self, String> {
+    /// Samples a company and runs the pipeline on it, with what `options` add to `run`.
+    pub(crate) fn new(customers: u64, seed: u64, effects: bool, options: &[&str]) -> Result<Self, String> {
         let mut company = Company::sampled(customers, seed, effects)?;
         let mut run = vec!["run", "--as-of", AS_OF, "--log-format", "json"];
-        run.extend(select.iter().flat_map(|select| ["--select", select]));
+        run.extend(options);
         company.throughline(&run)?;
         let runs = company.path("warehouse/_runs");
         let record = std::fs::read_dir(&runs).map_err(|error| error.to_string())?.filter_map(Result::ok).next();
@@ -69,15 +74,15 @@ impl Company {
 
     /// A command of the program on the company's lake and one of its warehouses.
     pub(crate) fn command(&self, warehouse: &str, arguments: &[&str]) -> Command {
-        let repository = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_throughline"));
-        command.args(["--project", repository]).args(arguments);
+        let mut command = Command::new(program());
+        command.args(["--project", REPOSITORY]).args(arguments);
         command.env("LAKE", self.path("lake")).env("WAREHOUSE", self.path(warehouse));
         command
     }
 
     fn throughline(&self, arguments: &[&str]) -> Result<String, String> {
-        let output = self.command("warehouse", arguments).output().map_err(|error| error.to_string())?;
+        let output = self.command("warehouse", arguments).output();
+        let output = output.map_err(|error| format!("{}: {error}", program().display()))?;
         if output.status.success() {
             return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
         }
@@ -85,6 +90,33 @@ impl Company {
         let last: Vec<&str> = words.lines().rev().take(12).collect();
         Err(format!("`throughline {}` failed: {}", arguments[0], last.into_iter().rev().collect::<Vec<_>>().join("\n")))
     }
+}
+
+/// The program that `THROUGHLINE` names, for instance the one that is shipped; otherwise the daily build.
+fn program() -> OsString {
+    std::env::var_os("THROUGHLINE").unwrap_or_else(|| env!("CARGO_BIN_EXE_throughline").into())
+}
+
+/// A number that changes when any file of the pipelines changes: their YAML, their SQL, their seeds. A step's own
+/// fingerprint does not serve, since the folder of the lake is part of it.
+pub(crate) fn definitions() -> Result<String, String> {
+    let mut hasher = DefaultHasher::new();
+    let mut folders: Vec<PathBuf> =
+        ["pipelines", "sql", "data/seeds"].map(|name| Path::new(REPOSITORY).join(name)).into();
+    while let Some(folder) = folders.pop() {
+        let told = |error: std::io::Error| format!("{}: {error}", folder.display());
+        let entries = std::fs::read_dir(&folder).map_err(told)?.map(|entry| entry.map(|entry| entry.path()));
+        let mut paths = entries.collect::<Result<Vec<_>, _>>().map_err(told)?;
+        paths.sort();
+        for path in paths {
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                (path.strip_prefix(REPOSITORY).ok(), std::fs::read(&path).map_err(told)?).hash(&mut hasher);
+            }
+        }
+    }
+    Ok(format!("{:016x}", hasher.finish()))
 }
 
 pub(crate) fn json(path: &Path) -> Result<Value, String> {

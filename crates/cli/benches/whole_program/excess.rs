@@ -8,11 +8,10 @@ use crate::sheet::{Sheet, optional, shown};
 use crate::table;
 
 /// What the pipeline says of each journey in each quarter that lies wholly in the days counted.
-pub(crate) const QUARTERS: &str = "
+const QUARTERS: &str = "
 SELECT
-    journey, period, status, tier, flags, p_value, q_value,
-    excess_churners AS estimate, excess_churners_lower AS lower, excess_churners_upper AS upper,
-    mutual_rate_ratio, mutual_rate_ratio_lower, mutual_rate_ratio_upper
+    journey, period, status, tier,
+    excess_churners AS estimate, excess_churners_lower AS lower, excess_churners_upper AS upper
 FROM fct_key_journeys
 WHERE segment = 'all' AND period_kind = 'quarter' AND status NOT IN ('running', 'partial')
 ORDER BY journey, period";
@@ -23,7 +22,7 @@ pub(crate) fn kind<'a>(truth: &'a Value, journey: &Value) -> &'a str {
     journeys.map_or("", |planted| text(&planted["kind"]))
 }
 
-/// What is planted for a row of [`QUARTERS`].
+/// What is planted for a journey and period, all segments together.
 pub(crate) fn planted<'a>(truth: &'a Value, row: &Value) -> &'a Value {
     let journey = list(&truth["journeys"]).iter().find(|planted| planted["journey"] == row["journey"]);
     let periods = journey.map_or(&[][..], |journey| list(&journey["periods"]));

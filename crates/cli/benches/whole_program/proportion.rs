@@ -13,6 +13,11 @@ impl Share {
         self.hits += u32::from(hit);
     }
 
+    pub(crate) fn add(&mut self, other: Share) {
+        self.hits += other.hits;
+        self.trials += other.trials;
+    }
+
     /// The share itself; 0 without a trial.
     pub(crate) fn of_all(self) -> f64 {
         f64::from(self.hits) / f64::from(self.trials.max(1))

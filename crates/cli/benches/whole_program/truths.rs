@@ -8,7 +8,7 @@ use crate::{excess, table};
 
 /// Samples a company, runs the pipeline on it and prints planted beside recovered.
 pub(crate) fn print(customers: u64, seed: u64) -> Result<(), String> {
-    let company = Company::new(customers, seed, true, None)?;
+    let company = Company::new(customers, seed, true, &[])?;
     let seconds = company.record["seconds"].as_f64().unwrap_or_default();
     println!("{customers} customers, seed {seed}; the run took {seconds:.0} s");
     excess::print(&company)?;

@@ -50,7 +50,26 @@ pub(super) const DISCOVER_EXAMPLES: &str = "\
 Examples:
   throughline discover --top 5                           the strongest candidates
   throughline discover --yaml > pipelines/journeys/found.yaml
-  throughline discover --key order_id                    a customer's orders kept apart";
+  throughline discover --key order_id                    each of a customer's orders is one episode
+  throughline discover --silence 14 days                 an episode ends when nothing comes for so long";
+
+pub(super) const DISCOVER_NOTES: &str = "\
+Finds candidate journeys in the touchpoints alone, ranked by volume and churn.
+
+It reads the relation `touchpoints` (touchpoint_id, customer_id, occurred_at and event; channel and topic where there \
+are any), cuts each customer's touchpoints into episodes, and looks for events that open most of them, more often than \
+if they came in any order, and for events after which they stop. What an episode is:
+
+  --key COLUMN       each case is one, whatever the gaps in it
+  --silence LENGTH   it ends with a longer silence
+  neither            with topics, each topic's own silence is read from its gaps (where the hazard of a next contact
+                     changes); without topics, one silence for all (where a mixture of two log-normal distributions
+                     parts short gaps from long ones), or the whole customer when no gap separates episodes; where
+                     journeys overlap too much for that, events that follow one another more regularly than by chance
+
+What was tried, and what no journey was found in, is said below the candidates. Who left is said where the pipeline \
+has a relation `customers` too. It looks as of the newest published run, or as of today before there is one; `--as-of` \
+says otherwise.";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum DiscoveryFormat {
@@ -76,9 +95,13 @@ pub(crate) struct DiscoverArguments {
     /// Patterns are looked for in the sequences of at most so many customers; figures are those of all.
     #[arg(long, value_name = "N", default_value_t = 50_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) customers: u32,
-    /// A column of the touchpoints that separates a customer's cases, e.g. `order_id`; rows without it are left out.
+    /// A column of the touchpoints that separates a customer's cases, e.g. `order_id`: each case is one episode; rows
+    /// without it are left out.
     #[arg(long, value_name = "COLUMN")]
     pub(crate) key: Option<String>,
+    /// A longer silence ends an episode, e.g. `14 days` or `30 minutes`; read from the gaps when it is not given.
+    #[arg(long, value_names = ["NUMBER", "UNIT"], num_args = 1..=2, conflicts_with = "key")]
+    pub(crate) silence: Option<Vec<String>>,
 }
 
 pub(super) const EXPLAIN_EXAMPLES: &str = "\

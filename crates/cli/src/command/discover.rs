@@ -1,5 +1,6 @@
 //! `throughline discover`.
 
+use throughline_config::{self as config, Duration};
 use throughline_engine::{ChurnLink, Coverage, Discovery, Estimate, FoundJourney, SearchOptions, discover};
 use throughline_report::{fixed, more_or_fewer, of_hundred};
 
@@ -19,6 +20,8 @@ pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &DiscoverArgu
         customers: arguments.customers as usize,
         minimum_episodes: arguments.minimum_episodes as usize,
         key: arguments.key.clone(),
+        silence: arguments.silence.as_deref().map(silence).transpose()?,
+        as_of_newest_run: workspace.as_of.is_none(),
     };
     let discovery = discover(options(workspace)?, &how).await?;
     let shown = arguments.top.map_or(usize::MAX, |top| top as usize).min(discovery.candidates.len());
@@ -30,6 +33,20 @@ pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &DiscoverArgu
             put(&yaml(&discovery, shown))?;
             say("paste what you want to keep into a file of pipelines/journeys/, then: throughline check");
             Ok(())
+        }
+    }
+}
+
+/// The length that `--silence` says, in one argument or in two.
+fn silence(words: &[String]) -> Result<Duration, Exit> {
+    let text = words.join(" ");
+    let help = "write a number and a unit, e.g. `--silence 14 days`";
+    match config::duration(&text) {
+        Ok(Duration(0)) => Err(Exit::refused(format!("`--silence {text}` would end an episode at once"), help)),
+        Ok(length) => Ok(length),
+        Err(finding) => {
+            let help = finding.help.first().map_or(help, String::as_str);
+            Err(Exit::refused(format!("`--silence`: {}", finding.message), help))
         }
     }
 }
@@ -49,28 +66,34 @@ fn table(discovery: &Discovery, shown: usize) -> String {
     let candidates = &discovery.candidates[..shown];
     let mut parts = vec![head(discovery), String::new()];
     if candidates.is_empty() {
-        parts.push(
-            "No candidate: nothing that several customers go through leads from one event to another.".to_owned(),
-        );
+        parts.extend(nothing_found(discovery));
     } else {
-        parts.push(ranking(candidates));
+        parts.push(match discovery.period {
+            Some(_) => ranking(candidates),
+            None => by_volume(candidates),
+        });
         parts.extend(legend(discovery).iter().map(|line| wrapped(line, "", text_width())));
         parts.push(String::new());
         parts.extend(candidates.iter().enumerate().map(|(index, journey)| portrait(index + 1, journey)));
     }
     parts.push(coverage(discovery));
+    parts.extend(tried(discovery));
     parts.extend(no_journeys(discovery));
     format!("{}\n", parts.join("\n"))
 }
 
 fn head(discovery: &Discovery) -> String {
-    let searched = match discovery.searched_all {
+    let mut searched = match discovery.searched_all {
         true => "of all customers".to_owned(),
         false => format!("of {} customers", count(discovery.searched_customers as u64)),
     };
+    if let Some(cases) = discovery.searched_cases {
+        searched.push_str(&format!(", {} cases", count(cases as u64)));
+    }
     let text = format!(
-        "Candidate journeys from {} touchpoints as of {}; patterns from the sequences {searched}. {}",
+        "Candidate journeys from {} touchpoints of {} customers as of {}; patterns from the sequences {searched}. {}",
         count(discovery.touchpoints),
+        count(discovery.customers),
         &discovery.as_of[..10.min(discovery.as_of.len())],
         judged(discovery)
     );
@@ -79,6 +102,9 @@ fn head(discovery: &Discovery) -> String {
 
 /// Which days are looked at.
 fn judged(discovery: &Discovery) -> String {
+    if let Some(reason) = &discovery.without_leaving {
+        return format!("Nothing on who left: {reason}.");
+    }
     let Some(period) = &discovery.period else {
         return "Nothing on who left: no day can be judged yet.".to_owned();
     };
@@ -127,6 +153,24 @@ fn ranking(candidates: &[FoundJourney]) -> String {
     fitted(table)
 }
 
+/// The candidates where nothing can be said of who left.
+fn by_volume(candidates: &[FoundJourney]) -> String {
+    let mut table = framed();
+    table.set_header(["#", "candidate", "episodes", "customers", "done", "median"]);
+    for (index, journey) in candidates.iter().enumerate() {
+        table.add_row([
+            (index + 1).to_string(),
+            journey.name.clone(),
+            count(journey.episodes),
+            count(journey.customers),
+            percent(journey.completed_share, 0),
+            journey.median_duration_s.map_or_else(none, duration),
+        ]);
+    }
+    right_align(&mut table, 2..6);
+    fitted(table)
+}
+
 fn rates(link: &ChurnLink) -> String {
     match (link.exposed_churn_rate, link.like_churn_rate) {
         (Some(exposed), Some(like)) => format!("{} / {}", of_hundred(exposed.value), of_hundred(like.value)),
@@ -135,6 +179,9 @@ fn rates(link: &ChurnLink) -> String {
 }
 
 fn legend(discovery: &Discovery) -> Vec<String> {
+    if discovery.period.is_none() {
+        return vec!["done: completed, of the episodes that are over · median: how long these took".to_owned()];
+    }
     let mut lines = vec![
         "done: completed, of the episodes that are over · on it: customers on a day with a touchpoint of it in the \
          days before (`exposure_horizon`)"
@@ -150,8 +197,7 @@ fn legend(discovery: &Discovery) -> Vec<String> {
          seen, which is not to say that there is none"
             .to_owned(),
     ];
-    let unjudged = discovery.candidates.iter().any(|journey| journey.eligible_as.is_none());
-    if unjudged && !discovery.candidates.is_empty() {
+    if discovery.candidates.iter().any(|journey| journey.eligible_as.is_none()) {
         lines.push(
             "Nobody has judged who could have been on a candidate (`eligible`) where no definition of today says it, \
              so everybody is compared."
@@ -181,7 +227,7 @@ fn portrait(number: usize, journey: &FoundJourney) -> String {
         &format!(
             "from {} to {} ({} of the episodes that see it stop there){abandons}; about {}",
             journey.start_events.join(" or "),
-            journey.end_event,
+            journey.end_events.join(" or "),
             percent(Some(journey.stopping_share), 0),
             journey.topics.join(", "),
         ),
@@ -230,10 +276,8 @@ fn leaving(link: &ChurnLink) -> String {
         of_hundred(like.value),
         more_or_fewer(excess, "in the quarter")
     );
-    let by_itself = excess.lower.is_some_and(|lower| lower > 0.0);
-    let beside_others = link.mutual_rate_ratio.and_then(|ratio| ratio.lower).is_some_and(|lower| lower <= 1.0);
     match (link.tier.as_deref(), link.smallest_detectable_excess) {
-        (Some("unclear"), _) if by_itself && beside_others => {
+        (Some("unclear"), _) if link.goes_with_others => {
             text.push_str("; among customers equally on all other candidates, what is left to it may be chance");
         }
         (Some("unclear"), Some(detectable)) => {
@@ -266,6 +310,10 @@ fn coverage(discovery: &Discovery) -> String {
         let share = side.touchpoints as f64 / discovery.touchpoints.max(1) as f64;
         format!("{} of {} ({})", count(side.touchpoints), count(discovery.touchpoints), percent(Some(share), 0))
     }));
+    table.add_row(row("customers on one, ever", &|side| {
+        let share = side.customers as f64 / discovery.customers.max(1) as f64;
+        format!("{} of {} ({})", count(side.customers), count(discovery.customers), percent(Some(share), 0))
+    }));
     if discovery.period.is_some() {
         table.add_row(row("left while on one", &|side| side.any.as_ref().map_or_else(none, left_on_one)));
         table.add_row(row("harmful journeys", &|side| side.harmful.len().to_string()));
@@ -285,6 +333,25 @@ fn left_on_one(link: &ChurnLink) -> String {
     let on_one = link.exposed_leavers + link.left_out_leavers;
     let share = on_one as f64 / link.leavers.max(1) as f64;
     format!("{} of {} ({})", whole(on_one), whole(link.leavers), percent(Some(share), 0))
+}
+
+/// What to do next when there is no candidate.
+fn nothing_found(discovery: &Discovery) -> Vec<String> {
+    let mut text =
+        "No candidate: nothing that several customers go through leads from one event to another.".to_owned();
+    text.push_str(match discovery.searched_cases {
+        Some(_) => " A lower `--minimum-episodes` looks at rarer cases.",
+        None => {
+            " If a column tells cases apart, name it with `--key`; if you know how long customers are silent between \
+             two journeys, say it with `--silence`; a lower `--minimum-episodes` looks at rarer ones."
+        }
+    });
+    vec![wrapped(&text, "", text_width())]
+}
+
+fn tried(discovery: &Discovery) -> Vec<String> {
+    let tried = discovery.tried.iter().map(|tried| wrapped(tried, "- ", text_width()));
+    std::iter::once("\nWhat was tried:".to_owned()).chain(tried).collect()
 }
 
 fn no_journeys(discovery: &Discovery) -> Vec<String> {

@@ -1,10 +1,10 @@
 //! `throughline plan`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, SecondsFormat};
 use throughline_engine::{Arrangement, Published, Rebuild, StepRecord, decide_rebuilds};
-use throughline_plan::{Step, StepKind, TRIGGER_LOG};
+use throughline_plan::{Plan, Step, StepKind, TRIGGER_LOG};
 
 use crate::arguments::{PlanArguments, WorkspaceArguments};
 use crate::command::run::selection;
@@ -27,7 +27,7 @@ pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &PlanArgument
     let steps = throughline_engine::needed_steps(plan, &selected);
     let interval = interval(&arguments.interval)?;
     let rebuilds = decide_rebuilds(&prepared, &steps, interval).await?;
-    for (index, step) in steps.into_iter().enumerate() {
+    for (index, step) in steps.iter().enumerate() {
         let kind = match step.kind {
             StepKind::Source => "source",
             StepKind::Seed => "seed",
@@ -40,7 +40,8 @@ pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &PlanArgument
         };
         let mut why = match rebuilds.get(&step.name) {
             Some(rebuild) => incremental(rebuild),
-            None => reason(step, before.get(&step.name)),
+            None if plan.pipeline.is_absent(&step.name) => "not given, so it is empty".to_owned(),
+            None => reason(step, plan, &before),
         };
         if let Some(arrangement) = arrangements.get(&step.name) {
             why = format!("{why}; {}", arranged(*arrangement));
@@ -49,6 +50,14 @@ pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &PlanArgument
     }
     right_align(&mut table, 0..1);
     let mut text = format!("{}\n", fitted(table));
+    let off = plan.pipeline.off.iter().map(|(name, off)| match off.triggers.as_slice() {
+        [] => format!("{name} is turned off"),
+        triggers => format!("{name} is turned off, and what watches it: {}", triggers.join(", ")),
+    });
+    let notes = new_version(plan, &steps, &before).into_iter().chain(plan.pipeline.not_shown()).chain(off);
+    for note in notes {
+        text.push_str(&format!("{}\n", wrapped(&note, "", text_width())));
+    }
     let watched = plan.pipeline.triggers.values().filter(|trigger| selected.contains(&trigger.table.value));
     let names: Vec<&str> = watched.map(|trigger| trigger.name.value.as_str()).collect();
     if !names.is_empty() {
@@ -77,15 +86,40 @@ fn incremental(rebuild: &Rebuild) -> String {
     format!("{from}: {}", rebuild.why).replace("T00:00:00Z", "")
 }
 
-fn reason(step: &Step, before: Option<&StepRecord>) -> String {
-    let word = match (step.kind, before) {
+fn reason(step: &Step, plan: &Plan, before: &BTreeMap<String, StepRecord>) -> String {
+    let word = match (step.kind, before.get(&step.name)) {
         (StepKind::Source | StepKind::Seed, _) => "read and held to its contract",
         (StepKind::View, _) => "computed where it is read",
         (StepKind::Table, None) => "not published yet",
-        (StepKind::Table, Some(record)) if record.fingerprint != step.fingerprint => {
-            "replaced whole; its definition or that of an input changed"
+        (StepKind::Table, Some(_)) => {
+            let then = |name: &str| before.get(name).map(|record| record.fingerprint.as_str());
+            match plan.changed_since(&step.name, then) {
+                Some(changed) => return format!("replaced whole; {}", plan.changed_in_words(&step.name, changed)),
+                None => "replaced whole; same definition",
+            }
         }
-        (StepKind::Table, Some(_)) => "replaced whole; same definition",
     };
     word.to_owned()
+}
+
+/// What a new version of a library changes: which of its models are not what they were in the last run, and which
+/// tables are made anew because of them.
+fn new_version(plan: &Plan, steps: &[&Step], before: &BTreeMap<String, StepRecord>) -> Option<String> {
+    let then = |name: &str| before.get(name).map(|record| record.fingerprint.as_str());
+    let mut changed: BTreeSet<&str> = BTreeSet::new();
+    let mut anew: Vec<&str> = Vec::new();
+    for step in steps.iter().filter(|step| step.kind == StepKind::Table && before.contains_key(&step.name)) {
+        if let Some(of) = plan.changed_since(&step.name, then).filter(|of| plan.pipeline.library_of(of).is_some()) {
+            changed.insert(of);
+            anew.push(&step.name);
+        }
+    }
+    let changed: Vec<&str> = changed.into_iter().collect();
+    (!changed.is_empty()).then(|| {
+        format!(
+            "the library has changed since the last run: {}; made anew because of it: {}",
+            changed.join(", "),
+            anew.join(", ")
+        )
+    })
 }

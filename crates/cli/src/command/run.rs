@@ -58,10 +58,8 @@ pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &RunArguments
     }
     match record.status {
         RunStatus::Done => Ok(()),
-        RunStatus::Failed | RunStatus::Held if record.steps.iter().any(|step| step.internal) => Err(Exit::internal()),
-        RunStatus::Failed => Err(Exit::step_failed()),
+        RunStatus::Failed | RunStatus::Held => Err(Exit::of_failed_steps(&record)),
         RunStatus::TestsFailed => Err(Exit::tests_failed()),
-        RunStatus::Held => Err(Exit::held()),
         RunStatus::Interrupted => Err(Exit::interrupted()),
     }
 }

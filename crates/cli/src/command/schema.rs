@@ -12,6 +12,8 @@ pub(crate) fn run(arguments: &SchemaArguments) -> Result<(), Exit> {
         SchemaOf::Pipeline => FileKind::Pipeline,
         SchemaOf::Journeys => FileKind::Journeys,
         SchemaOf::Tests => FileKind::UnitTests,
+        SchemaOf::Sources => FileKind::Sources,
+        SchemaOf::Library => FileKind::Library,
     };
     put(&json_schema(kind))
 }

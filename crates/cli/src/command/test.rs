@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use throughline_engine::{
-    Differences, ModelTests, Published, ShownCell, UnitTestRecord, prepare, run_unit_tests, test_published,
+    Differences, FailureKind, ModelTests, Published, ShownCell, UnitTestRecord, prepare, run_unit_tests, test_published,
 };
 
 use crate::arguments::{TestArguments, TestFormat, WorkspaceArguments};
@@ -17,9 +17,11 @@ use crate::terminal::{count, fitted, framed, put, right_align, say, seconds};
 pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &TestArguments) -> Result<(), Exit> {
     let selection = selection(&arguments.selection);
     let mut failed = 0;
+    let mut met_a_bug = false;
     if !arguments.data {
         let records = run_unit_tests(options(workspace)?, &selection).await?;
         failed += records.iter().filter(|record| !record.passed).count();
+        met_a_bug = records.iter().any(|record| record.failure == Some(FailureKind::Internal));
         put(&match arguments.format {
             TestFormat::Table => unit_text(&records),
             TestFormat::Json => lines(records.iter().map(unit_json)),
@@ -44,7 +46,11 @@ pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &TestArgument
             TestFormat::Json => lines(tested.iter().flat_map(data_json)),
         })?;
     }
-    if failed == 0 { Ok(()) } else { Err(Exit::tests_failed()) }
+    match failed {
+        _ if met_a_bug => Err(Exit::internal()),
+        0 => Ok(()),
+        _ => Err(Exit::tests_failed()),
+    }
 }
 
 fn lines(values: impl Iterator<Item = Value>) -> String {
@@ -82,6 +88,8 @@ fn unit_text(records: &[UnitTestRecord]) -> String {
         text.push_str(&format!("FAILED  {test} ({model}), {place}\n"));
         if let Some(error) = &record.error {
             text.push_str(&format!("        the model cannot be computed: {error}\n"));
+            let help = record.help.iter().map(|help| format!("        = help: {help}\n"));
+            text.extend(help);
         }
         if let Some(differences) = &record.differences {
             text.push_str(&difference_text(differences));

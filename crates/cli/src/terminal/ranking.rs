@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use throughline_config::Pipeline;
 use throughline_engine::{EngineError, Estimate, KEY_JOURNEYS, PeriodState, Published};
-use throughline_report::{InPeriod, Ranking, Tier, decimals_of, fixed, level, of_hundred, ranking, words};
+use throughline_report::{InPeriod, Ranking, Settings, Tier, decimals_of, fixed, level, of_hundred, ranking, words};
 
 use crate::terminal::summary::right_align;
 use crate::terminal::{count, fitted, framed, say, wrapped};
@@ -18,7 +18,7 @@ pub(crate) async fn print_ranking(published: &Published, pipeline: &Pipeline) ->
         say("\nNo journey is ranked yet: there is no period whose days are counted.");
         return Ok(None);
     };
-    let rows: Vec<Vec<String>> = ranking.journeys.iter().map(cells).collect();
+    let rows: Vec<Vec<String>> = ranking.journeys.iter().map(|at| cells(at, &ranking.settings)).collect();
     let mut table = framed();
     let width = table.width().map_or(usize::MAX, usize::from);
     let columns = columns_that_fit(&rows, width);
@@ -76,11 +76,12 @@ fn columns_that_fit(rows: &[Vec<String>], width: usize) -> Vec<usize> {
     columns
 }
 
-fn cells(at: &InPeriod) -> Vec<String> {
+fn cells(at: &InPeriod, settings: &Settings) -> Vec<String> {
     let dot = || "·".to_owned();
     let rate = |rate: Option<Estimate>| rate.map_or_else(dot, |rate| of_hundred(rate.value));
-    // What goes with another journey was seen.
-    let smallest = at.smallest_detectable_excess.filter(|_| at.tier == Tier::Unclear && at.goes_with.is_none());
+    // What is unclear only beside other journeys was seen.
+    let is_unseen = at.tier == Tier::Unclear && !at.is_unclear_beside_others(settings);
+    let smallest = at.smallest_detectable_excess.filter(|_| is_unseen);
     let smallest = smallest.map(|smallest| format!("; seen from {}", fixed(smallest, 0))).unwrap_or_default();
     vec![
         at.tier.word().to_owned(),
@@ -123,6 +124,7 @@ fn notes(ranking: &Ranking) -> Vec<String> {
                 .to_owned(),
         );
     }
+    notes.extend(ranking.journeys.iter().find_map(words::one_of_many));
     let jointly = ranking.together.as_ref().filter(|together| together.journeys.len() > 1);
     notes.extend(jointly.and_then(|jointly| words::together(jointly, &ranking.period.kind, str::to_owned)));
     let mut reasons: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -132,7 +134,14 @@ fn notes(ranking: &Ranking) -> Vec<String> {
             reasons.entry(reason).or_default().push(at.journey.clone());
         }
         if let Some(others) = &at.goes_with {
-            reasons.entry(format!("unclear, for it goes with {others}")).or_default().push(at.journey.clone());
+            let (reason, journeys) = goes_with(at, others);
+            let all = reasons.entry(reason).or_default();
+            all.extend(journeys);
+            all.sort();
+            all.dedup();
+        } else if at.is_unclear_beside_others(&ranking.settings) {
+            let reason = "unclear, for beside the other journeys it may be chance".to_owned();
+            reasons.entry(reason).or_default().push(at.journey.clone());
         }
         if !at.flags.is_empty() {
             let flags = at.flags.join(", ").replace('_', " ");
@@ -144,6 +153,18 @@ fn notes(ranking: &Ranking) -> Vec<String> {
         notes.push(format!("not over and not ranked: {}", ranking.running.join(", ")));
     }
     notes
+}
+
+/// Why it goes with others, and of which journeys that is said: where none of them has the effect for sure, of all.
+fn goes_with(at: &InPeriod, others: &str) -> (String, Vec<String>) {
+    if !at.is_inseparable {
+        return (format!("unclear, for it goes with {others}"), vec![at.journey.clone()]);
+    }
+    let mut journeys: Vec<String> = others.split(", ").map(str::to_owned).chain([at.journey.clone()]).collect();
+    journeys.sort();
+    let who = if journeys.len() == 2 { "one of the two or both" } else { "one of them or several" };
+    // The names tell one group of journeys from another.
+    (format!("unclear and not to be told apart, {who} make customers leave"), vec![journeys.join(" and ")])
 }
 
 /// The interval of a ratio on a logarithmic line from a quarter to four, 17 characters, 1 in the middle.
@@ -194,7 +215,7 @@ mod tests {
 
     #[test]
     fn a_narrow_terminal_has_fewer_columns_and_no_broken_cells() {
-        let row = cells(&at(Tier::Unclear));
+        let row = cells(&at(Tier::Unclear), &Settings::default());
         assert_eq!(row[8], "27 [3, 50]; seen from 34");
         assert_eq!(columns_that_fit(std::slice::from_ref(&row), 120), (0..9).collect::<Vec<_>>());
         assert_eq!(columns_that_fit(std::slice::from_ref(&row), 100), [0, 1, 2, 3, 4, 5, 6, 8]);
@@ -206,7 +227,7 @@ mod tests {
     fn the_tier_stands_first_and_not_seen_is_not_none() {
         let mut unranked = at(Tier::Unranked);
         unranked.exposed_customers = Some(26);
-        let told = Ranking {
+        let ranking = Ranking {
             period: throughline_engine::KeyPeriod {
                 kind: "quarter".to_owned(),
                 name: "2026-Q3".to_owned(),
@@ -216,10 +237,10 @@ mod tests {
             journeys: vec![at(Tier::Harmful), at(Tier::Unclear), unranked],
             together: None,
             running: vec!["2026-Q4".to_owned()],
-            settings: throughline_report::Settings { confidence: 0.9, ..Default::default() },
+            settings: Settings { confidence: 0.9, ..Default::default() },
         };
-        assert_eq!(cells(&told.journeys[0])[..3], ["harmful", "1", "onboarding"]);
-        let notes = notes(&told).join("\n");
+        assert_eq!(cells(&ranking.journeys[0], &ranking.settings)[..3], ["harmful", "1", "onboarding"]);
+        let notes = notes(&ranking).join("\n");
         for sentence in [
             "brackets: 90 % intervals",
             "if the journey is the cause",
@@ -229,10 +250,66 @@ mod tests {
         ] {
             assert!(notes.contains(sentence), "`{sentence}` is not in: {notes}");
         }
-        let title = title(&told);
+        let title = title(&ranking);
         for word in ["landmark", "exposed", "odds", "stratum", "95 %"] {
             assert!(!notes.contains(word) && !title.contains(word) && !HEADER.concat().contains(word), "{word}");
         }
+    }
+
+    #[test]
+    fn a_month_says_that_what_stands_out_may_overstate() {
+        let ranking = |kind: &str| Ranking {
+            period: throughline_engine::KeyPeriod {
+                kind: kind.to_owned(),
+                name: "the period".to_owned(),
+                start: 0,
+                state: PeriodState::Ranked,
+            },
+            journeys: vec![InPeriod { period_kind: kind.to_owned(), ..at(Tier::Harmful) }],
+            together: None,
+            running: Vec::new(),
+            settings: Settings::default(),
+        };
+        let overstates = |kind: &str| notes(&ranking(kind)).join(" ").contains("tend to overstate");
+        assert!(overstates("month") && !overstates("quarter"));
+    }
+
+    #[test]
+    fn two_that_go_with_each_other_are_named_together() {
+        let with = |journey: &str, others: &str, is_inseparable: bool| InPeriod {
+            journey: journey.to_owned(),
+            goes_with: Some(others.to_owned()),
+            is_inseparable,
+            ..at(Tier::Unclear)
+        };
+        let ranking = Ranking {
+            period: throughline_engine::KeyPeriod {
+                kind: "quarter".to_owned(),
+                name: "2026-Q3".to_owned(),
+                start: 0,
+                state: PeriodState::Ranked,
+            },
+            journeys: vec![
+                with("move", "contract", true),
+                with("contract", "move", true),
+                with("box", "repair", false),
+                InPeriod { journey: "visit".to_owned(), ..at(Tier::Unclear) },
+                InPeriod { journey: "fault".to_owned(), q_value: Some(0.04), ..at(Tier::Unclear) },
+            ],
+            together: None,
+            running: Vec::new(),
+            settings: Settings { false_discovery_rate: 0.05, ..Settings::default() },
+        };
+        let seen_from = |place: usize| cells(&ranking.journeys[place], &ranking.settings)[8].contains("seen from");
+        assert!(seen_from(3) && !seen_from(4));
+        let notes = notes(&ranking);
+        let about = |words: &str| notes.iter().filter(|note| note.contains(words)).collect::<Vec<_>>();
+        assert_eq!(
+            about("told apart"),
+            ["unclear and not to be told apart, one of the two or both make customers leave: contract and move"]
+        );
+        assert_eq!(about("goes with"), ["unclear, for it goes with repair: box"]);
+        assert_eq!(about("beside"), ["unclear, for beside the other journeys it may be chance: fault"]);
     }
 
     #[test]

@@ -30,6 +30,9 @@ pub(crate) fn print_summary(record: &RunRecord, prepared: &Prepared) {
     if let Some(line) = triggers(&record.triggers) {
         say(&on_terminal(&line));
     }
+    for sentence in prepared.plan.pipeline.not_shown() {
+        say(&on_terminal(&sentence));
+    }
 }
 
 /// What is new in the log of triggers, the worst first.

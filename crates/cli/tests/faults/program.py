@@ -150,7 +150,6 @@ def workspace(repository: Path, folder: Path) -> Path:
     return folder
 
 
-SMALL = "crates/cli/src/command/init/workspace"
 TRIGGERS = """
 triggers:
   low_completion:
@@ -162,9 +161,9 @@ triggers:
 """
 
 
-def small_workspace(repository: Path, folder: Path) -> Path:
+def small_workspace(binary: Path, folder: Path) -> Path:
     """The workspace of `throughline init`, with a trigger: runs of a second, so that many can be disturbed."""
-    shutil.copytree(repository / SMALL, folder)
+    subprocess.run([str(binary), "init", str(folder)], check=True, capture_output=True)
     pipeline = folder / "pipelines" / "key_journeys.yaml"
     text = pipeline.read_text().replace("path: data/lake/", "path: ${LAKE}/")
     pipeline.write_text(text + TRIGGERS)
@@ -181,6 +180,6 @@ def sample(binary: Path, folder: Path, customers: int) -> None:
 def projects(given: argparse.Namespace) -> tuple[tuple[Path, Path], tuple[Path, Path]]:
     """The small workspace and the whole pipeline, each with its lake, in the folder to work in."""
     sample(given.throughline, given.work / "lake", given.customers)
-    small = small_workspace(given.repository, given.work / "small")
+    small = small_workspace(given.throughline, given.work / "small")
     whole = workspace(given.repository, given.work / "whole")
     return (small, small / "data" / "lake"), (whole, given.work / "lake")

@@ -5,6 +5,8 @@ use insta::assert_snapshot;
 use crate::tiny::{HEADER, JOURNEYS, PIPELINE, RUN};
 use crate::workspace::Workspace;
 
+/// A line of the source, after which limits are added.
+const KEY: &str = "    key: [contact_id]\n";
 const CONTACTS: &str = "data/contacts/a.parquet";
 
 /// The rows set aside, each with its reason and where it stands.
@@ -143,6 +145,36 @@ fn an_empty_source_folder() {
       it reads `instance`, which did not succeed
     done by_channel, 0 rows, published
     ");
+}
+
+/// A delivery that is cut to its header, or whose columns have moved, must not pass for a quiet day.
+#[test]
+fn too_many_rows_set_aside_stop_what_reads_the_source() {
+    let workspace = Workspace::tiny();
+    workspace.run(RUN).ends_with(0);
+    let rows = workspace.rows();
+    let many = |bad: usize| {
+        let row = |number: usize| {
+            let at = if number < bad { "soon" } else { "2024-01-02T00:00:00Z" };
+            format!("m{number},dan,{at},web,x,\n")
+        };
+        (0..150).map(row).fold(HEADER.to_owned(), |rows, row| rows + &row)
+    };
+    workspace.put("data/contacts/many.csv", many(40));
+    let failed = workspace.run(RUN).ends_with(3).steps();
+    assert!(failed.contains("error: at most 20 % of the rows read are set aside (40)"), "{failed}");
+    assert_eq!(workspace.rows(), rows, "yesterday's tables stay");
+    workspace.edit(PIPELINE, KEY, &format!("{KEY}    rejected: {{ error: 30 % }}\n"));
+    let done = workspace.run(RUN).ends_with(0).steps();
+    assert!(done.contains("warning: at most 1 % of the rows read are set aside (40)"), "{done}");
+    let rows = workspace.rows();
+    workspace.edit(PIPELINE, KEY, &format!("{KEY}    rows: {{ min: 1 }}\n"));
+    for file in ["ann.csv", "others.csv", "many.csv"] {
+        workspace.put(&format!("data/contacts/{file}"), HEADER);
+    }
+    let failed = workspace.run(RUN).ends_with(3).steps();
+    assert!(failed.contains("error: at least 1 good row (1)"), "{failed}");
+    assert_eq!(workspace.rows(), rows, "yesterday's tables stay");
 }
 
 #[test]

@@ -10,7 +10,7 @@ fn a_new_workspace_works_at_once() {
     assert_snapshot!(workspace.run("init first"), @"
     exit 0
     --- stderr
-    a workspace in first: 33 files, three hundred customers of an invented internet provider, three journeys
+    a workspace in first: 11 files, three hundred customers of an invented internet provider, three journeys
     next: run it and see on which journeys more of them leave than of like customers
       cd first
       throughline run

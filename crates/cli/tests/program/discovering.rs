@@ -281,13 +281,6 @@ models:
 
 #[test]
 fn what_discover_cannot_do_is_refused() {
-    let workspace = Workspace::tiny();
-    insta::assert_snapshot!(workspace.run("discover"), @"
-    exit 2
-    --- stderr
-    error: the pipeline `tiny` has no relation `customers`
-      = help: discover reads the two standard relations: touchpoints (one row an interaction) and customers (one row a membership spell)
-    ");
     let workspace = company();
     insta::assert_snapshot!(workspace.run("discover --key order"), @"
     exit 2
@@ -296,19 +289,19 @@ fn what_discover_cannot_do_is_refused() {
       = help: `throughline show touchpoints --limit 0` lists its columns
     ");
     let workspace = small_company();
-    workspace.edit("pipelines/key_journeys.yaml", "  exposure_horizon: 90 days ", "  exposure_horizon: 0 days  ");
+    workspace.edit("pipelines/key_journeys.yaml", "\nvariables:\n", "\nvariables:\n  exposure_horizon: 0 days\n");
     insta::assert_snapshot!(workspace.run("discover"), @"
     exit 2
     --- stderr
     error[bad-value]: the variable `exposure_horizon` is no length of time above zero
-       --> pipelines/key_journeys.yaml:129:12
-        |
-    129 |     match: touchpoints             # the matcher once more: on which days a customer is on a journey or shortly after it
-        |            ^^^^^^^^^^^
-        |
-        = help: write e.g. `exposure_horizon: 90 days` under `variables:`
+      --> library:facts/days_at_risk.yaml:37:10
+       |
+    37 |   match: touchpoints
+       |          ^^^^^^^^^^^
+       |
+       = help: write e.g. `exposure_horizon: 90 days` under `variables:`
     ");
-    workspace.edit("pipelines/key_journeys.yaml", "  exposure_horizon: 0 days  ", "  exposure_horizon: 90 days ");
+    workspace.edit("pipelines/key_journeys.yaml", "  exposure_horizon: 0 days\n", "");
     workspace.edit(
         "pipelines/journeys/fault.yaml",
         "  idle: 21 days",

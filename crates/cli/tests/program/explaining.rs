@@ -82,7 +82,7 @@ fn a_rank_is_explained_in_a_planners_words() {
     - Missing, performance: the pipeline publishes no fct_journey_performance.
 
     Journey or touchpoints
-    - Not told: the pipeline publishes no fct_journey_drivers.
+    - Not available: the pipeline publishes no fct_journey_drivers.
 
     For analysts
     - p below 0.001 by itself; q 0.001 among the 4 journeys ranked in the period (Benjamini-Hochberg):
@@ -101,7 +101,7 @@ fn a_rank_is_explained_in_a_planners_words() {
     What this is not
     - Customers were compared, nobody was assigned to a journey: "if the journey is the cause" stands
       beside every excess.
-    - Like customers are of the same segment, have been customers for about as long and are looked at in
+    - Like customers are of the same segment, have been customers for about as long and are compared in
       the same month; whatever else tells them apart is not accounted for.
     - Whether a customer is on a journey is settled before each day begins, by what the company knew
       then: nobody counts as on it for having stayed long enough to get there.
@@ -213,9 +213,9 @@ fn a_period_is_asked_for_by_its_name() {
         &said(&workspace, "helping"),
         &[
             "Harmful in 2026-Q3",
-            "Not told by days: the pipeline publishes no fct_key_journeys_profile.",
+            "Not available by days: the pipeline publishes no fct_key_journeys_profile.",
             "Missing, performance: the pipeline publishes no fct_journey_performance.",
-            "Not told: the pipeline publishes no fct_journey_drivers.",
+            "Not available: the pipeline publishes no fct_journey_drivers.",
         ],
     );
 }

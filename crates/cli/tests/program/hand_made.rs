@@ -19,7 +19,9 @@ const COLUMNS: &[(&str, &str)] = &[
     ("rank", "int64"),
     ("rank_before", "int64"),
     ("flags", "string"),
+    ("leaves_at_once", "boolean"),
     ("goes_with", "string"),
+    ("is_inseparable", "boolean"),
     ("exposed_customers", "int64"),
     ("exposed_days", "int64"),
     ("unexposed_days", "int64"),
@@ -83,7 +85,8 @@ const ROWS: &[(&str, &str)] = &[
     ),
     (
         Q3,
-        "journey=helping status=ok tier=harmful rank=1 rank_before=2 flags=leaves_at_once exposed_customers=4216 \
+        "journey=helping status=ok tier=harmful rank=1 rank_before=2 flags=leaves_at_once leaves_at_once=true \
+         exposed_customers=4216 \
          exposed_days=279474 unexposed_days=1100320 exposed_leavers=252 unexposed_leavers=770 leavers=1030 \
          effective_leavers=410.2 exposed_churn_rate=0.08115 like_churn_rate=0.06215 adjusted_rate_ratio=1.31 \
          adjusted_rate_ratio_lower=1.14 adjusted_rate_ratio_upper=1.51 mutual_rate_ratio=1.28 \

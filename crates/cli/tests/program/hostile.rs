@@ -170,6 +170,8 @@ fn garbage_in_place_of_sql_and_data() {
     assert!(refused.stderr.contains("data/contacts/garbage.csv"), "{refused}");
     let workspace = Workspace::tiny();
     workspace.put("data/contacts/garbage.csv", [crate::tiny::HEADER.as_bytes(), &garbage].concat());
+    workspace.run(RUN).ends_with(3);
+    workspace.edit(PIPELINE, "    key: [contact_id]\n", "    key: [contact_id]\n    rejected: { error: 100 % }\n");
     let printed = workspace.run(RUN).ends_with(0).steps();
     assert!(printed.contains("set aside: could not be read"), "{printed}");
     assert!(printed.contains("done instance, 6 rows, published"), "{printed}");

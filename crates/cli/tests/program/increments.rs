@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::dice::Random;
 use crate::workspace::{Outcome, Workspace};
 
 const TABLES: [(&str, &str); 5] = [
@@ -185,20 +186,6 @@ struct Arrival {
     day: f64,
     source: &'static str,
     line: String,
-}
-
-/// A small generator of random numbers (Knuth's MMIX), so that a failure can be repeated by its seed.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % limit
-    }
-
-    fn chance(&mut self, percent: u64) -> bool {
-        self.below(100) < percent
-    }
 }
 
 fn time(hours: f64) -> String {

@@ -164,6 +164,7 @@ fn a_run_that_lost_its_pipeline_after_its_last_table_is_not_the_one_that_is_read
         as_of: 1_707_523_200_000_000,
         session: SessionOptions::default(),
         offline: false,
+        libraries: &[],
     };
     let lock = workspace.path().join("warehouse/_locks/tiny.json");
     let observer: Arc<dyn Observer> = Arc::new(TakesTheLockAway { lock, steps: AtomicUsize::new(0) });

@@ -132,8 +132,8 @@ fn tells_performance(workspace: &Workspace, page: &str) {
     let cells: Vec<&str> = gap.stdout.lines().nth(1).expect("a gap").split(',').collect();
     let score = |at: usize| 100.0 * cells[at].parse::<f64>().expect("a score");
     assert!(page.contains(&format!("{:.0} → {:.0}", score(2), score(3))), "{gap}");
-    let told = format!("{}; {} instances in which both were asked", cells[0], thousands(cells[1]));
-    assert!(page.contains(&told), "{told}");
+    let words = format!("{}; {} instances in which both were asked", cells[0], thousands(cells[1]));
+    assert!(page.contains(&words), "{words}");
     assert!(page.contains("no change seen (-"), "a change within chance is called one");
     let quarters = workspace.query(
         "SELECT max(period) FROM fct_journey_performance WHERE segment = 'all' AND period_kind = 'quarter' \
@@ -200,7 +200,7 @@ fn a_planner_reads_the_tier_first_and_no_word_of_a_statistician() {
     workspace.run("run --as-of 2026-10-11").ends_with(0);
     let page = self::page(&workspace);
     assert!(page.contains("In 2026-Q3, helping stands first."));
-    assert!(page.contains("It cannot be told: the pipeline publishes no fct_key_journeys_profile."), "no profile");
+    assert!(page.contains("Not available: the pipeline publishes no fct_key_journeys_profile."), "no profile");
     let refused = Workspace::tiny();
     refused.run("run --as-of 2024-02-10").ends_with(0);
     let refused = refused.run("report --period 2026-Q3").ends_with(2);
@@ -258,9 +258,9 @@ fn what_a_pipeline_lacks_is_reported() {
         "Nothing can be said of leaving: this pipeline publishes no <code>fct_key_journeys</code>.",
         "There is no account matrix: this pipeline publishes no <code>fct_account</code>.",
         "It cannot be shown: this pipeline publishes no <code>fct_journey_satisfaction_path</code>.",
-        "It cannot be told: this pipeline publishes no <code>fct_journey_performance</code>.",
-        "They cannot be told: this pipeline publishes no <code>fct_recurring_issue</code>.",
-        "Nobody is told of anything: this pipeline publishes no <code>fct_trigger</code>.",
+        "Not available: this pipeline publishes no <code>fct_journey_performance</code>.",
+        "Not available: this pipeline publishes no <code>fct_recurring_issue</code>.",
+        "No trigger is known: this pipeline publishes no <code>fct_trigger</code>.",
     ] {
         assert!(page.contains(sentence), "{sentence}");
     }

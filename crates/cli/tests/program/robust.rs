@@ -70,7 +70,7 @@ fn a_definition_is_tried_with_other_limits_and_horizons() {
     assert_eq!(assert_its_own_variant_is_published(&workspace, &facts(&workspace, "connecting")), 36);
     assert_eq!(assert_its_own_variant_is_published(&workspace, &facts(&workspace, "fault --period 2026-05")), 36);
 
-    // The published figures are those of the old definition until the tables are made anew.
+    // The published figures are those of the old definition until the tables are made again.
     workspace.edit("pipelines/journeys/fault.yaml", LIMITS, "");
     let refused = workspace.run("explain fault --robust").ends_with(2);
     assert!(refused.stderr.contains("by other definitions than today's"), "{refused}");

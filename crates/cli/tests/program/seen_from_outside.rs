@@ -86,6 +86,31 @@ fn a_damaged_record_hides_no_other_run() {
     workspace.put("warehouse/_runs/20240101T000000000000Z-00000000.json", "{}");
     let asked = workspace.query("SELECT status, pipeline FROM runs ORDER BY run_id").ends_with(0);
     assert_eq!(asked.stdout, "status,pipeline\nunreadable,\ndone,tiny\n");
+
+    workspace.put("warehouse/_runs/20240102T000000000000Z-00000000.json", "{");
+    let listed = workspace.run("runs").ends_with(0).stdout;
+    let row = |has: &str| listed.lines().any(|line| line.split_whitespace().any(|word| word == has));
+    assert!(row("done") && row("unreadable"), "{listed}");
+    for error in ["the run record [RUN] cannot be read: missing field", "the record of run `[RUN]` cannot be read: EOF"]
+    {
+        assert!(listed.contains(&format!("\n[RUN]\n  {error}")), "{error} is not in {listed}");
+    }
+    assert_eq!(listed.matches("\n  = help: ").count(), 2, "{listed}");
+    let records = json_lines(&workspace.run("runs --format json").ends_with(0).stdout);
+    let statuses: Vec<_> = records.iter().map(|run| run["status"].as_str()).collect();
+    assert_eq!(statuses, [Some("done"), Some("unreadable"), Some("unreadable")]);
+    assert!(records[1]["error"].as_str().is_some_and(|error| error.contains("cannot be read")), "{}", records[1]);
+}
+
+#[test]
+fn what_a_killed_run_recorded_and_nobody_can_read_is_reported_and_left_out() {
+    let workspace = run_once();
+    workspace.put("warehouse/_runs/20240101T000000000000Z-00000000.partial.json", "{}");
+    let again = workspace.run("run --as-of 2024-02-10 --retry").ends_with(0);
+    let warning = "warning: run [RUN] is left out, since what it recorded cannot be read: missing";
+    assert!(again.stderr.contains(warning), "{again}");
+    let published = workspace.query("SELECT tables, table_rows FROM runs ORDER BY run_id DESC LIMIT 1").ends_with(0);
+    assert_eq!(published.stdout, "tables,table_rows\n0,0\n", "--retry reused all of it");
 }
 
 #[test]

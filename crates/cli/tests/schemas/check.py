@@ -148,7 +148,7 @@ def check_events(throughline, folder):
     assert len(server.events) == len(lines(good)), (len(server.events), len(lines(good)))
     assert any(event["run"]["facets"].get("parent", {}).get("run", {}).get("runId") == parent for event in server.events)
 
-    pipeline = workspace / "pipelines" / "key_journeys.yaml"
+    pipeline = workspace / "sql" / "facts" / "journeys.yaml"
     written = pipeline.read_text()
     failing = "accepted_values: { membership: [active, churned, lost] }"
     assert written.count(failing) == 1
@@ -197,7 +197,7 @@ Loader.add_implicit_resolver("tag:yaml.org,2002:bool", __import__("re").compile(
 
 
 def check_yaml(throughline):
-    kinds = {"pipeline": ["*.yaml"], "journeys": ["journeys/*.yaml", "retail/journeys/*.yaml"], "tests": ["tests/*.yaml", "retail/tests/*.yaml"]}
+    kinds = {"pipeline": ["*.yaml"], "sources": ["sources/*.yaml"], "journeys": ["journeys/*.yaml", "retail/journeys/*.yaml"], "tests": ["tests/*.yaml", "retail/tests/*.yaml"]}
     counted = 0
     for kind, globs in kinds.items():
         schema = json.loads(subprocess.run([throughline, "schema", kind], capture_output=True, check=True).stdout)

@@ -78,6 +78,24 @@ impl<'a> Fields<'a> {
         self.get(name).map_or_else(Vec::new, |field| field.texts(findings))
     }
 
+    /// An optional share of a whole, 0 to 1: a number, or `20 %`.
+    pub(super) fn share(&self, name: &str, findings: &mut Diagnostics) -> Option<f64> {
+        let text = self.text(name, findings)?;
+        let (digits, whole) = match text.value.strip_suffix('%') {
+            Some(digits) => (digits.trim_end(), 100.0),
+            None => (text.value.as_str(), 1.0),
+        };
+        let share = digits.parse::<f64>().ok().map(|number| number / whole).filter(|share| (0.0..=1.0).contains(share));
+        if share.is_none() {
+            findings.push(
+                Diagnostic::error("bad-value", format!("`{name}` is no share: `{}`", text.value))
+                    .at(text.place)
+                    .help("write e.g. `5 %` or `0.05`, from nothing to 100 %"),
+            );
+        }
+        share
+    }
+
     /// An optional length of time greater than zero.
     pub(super) fn limit(&self, name: &str, findings: &mut Diagnostics) -> Option<Duration> {
         let text = self.text(name, findings)?;

@@ -1,11 +1,12 @@
-//! Keys that name files of the workspace by globs: `journeys:` and `unit_tests:`.
+//! Keys that name files of the workspace by globs: `sources:`, `journeys:` and `unit_tests:`.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use glob::Pattern;
 
-use super::workspace::{Workspace, inside};
+use super::folder::inside;
+use super::workspace::Workspace;
 use crate::{Diagnostic, Diagnostics, Located};
 
 /// The files that the globs name, relative to the workspace, in the order of their paths.

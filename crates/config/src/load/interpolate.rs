@@ -5,8 +5,8 @@
 
 use std::collections::HashMap;
 
+use super::folder::MAX_BYTES;
 use super::tree::{Node, NodeKind};
-use super::workspace::MAX_BYTES;
 use crate::{Diagnostic, Diagnostics, Located, closest};
 
 /// Replaces every interpolation below `node`.

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use super::fields::{Field, Fields};
+use super::merge::KINDS;
 use super::names::check_relation_name;
 use super::rules;
-use super::tree::Node;
+use super::tree::{Entry, Node};
 use super::workspace::Workspace;
 use crate::{
     Calendar, Diagnostic, Diagnostics, Duration, Increment, Located, MatchRows, Materialization, Model, ModelKind,
@@ -17,8 +18,9 @@ use crate::{
 /// Rows that come later than this are reported and left to a person, unless the model says otherwise.
 const LOOKBACK: Duration = Duration(30 * 86_400_000_000);
 
-pub(crate) const KEYS: [&str; 16] = [
+pub(crate) const KEYS: [&str; 17] = [
     "sql",
+    "union",
     "match",
     "rows",
     "ordered_by",
@@ -35,11 +37,9 @@ pub(crate) const KEYS: [&str; 16] = [
     "description",
     "columns",
 ];
-const KINDS: [&str; 3] = ["sql", "match", "eligible"];
 
 /// The entries of `models:`.
-pub(super) fn models(field: Field<'_>, workspace: &Workspace, findings: &mut Diagnostics) -> Vec<Model> {
-    let entries = field.entries("a mapping of names to models", findings);
+pub(super) fn models(entries: &[Entry], workspace: &Workspace, findings: &mut Diagnostics) -> Vec<Model> {
     entries.iter().filter_map(|(name, node)| model(name, node, workspace, findings)).collect()
 }
 
@@ -56,7 +56,7 @@ fn model(name: &Located<String>, node: &Node, workspace: &Workspace, findings: &
     };
     refuse_increment_keys(&fields, materialized, findings);
     let tests = fields.get("tests").map_or_else(Vec::new, |field| rules::tests(field, workspace, findings));
-    if let Some(ModelKind::Sql(_) | ModelKind::Eligible { .. }) = kind {
+    if let Some(ModelKind::Sql(_) | ModelKind::Union(_) | ModelKind::Eligible { .. }) = kind {
         refuse_match_keys(&fields, findings);
     }
     Some(Model {
@@ -76,6 +76,11 @@ fn model(name: &Located<String>, node: &Node, workspace: &Workspace, findings: &
 fn kind(fields: &Fields<'_>, workspace: &Workspace, findings: &mut Diagnostics) -> Option<ModelKind> {
     let given: Vec<Field<'_>> = KINDS.iter().filter_map(|name| fields.get(name)).collect();
     match given.as_slice() {
+        [field] if field.key.value == "union" => {
+            let paths = field.texts(findings);
+            let files: Vec<_> = paths.iter().filter_map(|path| sql_file(path, workspace, findings)).collect();
+            (!files.is_empty()).then_some(ModelKind::Union(files))
+        }
         [field] => {
             let text = field.text(findings)?;
             match field.key.value.as_str() {
@@ -86,9 +91,12 @@ fn kind(fields: &Fields<'_>, workspace: &Workspace, findings: &mut Diagnostics) 
         }
         [] => {
             findings.push(
-                Diagnostic::error("missing-key", format!("{} has none of `sql`, `match` and `eligible`", fields.what))
-                    .at(fields.header.clone())
-                    .help("add e.g. `sql: sql/facts/fct_journey.sql`"),
+                Diagnostic::error(
+                    "missing-key",
+                    format!("{} has none of `sql`, `union`, `match` and `eligible`", fields.what),
+                )
+                .at(fields.header.clone())
+                .help("add e.g. `sql: sql/facts/fct_journey.sql`"),
             );
             None
         }
@@ -96,7 +104,7 @@ fn kind(fields: &Fields<'_>, workspace: &Workspace, findings: &mut Diagnostics) 
             findings.push(
                 Diagnostic::error("bad-value", format!("{} is made in more than one way", fields.what))
                     .at(second.key.place.clone())
-                    .help("keep one of `sql`, `match` and `eligible`"),
+                    .help("keep one of `sql`, `union`, `match` and `eligible`"),
             );
             None
         }
@@ -208,7 +216,11 @@ fn refuse_increment_keys(fields: &Fields<'_>, materialized: Option<Materializati
 
 /// A mapping of column names to comments.
 pub(super) fn comments(field: Field<'_>, findings: &mut Diagnostics) -> IndexMap<String, String> {
-    let entries = field.entries("a mapping of columns to comments", findings);
+    comments_of(field.entries("a mapping of columns to comments", findings), findings)
+}
+
+/// Comments by column.
+pub(super) fn comments_of(entries: &[Entry], findings: &mut Diagnostics) -> IndexMap<String, String> {
     entries
         .iter()
         .filter_map(|(column, node)| Some((column.value.clone(), Field { key: column, node }.text(findings)?.value)))

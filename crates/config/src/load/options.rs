@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
+use crate::BuiltInLibrary;
+
 /// Which pipeline to load, and the values it is given from outside.
 #[derive(Debug, Clone, Default)]
 pub struct LoadOptions {
@@ -14,6 +16,8 @@ pub struct LoadOptions {
     pub variables: Vec<(String, String)>,
     /// Where `${VAR}` looks.
     pub environment: HashMap<String, String>,
+    /// The libraries that come with the program.
+    pub libraries: &'static [BuiltInLibrary],
 }
 
 impl LoadOptions {

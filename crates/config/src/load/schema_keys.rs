@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_yaml::Value;
 
-use super::{journeys, models, rules, sources, top, triggers, unit_tests};
+use super::{inputs, journeys, libraries, models, rules, sources, top, triggers, unit_tests};
 use crate::schema::{FileKind, json_schema};
 
 fn schema(of: FileKind) -> Value {
@@ -21,12 +21,17 @@ fn keys_of(definition: &str) -> BTreeSet<String> {
 #[test]
 fn the_schema_has_the_loaders_keys_and_no_others() {
     let severity = [rules::RULES.as_slice(), &["severity"]].concat();
-    let known: [(&str, &[&str]); 14] = [
+    let known: [(&str, &[&str]); 19] = [
         ("pipeline", &top::KEYS),
+        ("library", &libraries::KEYS),
+        ("input", &inputs::KEYS),
+        ("input_column", &inputs::COLUMN_KEYS),
         ("source", &sources::SOURCE_KEYS),
         ("seed", &sources::SEED_KEYS),
         ("column", &sources::COLUMN_KEYS),
         ("freshness", &sources::FRESHNESS_KEYS),
+        ("rejected", &sources::REJECTED_KEYS),
+        ("rows", &sources::ROWS_KEYS),
         ("bounds", &rules::BOUND_KEYS),
         ("contract_rule", &rules::ROW_RULES),
         ("test_rule", &severity),
@@ -68,6 +73,7 @@ fn the_repositorys_files_keep_the_schema() {
     let mut checked = 0;
     for (folder, kind) in [
         ("pipelines", FileKind::Pipeline),
+        ("pipelines/sources", FileKind::Sources),
         ("pipelines/journeys", FileKind::Journeys),
         ("pipelines/retail/journeys", FileKind::Journeys),
         ("pipelines/tests", FileKind::UnitTests),
@@ -86,6 +92,11 @@ fn the_repositorys_files_keep_the_schema() {
         }
     }
     assert!(checked > 15, "only {checked} files were found");
+    let schema = schema(FileKind::Library);
+    let text = std::fs::read_to_string(repository.join("sql/library.yaml")).expect("readable");
+    let mut problems = Vec::new();
+    validate(&serde_yaml::from_str(&text).expect("YAML"), &schema, &schema, "", &mut problems);
+    assert!(problems.is_empty(), "the library: {problems:#?}");
 }
 
 #[test]
@@ -129,8 +140,7 @@ fn validate(value: &Value, schema: &Value, root: &Value, at: &str, problems: &mu
         validate(value, schema, root, at, &mut found);
         found.is_empty()
     };
-    let listed = |argument: &Value| argument.as_sequence().cloned().unwrap_or_default();
-    let keys: Vec<&str> = value.as_mapping().into_iter().flatten().filter_map(|(key, _)| key.as_str()).collect();
+    let keys = || value.as_mapping().into_iter().flatten().filter_map(|(key, _)| key.as_str());
     for (keyword, argument) in schema.as_mapping().expect("a schema is a mapping") {
         let keyword = keyword.as_str().expect("a text");
         let holds = match keyword {
@@ -140,22 +150,6 @@ fn validate(value: &Value, schema: &Value, root: &Value, at: &str, problems: &mu
                 validate(value, &root["$defs"][name], root, at, problems);
                 true
             }
-            "type" => match argument.as_sequence() {
-                Some(types) => types.iter().any(|one| has_type(value, one)),
-                None => has_type(value, argument),
-            },
-            "enum" => listed(argument).contains(value),
-            "const" => argument == value,
-            "pattern" => value.as_str().is_none_or(|text| fits(text, argument.as_str().expect("a pattern"))),
-            "minimum" => value.as_i64().is_none_or(|number| number >= argument.as_i64().expect("a number")),
-            "maximum" => value.as_i64().is_none_or(|number| number <= argument.as_i64().expect("a number")),
-            "required" => !value.is_mapping() || listed(argument).iter().all(|key| value.get(key).is_some()),
-            "minProperties" => !value.is_mapping() || keys.len() as u64 >= argument.as_u64().expect("a number"),
-            "maxProperties" => !value.is_mapping() || keys.len() as u64 <= argument.as_u64().expect("a number"),
-            "minItems" => value.as_sequence().is_none_or(|items| items.len() as u64 >= argument.as_u64().expect("one")),
-            "uniqueItems" => value
-                .as_sequence()
-                .is_none_or(|items| items.iter().enumerate().all(|(place, item)| !items[..place].contains(item))),
             "contains" => value.as_sequence().is_none_or(|items| items.iter().any(|item| passes(item, argument))),
             "anyOf" => listed(argument).iter().any(|one| passes(value, one)),
             "allOf" => listed(argument).iter().all(|one| passes(value, one)),
@@ -167,7 +161,7 @@ fn validate(value: &Value, schema: &Value, root: &Value, at: &str, problems: &mu
                 }
                 true
             }
-            "propertyNames" => keys.iter().all(|key| passes(&Value::from(*key), argument)),
+            "propertyNames" => keys().all(|key| passes(&Value::from(key), argument)),
             "properties" => {
                 for (key, property) in argument.as_mapping().expect("properties") {
                     if let Some(inner) = value.get(key) {
@@ -178,23 +172,51 @@ fn validate(value: &Value, schema: &Value, root: &Value, at: &str, problems: &mu
             }
             "additionalProperties" => {
                 let known = |key: &str| schema.get("properties").is_some_and(|known| known.get(key).is_some());
-                for key in keys.iter().filter(|key| !known(key)) {
+                for key in keys().filter(|key| !known(key)) {
                     match argument {
                         Value::Bool(allowed) if !allowed => problems.push(format!("{at}.{key} is not known")),
                         argument if argument.is_mapping() => {
-                            validate(&value[*key], argument, root, &format!("{at}.{key}"), problems);
+                            validate(&value[key], argument, root, &format!("{at}.{key}"), problems);
                         }
                         _ => {}
                     }
                 }
                 true
             }
-            other => panic!("the schema uses `{other}`, which this test does not know"),
+            keyword => keeps(value, keyword, argument),
         };
         if !holds {
             problems.push(format!("{at}: {keyword} {argument:?} does not hold for {value:?}"));
         }
     }
+}
+
+/// Whether a value keeps a keyword that contains no other schema.
+fn keeps(value: &Value, keyword: &str, argument: &Value) -> bool {
+    let keys = || value.as_mapping().map_or(0, |keys| keys.keys().filter(|key| key.is_string()).count() as u64);
+    match keyword {
+        "type" => match argument.as_sequence() {
+            Some(types) => types.iter().any(|one| has_type(value, one)),
+            None => has_type(value, argument),
+        },
+        "enum" => listed(argument).contains(value),
+        "const" => argument == value,
+        "pattern" => value.as_str().is_none_or(|text| fits(text, argument.as_str().expect("a pattern"))),
+        "minimum" => value.as_i64().is_none_or(|number| number >= argument.as_i64().expect("a number")),
+        "maximum" => value.as_i64().is_none_or(|number| number <= argument.as_i64().expect("a number")),
+        "required" => !value.is_mapping() || listed(argument).iter().all(|key| value.get(key).is_some()),
+        "minProperties" => !value.is_mapping() || keys() >= argument.as_u64().expect("a number"),
+        "maxProperties" => !value.is_mapping() || keys() <= argument.as_u64().expect("a number"),
+        "minItems" => value.as_sequence().is_none_or(|items| items.len() as u64 >= argument.as_u64().expect("one")),
+        "uniqueItems" => value
+            .as_sequence()
+            .is_none_or(|items| items.iter().enumerate().all(|(place, item)| !items[..place].contains(item))),
+        other => panic!("the schema uses `{other}`, which this test does not know"),
+    }
+}
+
+fn listed(argument: &Value) -> Vec<Value> {
+    argument.as_sequence().cloned().unwrap_or_default()
 }
 
 fn has_type(value: &Value, name: &Value) -> bool {

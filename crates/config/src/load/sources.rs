@@ -1,16 +1,23 @@
 //! `sources:` and `seeds:`.
 
+use std::path::Path;
+
 use chrono::format::{Item, StrftimeItems};
 use indexmap::IndexMap;
 
 use super::fields::{Field, Fields};
+use super::folder::inside;
+use super::interpolate::interpolate;
 use super::names::check_relation_name;
-use super::rules;
-use super::tree::{Node, NodeKind};
-use super::workspace::{Workspace, inside};
-use crate::{Column, ColumnType, Diagnostic, Diagnostics, Duration, Format, Freshness, Located, Source, SourceKind};
+use super::tree::{self, Node, NodeKind};
+use super::workspace::Workspace;
+use super::{globs, rules};
+use crate::{
+    Column, ColumnType, Diagnostic, Diagnostics, Duration, Format, Freshness, LoadOptions, Located, RejectedLimits,
+    RowLimits, Source, SourceKind,
+};
 
-pub(crate) const SOURCE_KEYS: [&str; 12] = [
+pub(crate) const SOURCE_KEYS: [&str; 14] = [
     "path",
     "format",
     "delimiter",
@@ -21,12 +28,16 @@ pub(crate) const SOURCE_KEYS: [&str; 12] = [
     "sorted_by",
     "contract",
     "freshness",
+    "rejected",
+    "rows",
     "description",
     "owner",
 ];
 pub(crate) const SEED_KEYS: [&str; 3] = ["path", "columns", "description"];
 pub(crate) const COLUMN_KEYS: [&str; 2] = ["type", "format"];
 pub(crate) const FRESHNESS_KEYS: [&str; 3] = ["column", "warn_after", "error_after"];
+pub(crate) const REJECTED_KEYS: [&str; 2] = ["warn", "error"];
+pub(crate) const ROWS_KEYS: [&str; 1] = ["min"];
 pub(crate) const COLUMN_TYPES: [(&str, ColumnType); 6] = [
     ("string", ColumnType::String),
     ("int64", ColumnType::Int64),
@@ -36,10 +47,47 @@ pub(crate) const COLUMN_TYPES: [(&str, ColumnType); 6] = [
     ("timestamp", ColumnType::Timestamp),
 ];
 
-/// The entries of `sources:`.
-pub(super) fn sources(field: Field<'_>, findings: &mut Diagnostics) -> Vec<Source> {
-    let entries = field.entries("a mapping of names to sources", findings);
-    entries.iter().filter_map(|(name, node)| source(name, node, findings)).collect()
+/// The sources of `sources:`: a mapping of names to sources, or globs of files that hold such mappings.
+pub(super) fn sources(
+    field: Field<'_>,
+    workspace: &Workspace,
+    options: &LoadOptions,
+    findings: &mut Diagnostics,
+) -> Vec<Source> {
+    let paths = match &field.node.kind {
+        NodeKind::Mapping(entries) => {
+            return entries.iter().filter_map(|(name, node)| source(name, node, findings)).collect();
+        }
+        NodeKind::Scalar { .. } if field.node.is_null() => {
+            findings.push(field.wrong_type("a mapping of names to sources"));
+            Vec::new()
+        }
+        NodeKind::Scalar { .. } => field.text(findings).into_iter().collect(),
+        NodeKind::Sequence(_) => field.texts(findings),
+    };
+    let mut sources = Vec::new();
+    for path in globs::files(&paths, "source", "sources/*.yaml", workspace, findings) {
+        sources.extend(of_file(&path, workspace, options, findings));
+    }
+    sources
+}
+
+fn of_file(path: &Path, workspace: &Workspace, options: &LoadOptions, findings: &mut Diagnostics) -> Vec<Source> {
+    let file = workspace.read(path).map_err(|finding| findings.push(finding)).ok();
+    let Some(mut root) = file.and_then(|file| tree::parse(&file, findings)) else { return Vec::new() };
+    interpolate(&mut root, &options.environment, findings);
+    match &root.kind {
+        NodeKind::Mapping(entries) => entries.iter().filter_map(|(name, node)| source(name, node, findings)).collect(),
+        _ => {
+            let message = format!("a file of sources must be a mapping, found {}", root.described());
+            findings.push(
+                Diagnostic::error("wrong-type", message)
+                    .at(root.place)
+                    .help("it maps names to sources: `calls: { path: …, format: parquet }`"),
+            );
+            Vec::new()
+        }
+    }
 }
 
 /// The entries of `seeds:`.
@@ -85,6 +133,8 @@ fn source(name: &Located<String>, node: &Node, findings: &mut Diagnostics) -> Op
         sorted_by: sorted_by(&fields, format, findings),
         contract: fields.get("contract").map_or_else(Vec::new, |field| rules::contract(field, findings)),
         freshness,
+        rejected: fields.get("rejected").map_or_else(RejectedLimits::default, |field| rejected(field, findings)),
+        rows: fields.get("rows").map_or_else(RowLimits::default, |field| rows(field, findings)),
         description: fields.words("description", findings),
         owner: fields.words("owner", findings),
     })
@@ -145,6 +195,8 @@ fn seed(name: &Located<String>, node: &Node, workspace: &Workspace, findings: &m
         active_at: Vec::new(),
         contract: Vec::new(),
         freshness: None,
+        rejected: RejectedLimits::default(),
+        rows: RowLimits::default(),
         description: fields.words("description", findings),
         owner: None,
     })
@@ -271,4 +323,28 @@ fn freshness(field: Field<'_>, time_column: Option<&Located<String>>, findings: 
         );
     }
     Some(Freshness { column: column?, warn_after, error_after })
+}
+
+fn rejected(field: Field<'_>, findings: &mut Diagnostics) -> RejectedLimits {
+    let plain = RejectedLimits::default();
+    let what = "`rejected`".to_owned();
+    let Some(fields) = Fields::open(field.node, field.key.place.clone(), what, &REJECTED_KEYS, findings) else {
+        return plain;
+    };
+    let error = fields.share("error", findings).unwrap_or(plain.error);
+    let warn = fields.share("warn", findings).unwrap_or(plain.warn.min(error));
+    if warn > error {
+        findings.push(
+            Diagnostic::error("bad-value", "`error` is less than `warn`")
+                .at(field.node.place.clone())
+                .help("the run would stop before it ever warns: swap them"),
+        );
+    }
+    RejectedLimits { warn, error }
+}
+
+fn rows(field: Field<'_>, findings: &mut Diagnostics) -> RowLimits {
+    let fields = Fields::open(field.node, field.key.place.clone(), "`rows`".to_owned(), &ROWS_KEYS, findings);
+    let min = fields.and_then(|fields| fields.required("min", "1", findings)?.integer(0, i64::MAX, findings));
+    min.map_or_else(RowLimits::default, |min| RowLimits { min: min.unsigned_abs() })
 }

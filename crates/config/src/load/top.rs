@@ -6,14 +6,16 @@ use indexmap::IndexMap;
 
 use super::fields::{Field, Fields};
 use super::names::Names;
-use super::tree::{Node, NodeKind};
+use super::tree::{Entries, Node, NodeKind};
 use super::variables::variables;
 use super::workspace::Workspace;
-use super::{interpolate, journeys, models, sources, tree, triggers, unit_tests, values};
-use crate::{Diagnostic, Diagnostics, LoadOptions, Located, Pipeline, Place, Timestamp};
+use super::{interpolate, journeys, libraries, made, models, sources, tree, unit_tests, values};
+use crate::{Diagnostic, Diagnostics, LoadOptions, Located, Model, Pipeline, Place, Timestamp};
 
-pub(crate) const KEYS: [&str; 13] = [
+pub(crate) const KEYS: [&str; 15] = [
     "name",
+    "uses",
+    "assisted_channels",
     "owner",
     "description",
     "start",
@@ -31,7 +33,7 @@ pub(crate) const KEYS: [&str; 13] = [
 /// Reads `pipelines/<name>.yaml` and all it names. `None` only when something a pipeline cannot be without is missing;
 /// whether there are errors is for `findings` to say.
 pub(super) fn read(
-    workspace: &Workspace,
+    workspace: &mut Workspace,
     name: &str,
     options: &LoadOptions,
     findings: &mut Diagnostics,
@@ -50,33 +52,43 @@ pub(super) fn read(
     let start = fields.required("start", "2024-10-01", findings).and_then(|field| start(field, findings));
     let warehouse =
         fields.required("warehouse", "${WAREHOUSE:-data/warehouse}", findings).and_then(|field| field.text(findings));
-    let sources = fields.get("sources").map_or_else(Vec::new, |field| sources::sources(field, findings));
+    let libraries = libraries::libraries(fields.get("uses"), workspace, options, findings);
+    let workspace = &*workspace;
+    let sources =
+        fields.get("sources").map_or_else(Vec::new, |field| sources::sources(field, workspace, options, findings));
     let seeds = fields.get("seeds").map_or_else(Vec::new, |field| sources::seeds(field, workspace, findings));
     let journeys = fields
         .get("journeys")
         .map_or_else(IndexMap::new, |field| journeys::journeys(field, workspace, options, findings));
-    let models = fields
-        .required("models", "{ touchpoints: { sql: sql/staging/touchpoints.sql } }", findings)
-        .map_or_else(Vec::new, |field| models::models(field, workspace, findings));
     let mut names = Names::default();
     let sources =
         sources.into_iter().chain(seeds).filter(|source| names.admit(&source.name, "source or seed", findings));
     let sources: IndexMap<_, _> = sources.map(|source| (source.name.value.clone(), source)).collect();
-    let mut admitted = Vec::new();
-    for model in models {
+    let owner = fields.words("owner", findings);
+    let made = made::made(&fields, &libraries, &sources, workspace, findings);
+    let mut models = IndexMap::new();
+    for model in made.models {
         if names.admit(&model.name, "model", findings) {
-            admitted.push((model.name.value.clone(), model));
+            models.insert(model.name.value.clone(), Model { owner: model.owner.or_else(|| owner.clone()), ..model });
         }
     }
-    let variables = variables(fields.get("variables"), options, findings);
+    let of_libraries: Vec<&Entries> = libraries.iter().map(|library| &library.variables).collect();
+    let variables = variables(&of_libraries, fields.get("variables"), options, findings);
     let unit_tests = fields
         .get("unit_tests")
         .map_or_else(IndexMap::new, |field| unit_tests::unit_tests(field, &variables, workspace, options, findings));
-    let dictionary =
-        fields.get("dictionary").map_or_else(IndexMap::new, |field| dictionary(field, workspace, options, findings));
+    let mut comments: IndexMap<String, String> = IndexMap::new();
+    for library in &libraries {
+        comments.extend(models::comments_of(&library.dictionary, findings));
+    }
+    if let Some(field) = fields.get("dictionary") {
+        comments.extend(dictionary(field, workspace, options, findings));
+    }
+    let of_libraries: Vec<&Entries> = libraries.iter().map(|library| &library.triggers).collect();
+    let (triggers, off) = made::watched(fields.get("triggers"), &of_libraries, made.off, findings);
     Some(Pipeline {
         project: workspace.root.clone(),
-        owner: fields.words("owner", findings),
+        owner,
         description: fields.words("description", findings),
         name: declared?,
         start: start?,
@@ -85,11 +97,25 @@ pub(super) fn read(
         variables,
         sources,
         journeys,
-        models: admitted.into_iter().collect(),
-        triggers: fields.get("triggers").map_or_else(IndexMap::new, |field| triggers::triggers(field, findings)),
+        assisted_channels: assisted_channels(&fields, findings),
+        models,
+        libraries: made.libraries,
+        inputs: made.inputs,
+        replaced: made.replaced,
+        off,
+        triggers,
         unit_tests,
-        dictionary,
+        dictionary: comments,
     })
+}
+
+/// Channels with a person at the other end (SEMANTICS 3).
+fn assisted_channels(fields: &Fields<'_>, findings: &mut Diagnostics) -> Vec<String> {
+    const USUAL: [&str; 4] = ["phone", "chat", "field", "store"];
+    match fields.get("assisted_channels") {
+        Some(field) => field.texts(findings).into_iter().map(|channel| channel.value).collect(),
+        None => USUAL.map(str::to_owned).to_vec(),
+    }
 }
 
 fn check_pipeline_name(declared: &Located<String>, stem: &str, findings: &mut Diagnostics) {

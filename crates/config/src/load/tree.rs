@@ -19,13 +19,13 @@ const MAX_NODES: usize = 20_000;
 const MAX_FINDINGS: usize = 200;
 
 /// A piece of YAML.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Node {
     pub(super) kind: NodeKind,
     pub(super) place: Place,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum NodeKind {
     /// `plain` scalars are those without quotes: only they can be null, numbers or booleans.
     Scalar {
@@ -53,6 +53,11 @@ impl Node {
         }
     }
 }
+
+/// An entry of a mapping.
+pub(super) type Entry = (Located<String>, Node);
+/// The entries of a mapping.
+pub(super) type Entries = Vec<Entry>;
 
 /// Parses one file. `None` when the text is no YAML at all or breaks a bound; what is wrong is in `findings`.
 pub(super) fn parse(file: &Arc<SourceFile>, findings: &mut Diagnostics) -> Option<Node> {

@@ -2,16 +2,15 @@
 
 use indexmap::IndexMap;
 
-use super::fields::{Field, Fields};
-use super::tree::Node;
+use super::fields::Fields;
+use super::tree::{Entry, Node};
 use super::values;
 use crate::{Diagnostic, Diagnostics, Located, Template, TemplatePart, Trigger, TriggerSeverity};
 
 pub(crate) const KEYS: [&str; 7] = ["table", "condition", "route", "severity", "key", "message", "description"];
 
 /// The entries of `triggers:` by name.
-pub(super) fn triggers(field: Field<'_>, findings: &mut Diagnostics) -> IndexMap<String, Trigger> {
-    let entries = field.entries("a mapping of names to triggers", findings);
+pub(super) fn triggers(entries: &[Entry], findings: &mut Diagnostics) -> IndexMap<String, Trigger> {
     let triggers = entries.iter().filter_map(|(name, node)| trigger(name, node, findings));
     triggers.map(|trigger| (trigger.name.value.clone(), trigger)).collect()
 }

@@ -159,6 +159,7 @@ pub(super) fn kind_of(variable: &Variable) -> &'static str {
         Variable::Float(_) => "a number",
         Variable::Boolean(_) => "`true` or `false`",
         Variable::Text(_) => "a text",
+        Variable::Texts(_) => "a list of texts",
     }
 }
 

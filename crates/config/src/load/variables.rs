@@ -5,32 +5,33 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use super::fields::Field;
-use super::tree::NodeKind;
+use super::tree::{Entries, Node, NodeKind};
 use super::values;
 use crate::{Diagnostic, Diagnostics, LoadOptions, Located, Place, SourceFile, Variable, closest};
 
 /// SQL parameters the program sets.
-const RESERVED_VARIABLES: [&str; 2] = ["as_of", "start"];
+const RESERVED_VARIABLES: [&str; 3] = ["as_of", "start", "assisted_channels"];
 
-/// The declared variables, with the values of the command line in place.
+/// The variables of the libraries and the pipeline's own, with the pipeline's values and those of the command line in
+/// place.
 pub(super) fn variables(
+    libraries: &[&Entries],
     field: Option<Field<'_>>,
     options: &LoadOptions,
     findings: &mut Diagnostics,
 ) -> IndexMap<String, Located<Variable>> {
     let mut variables = IndexMap::new();
+    for (name, node) in libraries.iter().flat_map(|entries| entries.iter()) {
+        declare(name, node, &mut variables, findings);
+    }
     let entries = field.map_or(&[][..], |field| field.entries("a mapping of names to values", findings));
     for (name, node) in entries {
-        if let Some(finding) = values::check_name(name, "variable", &RESERVED_VARIABLES) {
+        if !variables.contains_key(&name.value) {
+            declare(name, node, &mut variables, findings);
+        } else if let Some(text) = (Field { key: name, node }).text(findings)
+            && let Err(finding) = override_variable(name, &text, "the pipeline", &mut variables)
+        {
             findings.push(finding);
-        }
-        let Some(text) = (Field { key: name, node }).text(findings) else { continue };
-        let plain = matches!(node.kind, NodeKind::Scalar { plain: true, .. });
-        match values::variable(&text, plain) {
-            Ok(value) => {
-                variables.insert(name.value.clone(), Located { value, place: text.place });
-            }
-            Err(finding) => findings.push(finding),
         }
     }
     for (name, text) in &options.variables {
@@ -41,6 +42,25 @@ pub(super) fn variables(
         }
     }
     variables
+}
+
+fn declare(
+    name: &Located<String>,
+    node: &Node,
+    variables: &mut IndexMap<String, Located<Variable>>,
+    findings: &mut Diagnostics,
+) {
+    if let Some(finding) = values::check_name(name, "variable", &RESERVED_VARIABLES) {
+        findings.push(finding);
+    }
+    let Some(text) = (Field { key: name, node }).text(findings) else { return };
+    let plain = matches!(node.kind, NodeKind::Scalar { plain: true, .. });
+    match values::variable(&text, plain) {
+        Ok(value) => {
+            variables.insert(name.value.clone(), Located { value, place: text.place });
+        }
+        Err(finding) => findings.push(finding),
+    }
 }
 
 /// Puts a value of the command line in the place of the declared one.

@@ -441,7 +441,7 @@ models:
     5 |   calls: { path: x, format: parquett, tme_column: at }
       |                                       ^^^^^^^^^^ did you mean `time_column`?
       |
-      = help: its keys: path, format, delimiter, columns, time_column, active_at, key, sorted_by, contract, freshness, description, owner
+      = help: its keys: path, format, delimiter, columns, time_column, active_at, key, sorted_by, contract, freshness, rejected, rows, description, owner
 
     error[missing-key]: source `visits` has no `path`
      --> pipelines/main.yaml:6:3

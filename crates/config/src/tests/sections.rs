@@ -134,6 +134,24 @@ fn sources() {
       |
       = help: the run would stop before it ever warns: swap them
     ");
+    assert_snapshot!(source("path: x, format: parquet, rejected: { warn: 30 %, error: 20 % }"), @"
+    error[bad-value]: `error` is less than `warn`
+     --> pipelines/main.yaml:7:65
+      |
+    7 |   calls: { time_column: at, path: x, format: parquet, rejected: { warn: 30 %, error: 20 % } }
+      |                                                                 ^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: the run would stop before it ever warns: swap them
+    ");
+    assert_snapshot!(source("path: x, format: parquet, rejected: { error: 120 % }"), @"
+    error[bad-value]: `error` is no share: `120 %`
+     --> pipelines/main.yaml:7:74
+      |
+    7 |   calls: { time_column: at, path: x, format: parquet, rejected: { error: 120 % } }
+      |                                                                          ^^^^^
+      |
+      = help: write e.g. `5 %` or `0.05`, from nothing to 100 %
+    ");
     assert_snapshot!(refused("seeds: { goals: { path: data/seeds/goals.csv, columns: { a: string } } }\n"), @"
     error[missing-file]: cannot read `data/seeds/goals.csv`: No such file or directory (os error 2)
      --> pipelines/main.yaml:6:25

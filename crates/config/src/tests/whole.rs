@@ -24,6 +24,8 @@ sources:
     time_column: started_at
     key: [call_id]
     freshness: { warn_after: 2 days, error_after: 1 week }
+    rejected: { warn: 0.02, error: 50 % }
+    rows: { min: 10 }
     contract:
       - not_null: [call_id, customer_id]
       - accepted_values: { queue: [sales, billing], level: [1, 2] }
@@ -143,6 +145,7 @@ fn sources_and_seeds() {
     let freshness = calls.freshness.as_ref().expect("freshness");
     assert_eq!(freshness.column.value, "started_at", "the time column by default");
     assert_eq!((freshness.warn_after, freshness.error_after), (Some(Duration(2 * DAY)), Some(Duration(7 * DAY))));
+    assert_eq!((calls.rejected.warn, calls.rejected.error, calls.rows.min), (0.02, 0.5, 10));
     let [not_null, queue, level, rating, cost, expression] = calls.contract.as_slice() else {
         panic!("{:?}", calls.contract)
     };

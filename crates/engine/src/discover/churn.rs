@@ -200,5 +200,7 @@ fn link(row: &Figures, period: &Period) -> Option<ChurnLink> {
         smallest_detectable_excess: row.number("smallest_detectable_excess"),
         p_value: row.number("p_value"),
         q_value: row.number("q_value"),
+        mutual_q_value: row.number("mutual_q_value"),
+        goes_with_others: row.boolean("goes_with_others").unwrap_or(false),
     })
 }

@@ -97,8 +97,23 @@ tested AS (
         -- Over those of one side that are ranked; none is before the period is whole.
         CASE WHEN $period_is_whole THEN
             benjamini_hochberg(CASE WHEN reason IS NULL THEN excess['p_value'] END) OVER (PARTITION BY is_single)
-        END AS q_value
+        END AS q_value,
+        CASE WHEN $period_is_whole THEN
+            benjamini_hochberg(CASE WHEN reason IS NULL THEN mutual['p_value'] END) OVER (PARTITION BY is_single)
+        END AS mutual_q_value
     FROM judged
+),
+
+weighed AS (
+    SELECT
+        tested.*,
+        -- Where the model of all journeys could be fitted, it has to say so too.
+        CASE mutual['status']
+            WHEN 'ok' THEN mutual_q_value < $false_discovery_rate AND mutual['estimate'] > 1
+            WHEN 'as_other_journeys' THEN FALSE
+            ELSE TRUE
+        END AS holds_beside_others
+    FROM tested
 )
 
 SELECT
@@ -107,9 +122,7 @@ SELECT
     CASE
         WHEN q_value IS NULL THEN NULL
         WHEN q_value < $false_discovery_rate AND excess['estimate'] < 0 THEN 'protective'
-        -- Where the model of all journeys could be fitted, it has to say so too.
-        WHEN q_value < $false_discovery_rate AND excess['estimate'] > 0 AND coalesce(mutual['lower'] > 1, TRUE)
-            THEN 'harmful'
+        WHEN q_value < $false_discovery_rate AND excess['estimate'] > 0 AND holds_beside_others THEN 'harmful'
         ELSE 'unclear'
     END AS tier,
     exposed_customers,
@@ -160,6 +173,9 @@ SELECT
     excess['upper'] AS excess_churners_upper,
     excess['smallest_detectable'] AS smallest_detectable_excess,
     excess['p_value'] AS p_value,
-    q_value
-FROM tested
+    q_value,
+    mutual_q_value,
+    coalesce(q_value < $false_discovery_rate AND excess['estimate'] > 0 AND NOT holds_beside_others, FALSE)
+        AS goes_with_others
+FROM weighed
 ORDER BY scope

@@ -11,7 +11,6 @@ use datafusion::prelude::SessionContext;
 use futures::StreamExt;
 use indexmap::IndexMap;
 use throughline_config::{JourneyDefinition, MatchRows};
-use throughline_journeys::match_counts;
 use throughline_plan::{JourneyMatching, Parameters};
 use tokio::task::JoinSet;
 
@@ -19,19 +18,18 @@ use super::tally::Tally;
 use crate::failure::EngineError;
 use crate::workspace::matching::Matcher;
 
-/// The counts of `definitions`, of which the first are `candidates`, and how many touchpoints there are.
+/// The counts of `definitions`, of which the first are `candidates`.
 pub(crate) async fn count_all(
     session: &SessionContext,
     relation: &str,
     definitions: &IndexMap<String, JourneyDefinition>,
     candidates: usize,
     parameters: &Parameters,
-) -> Result<(Tally, u64), EngineError> {
+) -> Result<Tally, EngineError> {
     let names: Vec<String> = definitions.keys().cloned().collect();
     let mut whole = Tally::new(&names, candidates);
     if definitions.is_empty() {
-        let touchpoints = session.table(relation).await?.count().await?;
-        return Ok((whole, touchpoints as u64));
+        return Ok(whole);
     }
     let state = session.state();
     let input: LogicalPlan = session.table(relation).await?.into_unoptimized_plan();
@@ -47,7 +45,7 @@ pub(crate) async fn count_all(
     ])?;
     let physical: Arc<dyn ExecutionPlan> = frame.create_physical_plan().await?;
     let mut partitions: JoinSet<Result<Tally, EngineError>> = JoinSet::new();
-    for mut stream in execute_stream_partitioned(Arc::clone(&physical), session.task_ctx())? {
+    for mut stream in execute_stream_partitioned(physical, session.task_ctx())? {
         let mut part = Tally::new(&names, candidates);
         partitions.spawn(async move {
             while let Some(batch) = stream.next().await {
@@ -60,6 +58,5 @@ pub(crate) async fn count_all(
         let part = part.map_err(|error| EngineError::unexpected("counting ended abnormally", error))??;
         whole.merge(part);
     }
-    let read = match_counts(physical.as_ref()).iter().map(|counts| counts.counts.read).max().unwrap_or(0);
-    Ok((whole, read))
+    Ok(whole)
 }

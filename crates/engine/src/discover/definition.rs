@@ -8,7 +8,8 @@ use std::sync::Arc;
 use throughline_config::{Duration, JourneyDefinition, Located, OnRestart, Pipeline, Place, SourceFile};
 use throughline_journeys::discovery::Candidate;
 
-const DAY: i64 = 86_400_000_000;
+/// Microseconds.
+const HOUR: i64 = 3_600_000_000;
 
 /// Names that no journey, model or source of the pipeline has, and no other candidate.
 pub(crate) fn free_names(candidates: &[Candidate], pipeline: &Pipeline) -> Vec<String> {
@@ -47,7 +48,7 @@ pub(crate) fn journey_definition(name: &str, candidate: &Candidate, key: Option<
         abandons: candidate.abandons.as_deref().map(located),
         includes: Some(located(&candidate.includes)),
         within: Some(Duration(candidate.within)),
-        idle: Some(Duration(candidate.idle)),
+        idle: candidate.idle.map(Duration),
         on_restart: if candidate.split { OnRestart::Split } else { OnRestart::Absorb },
         key: std::iter::once("customer_id").chain(key).map(located).collect(),
         eligible: None,
@@ -59,7 +60,7 @@ pub(crate) fn journey_definition(name: &str, candidate: &Candidate, key: Option<
 }
 
 fn label(candidate: &Candidate) -> String {
-    format!("{} … {}", candidate.start_events.join(" or "), candidate.end_event)
+    format!("{} … {}", candidate.start_events.join(" or "), candidate.end_events.join(" or "))
 }
 
 /// The definition for a file of `pipelines/journeys/`; each of `remarks` becomes a comment in front. Who could have
@@ -86,8 +87,10 @@ pub(crate) fn yaml(
         line("abandons", &scalar(abandons));
     }
     line("includes", &scalar(&candidate.includes));
-    line("within", &format!("{} days", candidate.within / DAY));
-    line("idle", &format!("{} days", candidate.idle / DAY));
+    line("within", &duration(candidate.within));
+    if let Some(idle) = candidate.idle {
+        line("idle", &duration(idle));
+    }
     if candidate.split {
         line("on_restart", "split");
     }
@@ -109,6 +112,14 @@ pub(crate) fn yaml(
     text
 }
 
+/// `14 days`, `36 hours`: in the largest unit that divides it.
+fn duration(micros: i64) -> String {
+    let units = [(24 * HOUR, "day"), (HOUR, "hour"), (HOUR / 60, "minute"), (HOUR / 3_600, "second")];
+    let whole = units.into_iter().find(|(unit, _)| micros % unit == 0);
+    let (number, name) = whole.map_or((micros / (HOUR / 3_600) + 1, "second"), |(unit, name)| (micros / unit, name));
+    format!("{number} {name}{}", if number == 1 { "" } else { "s" })
+}
+
 /// Plain where YAML reads it as it stands, in double quotes elsewhere. `${` would be taken for an environment variable.
 fn scalar(text: &str) -> String {
     let text = text.replace("${", "$${");
@@ -123,7 +134,14 @@ fn scalar(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::scalar;
+    use super::{HOUR, duration, scalar};
+
+    #[test]
+    fn limits_are_written_in_the_largest_whole_unit() {
+        assert_eq!(duration(336 * HOUR), "14 days");
+        assert_eq!(duration(36 * HOUR), "36 hours");
+        assert_eq!(duration(HOUR / 60), "1 minute");
+    }
 
     #[test]
     fn what_yaml_would_misread_is_quoted() {

@@ -15,12 +15,20 @@ pub struct Discovery {
     pub relation: String,
     /// Its touchpoints before the cut.
     pub touchpoints: u64,
+    /// Customers with a touchpoint before the cut.
+    pub customers: u64,
     /// Customers whose touchpoints were searched for patterns; figures are those of all customers.
     pub searched_customers: usize,
+    /// Their cases, where a key tells these apart.
+    pub searched_cases: Option<usize>,
     /// Their touchpoints.
     pub searched_touchpoints: usize,
     /// Whether all customers were searched.
     pub searched_all: bool,
+    /// What was taken for an episode and what came of it, in the order in which it was tried; a sentence each.
+    pub tried: Vec<String>,
+    /// Why nothing is said of who left; `None` when customers are known.
+    pub without_leaving: Option<String>,
     /// The quarter at which leaving is looked at; `None` when no day counts yet, and then nothing is said of leaving.
     pub period: Option<JudgedPeriod>,
     /// The candidates: harmful, unclear and protective ones, then those that are not ranked.
@@ -61,7 +69,9 @@ pub struct FoundJourney {
     pub start_events: Vec<String>,
     /// The event after which it stops most often.
     pub end_event: String,
-    /// Of the episodes in which the end occurs, the share that stops there (among those searched).
+    /// All events after which it stops as a rule, the commonest first.
+    pub end_events: Vec<String>,
+    /// Of the episodes in which an end occurs, the share that stops there (among those searched).
     pub stopping_share: f64,
     /// Other events after which it stops.
     pub abandon_events: Vec<String>,
@@ -164,6 +174,10 @@ pub struct ChurnLink {
     pub p_value: Option<f64>,
     /// Benjamini-Hochberg over those of its side that are ranked.
     pub q_value: Option<f64>,
+    /// The same of the mutually adjusted rate ratio.
+    pub mutual_q_value: Option<f64>,
+    /// Whether more leave beyond chance, but not beside all others of its side.
+    pub goes_with_others: bool,
 }
 
 /// What a set of definitions explains together.
@@ -173,6 +187,8 @@ pub struct Coverage {
     pub journeys: usize,
     /// Touchpoints that are members of at least one.
     pub touchpoints: u64,
+    /// Customers with such a touchpoint.
+    pub customers: u64,
     /// Journeys of tier harmful.
     pub harmful: Vec<String>,
     /// All of the set as one exposure, so that nobody counts twice.

@@ -35,6 +35,8 @@ pub(crate) struct Tally {
     pub(crate) shared: Vec<Vec<u64>>,
     /// Touchpoints that are members of a candidate, of a definition of the pipeline, of one of each.
     pub(crate) covered: [u64; 3],
+    /// Customers with a member of a candidate, of a definition of the pipeline.
+    pub(crate) covered_customers: [u64; 2],
     customer: Option<String>,
     members: Vec<Member>,
 }
@@ -48,6 +50,7 @@ impl Tally {
             volumes: vec![Volume::default(); names.len()],
             shared: vec![vec![0; names.len() - candidates]; candidates],
             covered: [0; 3],
+            covered_customers: [0; 2],
             customer: None,
             members: Vec::new(),
         }
@@ -100,6 +103,9 @@ impl Tally {
         for of_definition in members.chunk_by(|left, right| left.definition == right.definition) {
             self.volumes[of_definition[0].definition].customers += 1;
         }
+        let is_candidate = |member: &Member| member.definition < self.candidates;
+        self.covered_customers[0] += u64::from(members.iter().any(is_candidate));
+        self.covered_customers[1] += u64::from(!members.iter().all(is_candidate));
         members.sort_unstable_by_key(|member| (member.touchpoint, member.definition));
         for of_touchpoint in members.chunk_by(|left, right| left.touchpoint == right.touchpoint) {
             let place = of_touchpoint.partition_point(|member| member.definition < self.candidates);
@@ -133,7 +139,8 @@ impl Tally {
         for (shared, more) in self.shared.iter_mut().flatten().zip(other.shared.iter().flatten()) {
             *shared += more;
         }
-        for (covered, more) in self.covered.iter_mut().zip(other.covered) {
+        let covered = self.covered.iter_mut().chain(&mut self.covered_customers);
+        for (covered, more) in covered.zip(other.covered.into_iter().chain(other.covered_customers)) {
             *covered += more;
         }
     }

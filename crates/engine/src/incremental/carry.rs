@@ -23,9 +23,9 @@ use throughline_plan::{JourneyMatching, Plan};
 use tokio::sync::Mutex;
 
 use super::limits::{last_member_since, settled_at};
+use crate::columns::in_types_of;
 use crate::failure::EngineError;
-use crate::session::columns::in_types_of;
-use crate::session::instants::at;
+use crate::instants::at;
 use crate::workspace::matching::Matcher;
 
 /// The journey whose open instance a member brings in; null for a touchpoint of the time that is matched.

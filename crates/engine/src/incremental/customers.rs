@@ -11,15 +11,17 @@ use datafusion::common::Result as DataFusionResult;
 use datafusion::common::hash_utils::{QualityRandomState, RandomState, create_hashes};
 use datafusion::logical_expr::{ColumnarValue, Expr, Volatility, cast, create_udf};
 use datafusion::prelude::{SessionContext, ident};
-use throughline_lake::ROW_HASH_SEED;
 use throughline_plan::Plan;
 
 use super::limits::deadline;
 use crate::failure::EngineError;
-use crate::session::instants::at;
+use crate::instants::at;
 
 /// The column that names a row's customer.
 pub(super) const CUSTOMER: &str = "customer_id";
+
+/// The same in every run: hashes of one run are compared with those of another.
+const CUSTOMER_HASH_SEED: u64 = 0x7365_656e;
 
 /// A set of customers.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -82,7 +84,7 @@ impl Customers {
 pub(super) fn customer_hashes(customers: &ArrayRef) -> DataFusionResult<Vec<u64>> {
     let customers = cast_array(customers, &hashed_as(customers.data_type()))?;
     let mut hashes = vec![0; customers.len()];
-    create_hashes([&customers], &QualityRandomState::with_seed(ROW_HASH_SEED), &mut hashes)?;
+    create_hashes([&customers], &QualityRandomState::with_seed(CUSTOMER_HASH_SEED), &mut hashes)?;
     Ok(hashes)
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use throughline_config::{Source, Timestamp};
 use throughline_lake::PartLayout;
-use throughline_plan::{Graph, Plan, ReplacedRows, Step};
+use throughline_plan::{Graph, ReplacedRows, Step};
 
 use super::ledger::Ledger;
 use super::new_files::NewFiles;
@@ -12,7 +12,7 @@ use super::reach::Reach;
 use super::rebuild::{Changes, IntervalOptions, LateRows, Rebuild, Rebuilds};
 use super::window::touchpoints_of;
 use crate::failure::EngineError;
-use crate::session::instants::rfc3339;
+use crate::instants::rfc3339;
 use crate::workspace::prepare::Prepared;
 
 /// Decides for each incremental model among `steps`. Reads the ledgers, and of the sources the files that are new.
@@ -119,11 +119,10 @@ impl<'a> Deciding<'a> {
         if let Some(whole) = inputs.find(|name| self.decided.get(name).is_some_and(|input| input.since.is_none())) {
             return Some(format!("`{whole}`, which it reads, is made as a whole"));
         }
-        if let Some(changed) = changed_definition(&self.prepared.plan, closure, before) {
-            return Some(match changed == step.name {
-                true => "its definition has changed".to_owned(),
-                false => format!("the definition of `{changed}`, which it reads, has changed"),
-            });
+        let plan = &self.prepared.plan;
+        let then = |name: &str| before.made_from.get(name).map(String::as_str);
+        if let Some(changed) = plan.changed_since(&step.name, then) {
+            return Some(plan.changed_in_words(&step.name, changed));
         }
         if self.prepared.plan.parameters.as_of() < before.until {
             return Some(format!("finished up to {}, which is after as_of", rfc3339(before.until)));
@@ -177,14 +176,4 @@ impl<'a> Deciding<'a> {
         }
         Ok(Ok(changes))
     }
-}
-
-/// A relation whose definition is not the one that the ledger names: the first in the order of reading, because its
-/// fingerprint is part of the others'.
-fn changed_definition<'a>(plan: &Plan, closure: &Closure<'a>, before: &Ledger) -> Option<&'a str> {
-    let has_changed =
-        |name: &&str| plan.step(name).is_some_and(|step| before.made_from.get(*name) != Some(&step.fingerprint));
-    let changed: Vec<&str> = closure.iter().copied().filter(has_changed).collect();
-    let first = changed.iter().find(|name| !plan.graph.inputs(name).any(|input| changed.contains(&input)));
-    first.or(changed.first()).copied()
 }

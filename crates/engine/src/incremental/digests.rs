@@ -33,9 +33,12 @@ use super::ledger::KeptDigests;
 
 const TIME: &str = "occurred_at";
 
+/// The columns of digests that are stored; a digest is two numbers.
+const DIGEST_COLUMNS: [&str; 4] = ["since", "customer_hash", "touchpoints_sum_high", "touchpoints_sum_low"];
+
 /// By the hash of the customer, the sum of the hashes of the touchpoints. Customers whose hashes are equal share a
 /// digest and are matched together.
-type Digests = HashMap<u64, u64, RandomState>;
+type Digests = HashMap<u64, u128, RandomState>;
 
 /// Digests of touchpoints by the instant at which their interval begins; each interval ends where the next begins.
 #[derive(Debug, Default)]
@@ -137,15 +140,16 @@ impl CustomerDigests {
 
     /// The digests as rows, in one order, so that equal digests make equal files.
     pub(crate) fn to_rows(&self) -> DataFusionResult<(SchemaRef, Vec<RecordBatch>)> {
-        let column = |name: &str| Field::new(name, DataType::Int64, false);
-        let schema = Arc::new(Schema::new(vec![column("since"), column("customer_hash"), column("touchpoints_sum")]));
+        let column = |name| Field::new(name, DataType::Int64, false);
+        let schema = Arc::new(Schema::new(DIGEST_COLUMNS.map(column).to_vec()));
         let rows = |(since, digests): (&Timestamp, &Digests)| {
-            let mut pairs: Vec<(u64, u64)> = digests.iter().map(|(customer, digest)| (*customer, *digest)).collect();
+            let mut pairs: Vec<(u64, u128)> = digests.iter().map(|(customer, digest)| (*customer, *digest)).collect();
             pairs.sort_unstable();
             let columns: Vec<ArrayRef> = vec![
                 Arc::new(Int64Array::from_iter_values(std::iter::repeat_n(*since, pairs.len()))),
                 Arc::new(Int64Array::from_iter_values(pairs.iter().map(|(customer, _)| customer.cast_signed()))),
-                Arc::new(Int64Array::from_iter_values(pairs.iter().map(|(_, digest)| digest.cast_signed()))),
+                Arc::new(Int64Array::from_iter_values(pairs.iter().map(|(_, digest)| (digest >> 64) as i64))),
+                Arc::new(Int64Array::from_iter_values(pairs.iter().map(|(_, digest)| *digest as i64))),
             ];
             RecordBatch::try_new(Arc::clone(&schema), columns)
         };
@@ -157,10 +161,12 @@ impl CustomerDigests {
     pub(crate) fn from_rows(batches: &[RecordBatch]) -> Option<Self> {
         let mut kept = Self::default();
         for batch in batches {
-            let column = |place: usize| batch.columns().get(place)?.as_primitive_opt::<Int64Type>();
-            let (since, customers, digests) = (column(0)?, column(1)?, column(2)?);
-            for ((since, customer), digest) in since.values().iter().zip(customers.values()).zip(digests.values()) {
-                add(kept.0.entry(*since).or_default(), customer.cast_unsigned(), digest.cast_unsigned());
+            let column = |name: &str| batch.column_by_name(name)?.as_primitive_opt::<Int64Type>();
+            let [since, customers, high, low] = DIGEST_COLUMNS.map(column);
+            let ends = high?.values().iter().zip(low?.values());
+            for ((since, customer), (high, low)) in since?.values().iter().zip(customers?.values()).zip(ends) {
+                let digest = u128::from(high.cast_unsigned()) << 64 | u128::from(low.cast_unsigned());
+                add(kept.0.entry(*since).or_default(), customer.cast_unsigned(), digest);
             }
         }
         Some(kept)
@@ -168,7 +174,7 @@ impl CustomerDigests {
 }
 
 /// Sums do not depend on the order of the rows, so partitions and batches do not matter.
-fn add(digests: &mut Digests, customer: u64, hash: u64) {
+fn add(digests: &mut Digests, customer: u64, hash: u128) {
     let digest = digests.entry(customer).or_default();
     *digest = digest.wrapping_add(hash);
 }
@@ -181,11 +187,11 @@ mod tests {
     use super::*;
 
     /// One customer's digest for each day.
-    fn of_days(days: &[(Timestamp, u64)]) -> CustomerDigests {
+    fn of_days(days: &[(Timestamp, u128)]) -> CustomerDigests {
         CustomerDigests(days.iter().map(|(day, digest)| (day * DAY, [(1, *digest)].into_iter().collect())).collect())
     }
 
-    fn days(digests: &CustomerDigests) -> Vec<(Timestamp, u64)> {
+    fn days(digests: &CustomerDigests) -> Vec<(Timestamp, u128)> {
         digests.0.iter().map(|(day, digests)| (day / DAY, digests[&1])).collect()
     }
 
@@ -277,6 +283,12 @@ mod tests {
     }
 
     #[test]
+    fn two_touchpoints_that_exchange_a_text_are_a_change() {
+        let before = [("a", 1, "call"), ("a", 2, "visit")];
+        assert_eq!(number_changed(&before, &[("a", 1, "visit"), ("a", 2, "call")], 0), 1);
+    }
+
+    #[test]
     fn touchpoints_before_the_first_interval_do_not_count() {
         assert_eq!(number_changed(&[("a", 1, "call")], &[("a", 1, "visit")], 2), 0);
         assert_eq!(number_changed(&[("a", 2, "call")], &[("a", 2, "visit")], 2), 1, "its beginning belongs to it");
@@ -301,7 +313,7 @@ mod tests {
         let digests = computed(&[0, 6], &[touchpoints(&[("a", 1, "call"), ("b", 7, "web"), ("a", 8, "web")])]);
         let (_, rows) = digests.to_rows().expect("rows");
         assert_eq!(rows.iter().map(RecordBatch::num_rows).sum::<usize>(), 3);
-        let read = CustomerDigests::from_rows(&rows).expect("three columns of numbers");
+        let read = CustomerDigests::from_rows(&rows).expect("columns of numbers");
         assert_eq!(read.0, digests.0);
         assert!(CustomerDigests::from_rows(&[touchpoints(&[("a", 1, "call")])]).is_none(), "another table");
     }

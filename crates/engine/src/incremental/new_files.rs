@@ -14,7 +14,7 @@ use throughline_lake::open_source_files;
 
 use super::ledger::Ledger;
 use crate::failure::EngineError;
-use crate::session::instants::{at, instant, time_type};
+use crate::instants::{at, instant, time_type};
 use crate::workspace::prepare::Prepared;
 
 /// The rows of new files before the end of the finished history.

@@ -10,14 +10,14 @@ use super::calendar::in_days;
 use super::ledger::{KeptDigests, Ledger};
 use super::reach::Reach;
 use crate::failure::EngineError;
-use crate::session::instants::rfc3339;
+use crate::instants::rfc3339;
 
 /// What a person asks to be rebuilt, whatever the ledgers say.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct IntervalOptions {
-    /// Everything.
+    /// The whole history of every incremental model.
     pub full_refresh: bool,
-    /// Everything since this instant.
+    /// Every row of incremental models since this instant.
     pub start: Option<Timestamp>,
 }
 
@@ -57,9 +57,9 @@ pub struct Rebuild {
 pub struct LateRows {
     /// The source.
     pub source: String,
-    /// How many.
+    /// How many rows.
     pub rows: u64,
-    /// The earliest.
+    /// The instant of the earliest of them.
     pub since: Timestamp,
 }
 

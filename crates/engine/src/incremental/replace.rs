@@ -20,11 +20,11 @@ use super::limits::{open_since, settled_at};
 use super::rebuild::{Rebuild, Rebuilds};
 use super::replacement::{RebuiltRows, Replacement};
 use super::window::{active_sources_since, touchpoints_of};
+use crate::columns::in_types_of;
 use crate::failure::EngineError;
-use crate::session::columns::in_types_of;
-use crate::session::instants::{at, time_type};
-use crate::session::relation_cache::RelationCache;
-use crate::session::usage::StepUsage;
+use crate::instants::{at, time_type};
+use crate::record::usage::StepUsage;
+use crate::step::relation_cache::RelationCache;
 use crate::workspace::matching::Matcher;
 use crate::workspace::prepare::Prepared;
 

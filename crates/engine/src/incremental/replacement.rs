@@ -16,9 +16,9 @@ use throughline_plan::ReplacedRows;
 use super::carry::OpenInstances;
 use super::rebuild::Rebuild;
 use crate::failure::EngineError;
+use crate::instants::rfc3339;
 use crate::record::step_record::IncrementRecord;
-use crate::session::instants::rfc3339;
-use crate::session::usage::StepUsage;
+use crate::record::usage::StepUsage;
 
 /// The rows that an incremental step writes, and the files that stay.
 pub(crate) struct Replacement {

@@ -13,7 +13,7 @@ use throughline_plan::{Plan, ReplacedRows, Step};
 
 use super::calendar::midnight_before;
 use super::rebuild::{Rebuild, Rebuilds};
-use crate::session::instants::at;
+use crate::instants::at;
 
 /// For each source and view the midnight before which no step of the run needs its rows; those that are read whole are
 /// left out.
@@ -90,6 +90,6 @@ pub(crate) fn active_sources_since(
 pub(super) fn touchpoints_of<'a>(plan: &'a Plan, model: &str) -> Option<&'a str> {
     match &plan.pipeline.models.get(model)?.kind {
         ModelKind::Match { input, .. } => Some(&input.value),
-        ModelKind::Sql(_) | ModelKind::Eligible { .. } => None,
+        ModelKind::Sql(_) | ModelKind::Union(_) | ModelKind::Eligible { .. } => None,
     }
 }

@@ -32,6 +32,11 @@ impl Figures {
         Some(self.column(name, &DataType::Int64)?.as_primitive::<Int64Type>().value(0))
     }
 
+    /// Whether something holds.
+    pub fn boolean(&self, name: &str) -> Option<bool> {
+        Some(self.column(name, &DataType::Boolean)?.as_boolean().value(0))
+    }
+
     /// A finite number.
     pub fn number(&self, name: &str) -> Option<f64> {
         let number = self.column(name, &DataType::Float64)?.as_primitive::<Float64Type>().value(0);
@@ -50,7 +55,7 @@ impl Figures {
         Some(instant.format("%Y-%m-%d").to_string())
     }
 
-    /// `name` with `name_lower` and `name_upper`.
+    /// The estimate in the column `name`, with the limits in `name_lower` and `name_upper`.
     pub fn estimate(&self, name: &str) -> Option<Estimate> {
         Some(Estimate {
             value: self.number(name)?,

@@ -10,7 +10,7 @@ use crate::failure::EngineError;
 /// The table with a row a journey, period and segment.
 pub const KEY_JOURNEYS: &str = "fct_key_journeys";
 
-/// Without one of these columns the table tells of no periods.
+/// The columns from which periods are read; a table without one of them has no periods.
 pub const KEY_JOURNEYS_COLUMNS: [&str; 6] = ["period_kind", "period", "period_start", "journey", "segment", "status"];
 
 const QUARTER: &str = "quarter";
@@ -18,7 +18,7 @@ const QUARTER: &str = "quarter";
 /// How far the figures of a period are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PeriodState {
-    /// It is not over at the last day counted.
+    /// It was not over on the last day counted.
     Running,
     /// Days at its beginning are not counted.
     Partial,
@@ -105,7 +105,7 @@ impl KeyPeriods {
         earlier.max_by_key(|other| other.start)
     }
 
-    /// Those of the same kind, oldest first.
+    /// The periods of a kind, oldest first.
     pub fn of_kind<'p>(&'p self, kind: &'p str) -> impl Iterator<Item = &'p KeyPeriod> {
         self.periods.iter().filter(move |period| period.kind == kind)
     }

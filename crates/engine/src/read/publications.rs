@@ -8,9 +8,9 @@ use throughline_lake::Warehouse;
 
 use super::published::Published;
 use crate::failure::EngineError;
-use crate::session::sessions::{SessionOptions, new_session};
 use crate::workspace::locate::locate;
 use crate::workspace::options::PrepareOptions;
+use crate::workspace::sessions::{SessionOptions, new_session};
 
 /// The complete runs of one pipeline, as they are published. All sessions share one memory budget.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub struct Publications {
 }
 
 impl Publications {
-    /// Those of a workspace's pipeline. Nothing is opened yet.
+    /// The runs of a workspace's pipeline. Nothing is opened yet.
     ///
     /// # Errors
     /// The pipeline cannot be loaded, or its warehouse is no location.
@@ -71,7 +71,7 @@ impl Publications {
     /// A session with the functions of a run and no tables.
     ///
     /// # Errors
-    /// Those of [`crate::new_session`].
+    /// A function or the matcher cannot be registered, which is a bug.
     pub fn session(&self) -> Result<SessionContext, EngineError> {
         new_session(&self.session_options, &self.runtime)
     }

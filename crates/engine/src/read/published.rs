@@ -15,10 +15,10 @@ use crate::failure::EngineError;
 use crate::record::history::register_run_tables;
 use crate::record::run_record::{RunRecord, RunStatus};
 use crate::record::stored::read_record;
-use crate::session::sessions::{SessionOptions, new_runtime, new_session};
 use crate::workspace::locate::locate;
 use crate::workspace::options::PrepareOptions;
 use crate::workspace::prepare::Prepared;
+use crate::workspace::sessions::{SessionOptions, new_runtime, new_session};
 
 /// Tables whose logs are read side by side.
 const OPENED_AT_ONCE: usize = 8;
@@ -227,21 +227,4 @@ impl Published {
         };
         new_session(&self.session_options, &runtime)
     }
-}
-
-/// The newest `most` runs of a pipeline, newest first.
-///
-/// # Errors
-/// The pipeline cannot be loaded, or the warehouse cannot be read. A record that cannot be read is left out.
-pub async fn past_runs(options: PrepareOptions, most: usize) -> Result<Vec<RunRecord>, EngineError> {
-    let (pipeline, warehouse, _) = locate(&options)?;
-    let mut runs = Vec::new();
-    for run_id in warehouse.run_ids().await? {
-        if runs.len() == most {
-            break;
-        }
-        let record = read_record(&warehouse, &run_id).await?;
-        runs.extend(record.filter(|record| record.pipeline == pipeline.name.value));
-    }
-    Ok(runs)
 }

@@ -10,9 +10,9 @@ use throughline_plan::{SqlText, TextOrigin, diagnose};
 use super::published::Published;
 use crate::failure::EngineError;
 use crate::record::history::{RUN_TABLES, register_run_tables};
-use crate::session::sessions::new_session;
 use crate::workspace::locate::locate;
 use crate::workspace::options::PrepareOptions;
+use crate::workspace::sessions::new_session;
 
 impl Published {
     /// Plans one SELECT over the run's tables and the history of runs. Anything that is not a query is refused.

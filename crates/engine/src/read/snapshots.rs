@@ -7,9 +7,9 @@ use throughline_lake::{
 };
 
 use crate::failure::EngineError;
-use crate::session::sessions::{SessionOptions, new_runtime};
 use crate::workspace::locate::locate;
 use crate::workspace::options::PrepareOptions;
+use crate::workspace::sessions::{SessionOptions, new_runtime};
 
 /// A snapshot of the warehouse, or why it cannot be read.
 #[derive(Debug)]

@@ -14,7 +14,7 @@ pub struct PublishedTables<'a> {
 }
 
 impl<'a> PublishedTables<'a> {
-    /// Opens them.
+    /// Opens every table of a run.
     ///
     /// # Errors
     /// As [`Published::session`].
@@ -22,12 +22,12 @@ impl<'a> PublishedTables<'a> {
         Ok(Self { session: published.session().await?, published })
     }
 
-    /// Opens some of them, where the others are not asked for; those that the run does not have are left out.
+    /// Opens some tables of a run; names that it does not have are left out.
     pub async fn some(published: &'a Published, names: &[&str]) -> Result<Self, EngineError> {
         Ok(Self { session: published.session_with(names).await?, published })
     }
 
-    /// The run they belong to.
+    /// The run that the tables belong to.
     pub fn published(&self) -> &Published {
         self.published
     }

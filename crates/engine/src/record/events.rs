@@ -34,12 +34,12 @@ pub enum Event<'a> {
     },
     /// Something a person should know; the run goes on.
     Warning {
-        /// What.
+        /// What happened, in words.
         message: &'a str,
     },
     /// Something good to know that is no cause for worry.
     Note {
-        /// What.
+        /// What happened, in words.
         message: &'a str,
     },
     /// The run ended and its record is stored.

@@ -22,7 +22,7 @@ use super::run_record::RunRecord;
 use super::step_record::{IntakeCounts, StepRecord, StepStatus, TestRecord};
 
 /// The history's tables; no model, source, seed or journey has one of these names.
-pub const RUN_TABLES: [&str; 3] = ["runs", "run_steps", "run_tests"];
+pub(crate) const RUN_TABLES: [&str; 3] = ["runs", "run_steps", "run_tests"];
 
 /// Older runs are left out: each is a file of its own to read.
 const MOST_RUNS: usize = 1_000;
@@ -32,7 +32,7 @@ const READ_AT_ONCE: usize = 16;
 ///
 /// # Errors
 /// A table of one of these names is registered already.
-pub fn register_run_tables(warehouse: &Warehouse, pipeline: &str, session: &SessionContext) -> Result<()> {
+pub(crate) fn register_run_tables(warehouse: &Warehouse, pipeline: &str, session: &SessionContext) -> Result<()> {
     for (name, kind) in RUN_TABLES.into_iter().zip([Kind::Runs, Kind::Steps, Kind::Tests]) {
         let table = RunTable {
             warehouse: warehouse.clone(),
@@ -158,8 +158,12 @@ const RUN_COUNTS: [RunCount; 13] = [
         with_status(run, StepStatus::TestsFailed)
     }),
     ("steps_not_run", "Steps that did not run because of another", |run| with_status(run, StepStatus::NotRun)),
-    ("tables", "Tables published by this run", |run| sum_of_steps(run, |step| u64::from(step.version.is_some()))),
-    ("table_rows", "Rows of these tables", |run| sum_of_steps(run, |step| step.version.and(step.rows).unwrap_or(0))),
+    ("tables", "Tables published by this run, without those reused of an earlier one", |run| {
+        sum_of_steps(run, |step| u64::from(step.published_version().is_some()))
+    }),
+    ("table_rows", "Rows of these tables", |run| {
+        sum_of_steps(run, |step| step.published_version().and(step.rows).unwrap_or(0))
+    }),
     ("rows_set_aside", "Rows of sources that broke their contract", |run| {
         sum_of_steps(run, |step| step.intake.as_ref().map_or(0, IntakeCounts::rejected_rows))
     }),
@@ -229,12 +233,16 @@ fn step_rows(runs: &[Run]) -> Result<RecordBatch> {
     columns.text("run_id", "The run", steps.iter().map(|(id, _, _)| Some(*id)));
     columns.count("step_number", "Place in the plan's order, from 1", steps.iter().map(|(_, place, _)| Some(*place)));
     columns.text("step", "The relation", of().map(|step| Some(step.step.as_str())));
-    columns.text("kind", "source, seed, view or table", of().map(|step| Some(step.kind.as_str())));
+    columns.text(
+        "kind",
+        "source, seed, view or table; log: the log of triggers; unknown: a step that the plan does not have",
+        of().map(|step| Some(step.kind.as_str())),
+    );
     columns.text("status", "done, failed, tests_failed or not_run", of().map(|step| Some(step.status.word())));
     columns.number("seconds", "Wall time", of().map(|step| Some(step.seconds)));
     columns.count("table_rows", "Rows of the table, or kept rows of the source", of().map(|step| step.rows));
     columns.count("bytes", "Bytes of the table's files", of().map(|step| step.bytes));
-    columns.count("version", "Version of the table that was published", of().map(|step| step.version));
+    columns.count("version", "Version of the table that was published or reused", of().map(|step| step.version));
     columns.count("rows_taken_in", "Rows read of the source, before its contract", intake(|counts| counts.read));
     columns.count("rows_set_aside", "Rows that broke its contract", intake(IntakeCounts::rejected_rows));
     columns.count("copies_collapsed", "Identical copies of a row beyond the first", intake(|counts| counts.collapsed));
@@ -277,4 +285,39 @@ fn test_rows(runs: &[Run]) -> Result<RecordBatch> {
     );
     columns.text("place", "File, line and column of the test", of().map(|test| Some(test.place.as_str())));
     columns.batch()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::run_record::RunStatus;
+    use super::*;
+
+    fn table(name: &str, rows: u64, reused_from: Option<&str>) -> StepRecord {
+        let reused_from = reused_from.map(ToOwned::to_owned);
+        let record = StepRecord::new(name, "table", "", StepStatus::Done);
+        StepRecord { version: Some(3), rows: Some(rows), reused_from, ..record }
+    }
+
+    #[test]
+    fn a_run_has_published_what_it_did_not_reuse() {
+        let run = RunRecord {
+            run_id: "20261124T065003Z-1a2b3c4d".to_owned(),
+            pipeline: "main".to_owned(),
+            as_of: "2026-10-01T00:00:00Z".to_owned(),
+            started_at: "2026-11-24T06:50:03Z".to_owned(),
+            finished_at: "2026-11-24T06:50:04Z".to_owned(),
+            seconds: 1.0,
+            status: RunStatus::Done,
+            program: "0.1.0".to_owned(),
+            peak_memory_bytes: None,
+            steps: vec![table("a", 10, Some("20261123T065003Z-1a2b3c4d")), table("b", 7, None)],
+            triggers: Vec::new(),
+            tables: [("a".to_owned(), 3), ("b".to_owned(), 3)].into(),
+        };
+        let count = |column: &str| {
+            let (.., of) = RUN_COUNTS.iter().find(|(name, ..)| *name == column).expect("a column");
+            of(&run)
+        };
+        assert_eq!((count("steps"), count("tables"), count("table_rows")), (2, 1, 7));
+    }
 }

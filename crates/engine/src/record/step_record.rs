@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::{EngineError, FailureKind};
-use crate::session::usage::StepUsage;
+use crate::record::usage::StepUsage;
 
 /// How a step ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,6 +96,9 @@ pub struct StepRecord {
     /// It failed because another run holds the pipeline or the table.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub held: bool,
+    /// It failed because of what is written in the pipeline, which no rerun mends.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub refused: bool,
     /// It failed because of a bug in this program.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub internal: bool,
@@ -126,6 +129,7 @@ impl StepRecord {
             reused_from: None,
             rerun_because: None,
             held: false,
+            refused: false,
             internal: false,
         }
     }
@@ -135,9 +139,15 @@ impl StepRecord {
         let kind = error.kind();
         self.status = if kind == FailureKind::Interrupted { StepStatus::NotRun } else { StepStatus::Failed };
         self.held = kind == FailureKind::Held;
+        self.refused = kind == FailureKind::Request;
         self.internal = kind == FailureKind::Internal;
         self.help = error.help();
         self.error = Some(error.to_string());
+    }
+
+    /// The version that this run published; `None` where the result of an earlier run is reused.
+    pub fn published_version(&self) -> Option<u64> {
+        self.version.filter(|_| self.reused_from.is_none())
     }
 
     /// Whether no test of severity error failed.

@@ -8,6 +8,7 @@ use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::dataframe::DataFrame;
 use datafusion::datasource::TableProvider;
 use datafusion::error::DataFusionError;
+use datafusion::functions::expr_fn::coalesce;
 use datafusion::logical_expr::{Expr, cast as as_type, ident, lit};
 use datafusion::prelude::SessionContext;
 use indexmap::IndexMap;
@@ -19,8 +20,8 @@ use super::variants::Variant;
 use crate::discover::keep_days;
 use crate::discover::statement::{in_memory, register, register_rows, register_view};
 use crate::failure::EngineError;
-use crate::session::instants::at;
-use crate::session::relation_cache::RelationCache;
+use crate::instants::at;
+use crate::step::relation_cache::RelationCache;
 use crate::workspace::definitions::journey_definitions;
 
 /// The models that are computed for the variants.
@@ -38,7 +39,7 @@ pub(super) const COUNTED: [&str; 9] = [
 /// So many journeys have room in `journey_joint_risk`.
 const MOST_JOURNEYS: usize = 124;
 
-/// A month or quarter, and the journey that is looked at in it.
+/// A month or quarter, and the journey that is judged in it.
 #[derive(Debug, Clone)]
 pub(super) struct Scope {
     pub(super) journey: String,
@@ -122,7 +123,10 @@ impl<'a> Days<'a> {
         let parameters = Parameters::new(&alone, self.run.plan().parameters.as_of()).with_interval(BEGINNING);
         let rows = async |name: &str| self.run.rows(name, &alone, &parameters, session).await;
 
-        let states = rows("journey_state").await?.filter(self.scope.touches())?;
+        // The first stretch of an exposure that reaches into the period says so, wherever it lies itself.
+        let ends = coalesce(vec![ident("exposed_until"), ident("until_day")]);
+        let touches = ident("from_day").lt(at(self.scope.until)).and(ends.gt(at(self.scope.from)));
+        let states = rows("journey_state").await?.filter(touches)?;
         register_rows("journey_state", states, session).await?;
         for name in ["eligible_stretch", "eligible_spell_stretch"] {
             register_view(name, rows(name).await?.into_unoptimized_plan(), session)?;
@@ -135,10 +139,10 @@ impl<'a> Days<'a> {
             ("journey_exposed_customers", &mut counted.exposed_customers),
         ] {
             let of_period = rows(name).await?.filter(self.scope.is_of())?;
-            let told = of_period
+            let read = of_period
                 .with_column("period_kind", ident("journey"))?
                 .with_column("journey", lit(self.scope.journey.as_str()))?;
-            kept.extend(told.collect().await?);
+            kept.extend(read.collect().await?);
         }
 
         let exposed = session.table_provider("exposed_stretch").await?;
@@ -185,9 +189,9 @@ impl<'a> Days<'a> {
         let cells = cells.iter().map(|batch| alone(batch, variant.name(), &self.scope.journey));
         let cells: Vec<RecordBatch> = cells.collect::<Result<_, _>>()?;
         register("journey_joint_risk", Arc::new(in_memory(&first.schema(), vec![cells])?), &self.session)?;
-        let told = self.run.rows("key_journey_mutual", pipeline, parameters, &self.session).await?;
+        let read = self.run.rows("key_journey_mutual", pipeline, parameters, &self.session).await?;
         let of_variant = self.scope.is_of().and(ident("journey").eq(lit(self.scope.journey.as_str())));
-        Ok(told.filter(of_variant)?.with_column("period_kind", lit(variant.name()))?.collect().await?)
+        Ok(read.filter(of_variant)?.with_column("period_kind", lit(variant.name()))?.collect().await?)
     }
 
     /// The pipeline with the variants in place of their journey, with or without the others, and their horizon.

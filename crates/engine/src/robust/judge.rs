@@ -21,7 +21,7 @@ use crate::read::key_periods::KEY_JOURNEYS;
 
 /// The models that judge.
 pub(super) const JUDGING: [&str; 2] = ["key_journey_figure", KEY_JOURNEYS];
-/// The tables that the figures of a period are made of. What they say of the journey's own volume is not looked at.
+/// The tables that the figures of a period are made of. The journey's own volume is not read from them.
 pub(super) const OF_PERIODS: [&str; 5] = [
     "key_journey_period",
     "key_journey_volume",

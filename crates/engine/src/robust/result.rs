@@ -1,5 +1,5 @@
-//! What a journey comes to under other limits and horizons, as data: the program prints it, and `--format json` writes
-//! it as it is.
+//! A journey's tier and rank under other limits and horizons, as data: the program prints it, and `--format json`
+//! writes it as it is.
 
 use serde::Serialize;
 
@@ -14,7 +14,7 @@ pub struct Robustness {
     pub period: String,
     /// The cut of the run whose tables are read, RFC 3339.
     pub as_of: String,
-    /// Share of the intervals' confidence.
+    /// Confidence of the intervals, from 0 to 1.
     pub confidence: f64,
     /// `within` of the definition, days; `None` where it has none.
     pub within_days: Option<f64>,
@@ -28,11 +28,11 @@ pub struct Robustness {
     pub rank: Option<i64>,
     /// Why it is not ranked.
     pub reason: Option<String>,
-    /// By horizon, `within` and `idle`, the smallest first.
+    /// The variants, ordered by horizon, `within` and `idle`, the smallest first.
     pub variants: Vec<RobustVariant>,
-    /// Variants of which something can be known.
+    /// How many variants could be judged.
     pub judged: usize,
-    /// Of these, those in which the journey has the tier that is published, or is not ranked either.
+    /// In how many of these the journey has the published tier, or is unranked as published.
     pub keeps_tier: usize,
 }
 
@@ -63,8 +63,8 @@ pub struct RobustVariant {
     pub excess_churners: Option<Estimate>,
     /// Rate ratio with all other journeys, as published, held fixed.
     pub mutual_rate_ratio: Option<Estimate>,
-    /// Benjamini-Hochberg among the published p values of the other journeys.
+    /// The q value (Benjamini-Hochberg) of this variant among the published p values of the other journeys.
     pub q_value: Option<f64>,
-    /// Whether the tier is the one that is published; `None` where nothing can be known.
+    /// Whether the tier is the one that is published; `None` where the variant could not be judged.
     pub keeps_tier: Option<bool>,
 }

@@ -33,41 +33,16 @@ pub async fn robustness(
     journey: &str,
     period: Option<&str>,
 ) -> Result<Robustness, EngineError> {
-    let newest = Published::open(options.clone()).await?;
-    let run_again = |message: String| EngineError::refused(message, "make the tables anew: throughline run");
-    let as_of = newest.as_of().ok_or_else(|| run_again("the newest run does not say as of when it is".to_owned()))?;
-    let prepared = Arc::new(prepare(PrepareOptions { as_of, ..options }).await?);
-    let plan = &prepared.plan;
-    let needed = COUNTED.iter().chain(&JUDGING).chain(&OF_PERIODS).chain(&["membership_stretch", "counted_month"]);
-    if let Some(model) = missing(plan, &needed.copied().collect::<Vec<_>>()) {
-        return Err(lacks(plan, model));
-    }
-    if touchpoints(plan).is_none() {
-        return Err(EngineError::refused(
-            "`journey_state` is not made by the matcher, so other limits cannot be tried",
-            "make it with `match: touchpoints` and `rows: states`, as pipelines/key_journeys.yaml does",
-        ));
-    }
-    let published = Published::latest(&prepared.warehouse, &plan.pipeline.name).await?;
-    let published = published.filter(|published| published.as_of() == Some(as_of));
-    let published = published.ok_or_else(|| run_again("another run has published since".to_owned()))?;
-    let is_of_today = |name: &str| {
-        let fingerprint = plan.step(name).map(|step| step.fingerprint.as_str());
-        published.record.steps.iter().any(|made| made.step == name && Some(made.fingerprint.as_str()) == fingerprint)
-    };
-    if !is_of_today(KEY_JOURNEYS) {
-        return Err(run_again(format!("`{KEY_JOURNEYS}` was published by other definitions than today's")));
-    }
+    let run = run_to_vary(options).await?;
+    let plan = &run.prepared.plan;
     let Some(definition) = plan.pipeline.journeys.get(journey) else {
         let known = plan.pipeline.journeys.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
         return Err(EngineError::refused(format!("no journey `{journey}`"), format!("defined are: {known}")));
     };
     let own_horizon = horizon(&plan.pipeline);
-    let definition = definition.clone();
-    let run = Run { prepared: Arc::clone(&prepared), published };
     let (scope, shown, published_row) = in_period(&run, journey, period).await?;
 
-    let all = variants(&definition, own_horizon);
+    let all = variants(definition, own_horizon);
     let known = |variant: &Variant| reaches_back(&run, variant.horizon) <= scope.from;
     let judged: Vec<Variant> = all.iter().filter(|variant| known(variant)).cloned().collect();
     let mut counted = Counted::default();
@@ -87,7 +62,7 @@ pub async fn robustness(
     let variants: Vec<RobustVariant> = all
         .iter()
         .map(|variant| match rows.get(variant.name()) {
-            Some(row) => told(variant, row, &tier),
+            Some(row) => robust_variant(variant, row, &tier),
             None => unknown(variant, &shown),
         })
         .collect();
@@ -106,6 +81,39 @@ pub async fn robustness(
         keeps_tier: variants.iter().filter(|variant| variant.keeps_tier == Some(true)).count(),
         variants,
     })
+}
+
+/// The newest complete run, and today's plan as of the same instant, which has to be the plan that made it.
+async fn run_to_vary(options: PrepareOptions) -> Result<Run, EngineError> {
+    let newest = Published::open(options.clone()).await?;
+    let as_of = newest.as_of().ok_or_else(|| run_again("the newest run does not say as of when it is"))?;
+    let prepared = Arc::new(prepare(PrepareOptions { as_of, ..options }).await?);
+    let plan = &prepared.plan;
+    let needed = COUNTED.iter().chain(&JUDGING).chain(&OF_PERIODS).chain(&["membership_stretch", "counted_month"]);
+    if let Some(model) = missing(plan, &needed.copied().collect::<Vec<_>>()) {
+        return Err(lacks(plan, model));
+    }
+    if touchpoints(plan).is_none() {
+        return Err(EngineError::refused(
+            "`journey_state` is not made by the matcher, so other limits cannot be tried",
+            "make it with `match: touchpoints` and `rows: states`, as pipelines/key_journeys.yaml does",
+        ));
+    }
+    let published = Published::latest(&prepared.warehouse, &plan.pipeline.name).await?;
+    let published = published.filter(|published| published.as_of() == Some(as_of));
+    let published = published.ok_or_else(|| run_again("another run has published since"))?;
+    let is_of_today = |name: &str| {
+        let fingerprint = plan.step(name).map(|step| step.fingerprint.as_str());
+        published.record.steps.iter().any(|made| made.step == name && Some(made.fingerprint.as_str()) == fingerprint)
+    };
+    if !is_of_today(KEY_JOURNEYS) {
+        return Err(run_again(format!("`{KEY_JOURNEYS}` was published by other definitions than today's")));
+    }
+    Ok(Run { prepared, published })
+}
+
+fn run_again(message: impl Into<String>) -> EngineError {
+    EngineError::refused(message, "make the tables again: throughline run")
 }
 
 /// The period with its days, and what is published of the journey in it.
@@ -184,7 +192,7 @@ fn agrees(variants: &[Variant], rows: &BTreeMap<String, Figures>, published: &Fi
     Ok(())
 }
 
-fn told(variant: &Variant, row: &Figures, published_tier: &Option<String>) -> RobustVariant {
+fn robust_variant(variant: &Variant, row: &Figures, published_tier: &Option<String>) -> RobustVariant {
     let tier = row.text("tier");
     RobustVariant {
         status: row.text("status").unwrap_or_default(),

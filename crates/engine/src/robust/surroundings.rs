@@ -40,7 +40,7 @@ impl Run {
             if !self.published.register_table(table, &session).await? {
                 return Err(EngineError::refused(
                     format!("`{table}` is read, but it is not published"),
-                    "make the tables anew: throughline run",
+                    "make the tables again: throughline run",
                 ));
             }
         }
@@ -74,11 +74,14 @@ pub(super) fn lacks(plan: &Plan, model: &str) -> EngineError {
 
 /// The relations that a model's rows are made of. Those that only its tests read are not among them.
 fn reads<'a>(plan: &'a Plan, model: &str) -> Vec<&'a str> {
-    let Some((definition, step)) = plan.pipeline.models.get(model).zip(plan.step(model)) else { return Vec::new() };
-    match (&definition.kind, &step.sql) {
-        (ModelKind::Sql(_), Some(sql)) => sql.references.keys().map(String::as_str).collect(),
-        (ModelKind::Match { input, .. } | ModelKind::Eligible { input }, _) => vec![input.value.as_str()],
-        (ModelKind::Sql(_), None) => Vec::new(),
+    let Some((definition, node)) = plan.pipeline.models.get(model).zip(plan.graph.nodes.get(model)) else {
+        return Vec::new();
+    };
+    match &definition.kind {
+        ModelKind::Sql(_) | ModelKind::Union(_) => {
+            node.texts().flat_map(|sql| sql.references.keys()).map(String::as_str).collect()
+        }
+        ModelKind::Match { input, .. } | ModelKind::Eligible { input } => vec![input.value.as_str()],
     }
 }
 

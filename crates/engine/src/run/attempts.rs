@@ -1,8 +1,11 @@
 //! The runs of a pipeline since the last one in which every step was done.
 
+use std::fmt::Display;
+
 use throughline_lake::Warehouse;
 
 use crate::failure::EngineError;
+use crate::record::events::{Event, Observer};
 use crate::record::run_record::{RunRecord, RunStatus};
 use crate::record::stored::read_record;
 
@@ -18,13 +21,27 @@ pub(crate) struct Attempts {
 }
 
 impl Attempts {
-    /// Only for the run that holds the pipeline: a run that has not ended by then has lost it.
-    pub(crate) async fn of(warehouse: &Warehouse, pipeline: &str) -> Result<Self, EngineError> {
+    /// Only for the run that holds the pipeline: a run that has not ended by then has lost it. A run whose record
+    /// cannot be read is reported and left out: nothing of it is reused.
+    pub(crate) async fn of(
+        warehouse: &Warehouse,
+        pipeline: &str,
+        observer: &dyn Observer,
+    ) -> Result<Self, EngineError> {
+        let left_out = |run_id: &str, error: &dyn Display| {
+            let message = format!("run {run_id} is left out, since what it recorded cannot be read: {error}");
+            observer.event(&Event::Warning { message: &message });
+        };
         let mut attempts = Self::default();
         for run_id in warehouse.run_ids().await? {
-            // A record that cannot be read, whether another version of the program wrote it, it is damaged or the store
-            // fails, is passed over without a word: nothing is reused of that run, and older records are looked at.
-            let Ok(Some(record)) = read_record(warehouse, &run_id).await else { continue };
+            let record = match read_record(warehouse, &run_id).await {
+                Ok(Some(record)) => record,
+                Ok(None) => continue,
+                Err(error) => {
+                    left_out(&run_id, &error);
+                    continue;
+                }
+            };
             if record.pipeline != pipeline {
                 continue;
             }
@@ -37,7 +54,13 @@ impl Attempts {
         }
         for run_id in warehouse.unfinished_runs().await? {
             let Some(progress) = warehouse.read_progress(&run_id).await? else { continue };
-            let Ok(record) = serde_json::from_value::<RunRecord>(progress) else { continue };
+            let record = match serde_json::from_value::<RunRecord>(progress) {
+                Ok(record) => record,
+                Err(error) => {
+                    left_out(&run_id, &error);
+                    continue;
+                }
+            };
             if record.pipeline != pipeline {
                 continue;
             }

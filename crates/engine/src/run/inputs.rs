@@ -7,8 +7,8 @@ use datafusion::prelude::SessionContext;
 use throughline_plan::{Plan, Step};
 
 use crate::failure::EngineError;
+use crate::instants::rfc3339;
 use crate::read::published::Published;
-use crate::session::instants::rfc3339;
 use crate::workspace::prepare::Prepared;
 
 /// The last complete run, and a session in which its tables that this run reads and does not make are registered.

@@ -6,7 +6,7 @@ use throughline_config::ModelKind;
 use throughline_plan::{Plan, Step, digest};
 
 use crate::incremental::IntervalOptions;
-use crate::session::instants::rfc3339;
+use crate::instants::rfc3339;
 use crate::workspace::prepare::Prepared;
 
 /// What each step of a run is made from: the program, `as_of`, its definition and tests, the files of the sources it
@@ -105,7 +105,7 @@ fn definition(plan: &Plan, step: &Step) -> String {
             .freshness
             .as_ref()
             .map(|freshness| format!("{:?} {:?} {:?}", freshness.column, freshness.warn_after, freshness.error_after));
-        text = format!("{:?} {:?} {freshness:?}", source.columns, source.time_column);
+        text = format!("{freshness:?} {:?} {:?}", source.rejected, source.rows);
     }
     digest([step.fingerprint.as_str(), &text])
 }

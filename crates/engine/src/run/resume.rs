@@ -14,7 +14,7 @@ use super::made_from::{MadeFrom, difference};
 use crate::failure::EngineError;
 use crate::record::run_record::RunRecord;
 use crate::record::step_record::{StepRecord, StepStatus};
-use crate::session::usage::StepUsage;
+use crate::record::usage::StepUsage;
 use crate::step::rejected::rejected_table;
 
 /// The newest versions of tables: those of the warehouse, or fakes in tests.

@@ -32,29 +32,29 @@ use crate::failure::EngineError;
 use crate::incremental::{
     ChangedCustomers, FoundOpenInstances, IntervalOptions, Rebuilds, decide_rebuilds, digests_table, source_windows,
 };
+use crate::instants::rfc3339;
 use crate::record::events::{Event, Observer};
 use crate::record::progress::RunProgress;
 use crate::record::run_record::{RunRecord, RunStatus};
 use crate::record::step_record::{StepRecord, StepStatus};
 use crate::record::stored::store_record;
-use crate::session::instants::rfc3339;
-use crate::session::relation_cache::RelationCache;
-use crate::session::usage::peak_memory_bytes;
+use crate::record::usage::peak_memory_bytes;
 use crate::step::commit::Commits;
 use crate::step::context::StepContext;
 use crate::step::execute::execute;
 use crate::step::leftovers::{Leftovers, remove_own};
 use crate::step::rejected::rejected_table;
+use crate::step::relation_cache::RelationCache;
 use crate::step::relations::Relations;
 use crate::step::stop::StopSignal;
 use crate::step::triggers::fire_triggers;
 use crate::workspace::needed_steps::needed_steps;
 use crate::workspace::prepare::Prepared;
 
-/// How to run.
+/// Which models a run makes, and how.
 #[derive(Debug, Clone, Default)]
 pub struct RunOptions {
-    /// Which models.
+    /// The models, with everything they need.
     pub selection: Selection,
     /// What is rebuilt whatever the ledgers say; a full refresh also accepts an `as_of` before the published one.
     pub interval: IntervalOptions,
@@ -95,7 +95,7 @@ pub async fn run(
     let warehouse = prepared.warehouse.of_run(&run_id);
     let pipeline = prepared.plan.pipeline.name.value.as_str();
     let lease = take_lease(&warehouse, pipeline, &run_id, options.lease.unwrap_or(LEASE)).await?;
-    let decisions = match Decisions::make(prepared, options, &steps, &warehouse).await {
+    let decisions = match Decisions::make(prepared, options, &steps, &warehouse, observer.as_ref()).await {
         Ok(decisions) => decisions,
         Err(error) => {
             lease.release().await;
@@ -169,10 +169,11 @@ impl Decisions {
         options: &RunOptions,
         steps: &[&Step],
         warehouse: &Warehouse,
+        observer: &dyn Observer,
     ) -> Result<(Inputs, Self), EngineError> {
         let plan = &prepared.plan;
         let inputs = Inputs::open(prepared, steps, options.interval.full_refresh).await?;
-        let attempts = Attempts::of(warehouse, &plan.pipeline.name).await?;
+        let attempts = Attempts::of(warehouse, &plan.pipeline.name, observer).await?;
         let made_from = MadeFrom::of(prepared, options.interval, inputs.tables());
         let candidates = if options.retry { candidates(plan, steps)? } else { Vec::new() };
         let resumption = match &attempts.last {

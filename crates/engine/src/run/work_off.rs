@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use tokio::task::{Id, JoinSet};
+use tokio::task::{Id, JoinError, JoinSet};
 
 use super::schedule::{NotRun, Schedule};
 use crate::failure::EngineError;
@@ -59,7 +59,7 @@ pub(crate) async fn work_off<S: Steps>(
             }
             // A task that panicked leaves no record.
             Some(Err(panic)) => match names.remove(&panic.id()) {
-                Some(step) => ended_abnormally(steps.as_ref(), &step),
+                Some(step) => ended_abnormally(steps.as_ref(), &step, panic),
                 None => continue,
             },
             None => break,
@@ -103,10 +103,18 @@ fn record_not_run(steps: &impl Steps, not_run: &NotRun) -> StepRecord {
     StepRecord { error: Some(not_run.why.clone()), ..record }
 }
 
-fn ended_abnormally(steps: &impl Steps, step: &str) -> StepRecord {
+fn ended_abnormally(steps: &impl Steps, step: &str, panic: JoinError) -> StepRecord {
     let mut record = steps.blank_record(step, StepStatus::Failed);
-    record.fail(&EngineError::internal("the step ended abnormally"));
+    let message = panic_message(panic).map_or_else(String::new, |message| format!(": {message}"));
+    record.fail(&EngineError::internal(format!("the step ended abnormally{message}")));
     record
+}
+
+/// The words with which a task panicked, if it did and had any.
+fn panic_message(panic: JoinError) -> Option<String> {
+    let payload = panic.try_into_panic().ok()?;
+    let literal = payload.downcast_ref::<&str>().map(|message| (*message).to_owned());
+    literal.or_else(|| payload.downcast_ref::<String>().cloned())
 }
 
 #[cfg(test)]
@@ -328,6 +336,8 @@ mod tests {
         let (log, records) = run(&steps, schedule(&CHAIN, 2, false)).await;
         assert_eq!(log, ["a done", "b failed", "c not_run"]);
         assert!(records["b"].internal);
+        let error = records["b"].error.as_deref();
+        assert_eq!(error, Some("the step ended abnormally: a fake step panics, as a bug would"));
         assert!(records["b"].help.as_deref().is_some_and(|help| help.contains("report")));
     }
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use chrono::{SecondsFormat, TimeDelta, Utc};
 use serde_json::Value;
@@ -15,12 +14,13 @@ use throughline_lake::{
 use super::diff::{SnapshotDiff, compare};
 use super::tables::Tables;
 use crate::failure::EngineError;
+use crate::instants::rfc3339;
 use crate::read::snapshots::parsed;
 use crate::record::events::Observer;
 use crate::record::run_record::{RunRecord, RunStatus};
 use crate::run::lease::{LEASE, snapshot_lease, take_lease};
 use crate::run::stages::{RunOptions, run};
-use crate::session::instants::rfc3339;
+use crate::step::leftovers::WRITES_END_WITHIN;
 use crate::step::stop::StopSignal;
 use crate::workspace::options::PrepareOptions;
 use crate::workspace::prepare::{Prepared, prepare};
@@ -30,9 +30,6 @@ const ABANDONED_AFTER: TimeDelta = TimeDelta::hours(24);
 
 /// How often the newest revision is looked up because somebody else was faster.
 const LOOKS: u32 = 5;
-
-/// Time in which writes that were given up come to an end.
-const SETTLES_AFTER: Duration = Duration::from_millis(150);
 
 /// How a snapshot is made.
 #[derive(Debug, Clone, Default)]
@@ -166,7 +163,7 @@ impl Drop for RemovedWhenDropped {
         let Some(folder) = self.0.take().filter(|folder| folder.is_dir()) else { return };
         let _ = std::fs::remove_dir_all(&folder);
         // A write that was under way may have made it again.
-        std::thread::sleep(SETTLES_AFTER);
+        std::thread::sleep(WRITES_END_WITHIN);
         let _ = std::fs::remove_dir_all(&folder);
     }
 }

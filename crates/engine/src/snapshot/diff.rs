@@ -19,9 +19,9 @@ use super::journeys::{JourneyMove, moves};
 use super::tables::{Table, Tables};
 use crate::failure::EngineError;
 use crate::read::snapshots::find;
-use crate::session::sessions::new_session;
 use crate::workspace::locate::locate;
 use crate::workspace::options::PrepareOptions;
+use crate::workspace::sessions::new_session;
 
 /// What changed from one snapshot to another.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

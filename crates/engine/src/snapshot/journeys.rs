@@ -62,18 +62,18 @@ pub struct JourneyFigures {
 pub struct ExcessChange {
     /// The whole change.
     pub total: Option<Estimate>,
-    /// As many more or fewer customers were on it.
+    /// The part of more or fewer customers on the journey.
     pub volume: Option<Estimate>,
-    /// They were others: segment, time as a customer, month.
+    /// The part of other customers on it: by segment, time as a customer and month.
     pub mix: Option<Estimate>,
-    /// Those on it leave more or less often.
+    /// The part of those on it leaving more or less often.
     pub exposed_rate: Option<Estimate>,
-    /// Like customers do.
+    /// The part of like customers leaving more or less often.
     pub unexposed_rate: Option<Estimate>,
 }
 
 impl ExcessChange {
-    /// The change that a row of the table tells; `None` in the first period.
+    /// The change in a row of `fct_key_journeys`; `None` in the first period.
     pub fn of(row: &Figures) -> Option<Self> {
         let change = Self {
             total: row.estimate("excess_change"),
@@ -86,12 +86,12 @@ impl ExcessChange {
     }
 }
 
-/// Which periods are ranked.
+/// The newest ranked period, and those after it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CoveredPeriods {
-    /// The newest that is.
+    /// The newest ranked period.
     pub ranked: Option<String>,
-    /// Later ones of the same length, which are not over.
+    /// Later periods of the same length, which are not over.
     pub running: Vec<String>,
 }
 

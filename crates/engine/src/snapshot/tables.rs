@@ -10,7 +10,7 @@ use datafusion::prelude::SessionContext;
 use throughline_lake::{Snapshot, SnapshotDraft, Warehouse};
 
 use crate::failure::EngineError;
-use crate::session::instants::rfc3339;
+use crate::instants::rfc3339;
 
 /// Tables to compare, frozen or about to be.
 pub(super) struct Tables {

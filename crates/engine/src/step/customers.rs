@@ -19,9 +19,10 @@ use super::relations::Relations;
 use super::stage::{Staging, stage};
 use crate::failure::EngineError;
 use crate::incremental::{Comparison, CustomerDigests, active_sources_since, digests_table};
+use crate::instants::at;
+use crate::record::events::Event;
 use crate::record::step_record::StepRecord;
-use crate::session::instants::at;
-use crate::session::usage::StepUsage;
+use crate::record::usage::StepUsage;
 
 /// Compares the digests of a view's `touchpoints` with those that the tables matched from it were made with, and keeps
 /// them for the next run.
@@ -36,8 +37,12 @@ pub(crate) async fn compare_customers(
     let Some(mut comparison) = Comparison::of(&view.name, &context.rebuilds, window) else { return Ok(()) };
     let table = digests_table(&view.name);
     for version in comparison.versions() {
-        if let Some(digests) = kept_digests(relations, &table, version).await {
-            comparison.add_kept(version, digests);
+        match kept_digests(relations, &table, version).await {
+            Ok(Some(digests)) => comparison.add_kept(version, digests),
+            Ok(None) => {}
+            Err(error) => relations.observer.event(&Event::Warning {
+                message: &format!("version {version} of `{table}` cannot be read, so more is matched again: {error}"),
+            }),
         }
     }
     let (now, usage) = compute(relations, touchpoints, comparison.intervals()).await?;
@@ -54,13 +59,17 @@ pub(crate) async fn compare_customers(
     Ok(())
 }
 
-/// Digests as an earlier run kept them. `None` when they are not there any more, and just so after any error of the
-/// store or of reading, which is not reported: digests only save work. Tables made with that version are then matched
-/// for everybody, and days that this run does not read are not handed on from it to the next run.
-async fn kept_digests(relations: &Relations, table: &str, version: u64) -> Option<CustomerDigests> {
-    let table = relations.prepared.warehouse.table_at(table, version).await.ok()??;
-    let batches = relations.session.read_table(table.provider).ok()?.collect().await.ok()?;
-    CustomerDigests::from_rows(&batches)
+/// Digests as an earlier run kept them; `None` when they are not there any more. Digests only save work: without them,
+/// tables made with that version are matched for everybody, and days that this run does not read are not handed on from
+/// it to the next run.
+async fn kept_digests(
+    relations: &Relations,
+    table: &str,
+    version: u64,
+) -> Result<Option<CustomerDigests>, EngineError> {
+    let Some(table) = relations.prepared.warehouse.table_at(table, version).await? else { return Ok(None) };
+    let batches = relations.session.read_table(table.provider)?.collect().await?;
+    Ok(CustomerDigests::from_rows(&batches))
 }
 
 /// The digests of the touchpoints in each of the intervals of `digests`, partition by partition.

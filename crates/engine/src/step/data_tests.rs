@@ -17,8 +17,8 @@ use super::intake::all_differ;
 use super::relations::Relations;
 use crate::failure::EngineError;
 use crate::incremental::Replacement;
+use crate::instants::at;
 use crate::record::step_record::{StepRecord, StepStatus, TestRecord};
-use crate::session::instants::at;
 
 /// Tests of an increment's rows that run side by side.
 const TESTED_AT_ONCE: usize = 4;
@@ -92,7 +92,7 @@ pub(crate) async fn test_view(context: &StepContext, step: &Step, record: &mut S
             let rows = relations.session.table(name).await?;
             let recent = rows.clone().filter(ident(time).gt_eq(at(since)).or(ident(time).is_null()))?;
             // Tests read it more than once.
-            let recent = relations.keep(recent.clone(), &mut record.usage).await?.unwrap_or(recent);
+            let recent = relations.hold_in_memory(recent.clone(), &mut record.usage).await?.unwrap_or(recent);
             relations.register(name, recent.into_view())?;
             Some(rows.into_view())
         }

@@ -10,6 +10,7 @@ use super::customers::compare_customers;
 use super::data_tests::test_view;
 use super::freshness::check_freshness;
 use super::rejected::publish_rejected;
+use super::row_limits::check_row_limits;
 use super::source::read_source;
 use super::table::make_table;
 use super::view::register_view;
@@ -49,7 +50,11 @@ async fn execute_kind(context: &StepContext, step: &Step, record: &mut StepRecor
     match step.kind {
         StepKind::Source | StepKind::Seed => {
             let set_aside = read_source(&context.relations, step, record).await?;
+            let is_whole = set_aside.not_read.is_none();
             publish_rejected(context, step, set_aside, record).await?;
+            if let Some(source) = context.relations.prepared.plan.pipeline.sources.get(&step.name) {
+                check_row_limits(source, is_whole, record);
+            }
             check_freshness(&context.relations, &step.name, record).await
         }
         StepKind::View => {

@@ -10,9 +10,9 @@ use throughline_config::{Duration, Freshness};
 use super::data_tests::shown_place;
 use super::relations::Relations;
 use crate::failure::EngineError;
+use crate::instants::rfc3339;
 use crate::record::events::Event;
 use crate::record::step_record::{StepRecord, TestRecord};
-use crate::session::instants::rfc3339;
 
 /// Compares the newest kept row's time with `as_of`: too old is a warning or an error, as the source says. Each limit
 /// is a test in the record.

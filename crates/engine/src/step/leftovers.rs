@@ -7,7 +7,7 @@ use throughline_lake::Warehouse;
 use crate::record::events::{Event, Observer};
 
 /// Time in which writes that were given up come to an end.
-const WRITES_END_WITHIN: Duration = Duration::from_millis(150);
+pub(crate) const WRITES_END_WITHIN: Duration = Duration::from_millis(150);
 
 /// What earlier runs of the pipeline left in the warehouse.
 pub(crate) struct Leftovers {

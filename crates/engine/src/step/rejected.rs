@@ -9,9 +9,9 @@ use throughline_plan::Step;
 
 use super::context::StepContext;
 use super::stage::{Staging, stage_planned};
+use crate::columns::in_types_of;
 use crate::failure::EngineError;
 use crate::record::step_record::StepRecord;
-use crate::session::columns::in_types_of;
 
 /// The rows of a relation that its contract sets aside.
 pub(crate) struct SetAside {

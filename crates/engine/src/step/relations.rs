@@ -13,8 +13,8 @@ use throughline_plan::{Step, StepKind, relation};
 use crate::failure::EngineError;
 use crate::record::events::{Observer, Silent};
 use crate::record::step_record::{StepRecord, StepStatus};
-use crate::session::relation_cache::RelationCache;
-use crate::session::usage::StepUsage;
+use crate::record::usage::StepUsage;
+use crate::step::relation_cache::RelationCache;
 use crate::workspace::matching::Matcher;
 use crate::workspace::prepare::Prepared;
 
@@ -68,11 +68,15 @@ impl Relations {
     }
 
     /// The rows in memory, if there is room; what reading them cost is added to `usage`.
-    pub(crate) async fn keep(&self, rows: DataFrame, usage: &mut StepUsage) -> Result<Option<DataFrame>, EngineError> {
+    pub(crate) async fn hold_in_memory(
+        &self,
+        rows: DataFrame,
+        usage: &mut StepUsage,
+    ) -> Result<Option<DataFrame>, EngineError> {
         let Some(cache) = &self.cache else { return Ok(None) };
-        let (kept, cost) = cache.keep(rows, &self.session).await?;
+        let (in_memory, cost) = cache.keep(rows, &self.session).await?;
         usage.add_usage(cost);
-        Ok(kept)
+        Ok(in_memory)
     }
 
     /// The record of a step of the plan, before anything is known but how it ended.

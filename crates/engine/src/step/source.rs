@@ -14,7 +14,7 @@ use crate::failure::EngineError;
 use crate::incremental::active_since;
 use crate::record::step_record::StepRecord;
 
-/// Holds a source's rows against its contract and registers those that keep it.
+/// Holds a source's rows against its contract and registers those that pass.
 pub(crate) async fn read_source(
     relations: &Relations,
     step: &Step,
@@ -40,25 +40,25 @@ pub(crate) async fn read_source(
         rules.broken.extend(row_rule(rule, rows.schema(), &plan.parameters, &relations.session.state())?);
     }
     // Where there is no room for touchpoints themselves, they are best computed from sources in memory.
-    let is_kept = !relations.windows.is_empty();
-    let (_, set_aside) = register_kept(relations, name, rows, &rules, is_kept, record).await?;
+    let in_memory = !relations.windows.is_empty();
+    let (_, set_aside) = register_passing(relations, name, rows, &rules, in_memory, record).await?;
     Ok(SetAside { not_read: active.map(|active| Expr::IsNotTrue(Box::new(active))), ..set_aside })
 }
 
-/// Judges every row by the rules and registers those that keep them under the relation's name, in memory where
-/// `is_kept` asks for it and there is room. Also returns the kept rows.
-pub(crate) async fn register_kept(
+/// Judges every row by the rules and registers those that pass under the relation's name; where `in_memory` asks for it
+/// and there is room, all rows are held in memory for their readers. Also returns the rows that pass.
+pub(crate) async fn register_passing(
     relations: &Relations,
     name: &str,
     rows: DataFrame,
     rules: &IntakeRules,
-    is_kept: bool,
+    in_memory: bool,
     record: &mut StepRecord,
 ) -> Result<(LogicalPlan, SetAside), EngineError> {
     let usage = &mut record.usage;
-    let keep = is_kept.then_some(async |rows: DataFrame| relations.keep(rows, usage).await);
+    let hold = in_memory.then_some(async |rows: DataFrame| relations.hold_in_memory(rows, usage).await);
     let as_of = relations.prepared.plan.parameters.as_of();
-    let intake = take_in(name, rows, rules, as_of, &relations.session, keep).await?;
+    let intake = take_in(name, rows, rules, as_of, &relations.session, hold).await?;
     relations.register(name, Arc::new(ViewTable::new(intake.kept.clone(), None)))?;
     record.rows = Some(intake.counts.kept);
     record.usage.add_usage(intake.usage);

@@ -10,9 +10,9 @@ use throughline_lake::{PartLayout, SortColumn, SplitParts, StagedTable, TableSpe
 
 use super::context::StepContext;
 use super::stuck::watch;
+use crate::columns::with_comments;
 use crate::failure::EngineError;
-use crate::session::columns::with_comments;
-use crate::session::usage::StepUsage;
+use crate::record::usage::StepUsage;
 
 /// Which table rows are staged for.
 pub(crate) struct Staging<'a> {

@@ -22,7 +22,7 @@ impl StopSignal {
     }
 
     /// Whether a stop was requested.
-    pub fn is_requested(&self) -> bool {
+    pub(crate) fn is_requested(&self) -> bool {
         *self.0.borrow()
     }
 

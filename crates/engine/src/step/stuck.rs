@@ -7,7 +7,7 @@ use datafusion::physical_plan::ExecutionPlan;
 
 use crate::failure::EngineError;
 use crate::record::events::{Event, Observer};
-use crate::session::usage::StepUsage;
+use crate::record::usage::StepUsage;
 
 /// How often progress is reported.
 const REPORTED_EVERY: Duration = Duration::from_millis(200);

@@ -13,7 +13,7 @@ use crate::failure::EngineError;
 use crate::incremental::{Rebuild, Replacement, Shared, plan_replacement};
 use crate::record::events::Event;
 use crate::record::step_record::{StepRecord, StepStatus};
-use crate::session::usage::StepUsage;
+use crate::record::usage::StepUsage;
 use crate::workspace::matching::conservation;
 
 /// Makes a table and publishes it when its tests pass.

@@ -20,12 +20,12 @@ use throughline_plan::{TRIGGER_LOG, planned_trigger};
 
 use super::context::StepContext;
 use super::firing_key::key_values;
+use crate::columns::with_comments;
 use crate::failure::EngineError;
+use crate::instants::at;
 use crate::record::events::Event;
 use crate::record::step_record::{StepRecord, StepStatus, TriggerRecord};
-use crate::session::columns::with_comments;
-use crate::session::instants::at;
-use crate::session::usage::StepUsage;
+use crate::record::usage::StepUsage;
 
 /// How often the log is read again because another run was faster.
 const ATTEMPTS: u32 = 5;

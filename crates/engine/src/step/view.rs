@@ -10,10 +10,10 @@ use throughline_plan::{BrokenRule, Step};
 use super::intake::IntakeRules;
 use super::rejected::SetAside;
 use super::relations::Relations;
-use super::source::register_kept;
+use super::source::register_passing;
 use crate::failure::EngineError;
+use crate::instants::at;
 use crate::record::step_record::StepRecord;
-use crate::session::instants::at;
 
 /// So many readers make it worth keeping touchpoints in memory.
 const MANY_READERS: usize = 3;
@@ -50,8 +50,8 @@ pub(crate) async fn register_view(
         time_column: Some("occurred_at".to_owned()),
         key: vec!["touchpoint_id".to_owned()],
     };
-    let is_kept = is_read_often(relations, name);
-    let (rows, set_aside) = register_kept(relations, name, rows, &rules, is_kept, record).await?;
+    let in_memory = is_read_often(relations, name);
+    let (rows, set_aside) = register_passing(relations, name, rows, &rules, in_memory, record).await?;
     let not_read = window.map(|window| Expr::IsNotTrue(Box::new(window)));
     Ok(Some(Touchpoints { rows, set_aside: SetAside { not_read, ..set_aside } }))
 }

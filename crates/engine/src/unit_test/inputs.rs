@@ -11,11 +11,11 @@ use datafusion::datasource::{MemTable, ViewTable};
 use datafusion::prelude::SessionContext;
 use throughline_config::{Diagnostic, Diagnostics, GivenRows, Located, ModelKind, Pipeline, TestRow, closest};
 use throughline_lake::{column_type, declared_columns};
-use throughline_plan::{Graph, JOURNEY_DEFINITIONS, Parameters, named_columns, relation};
+use throughline_plan::{Graph, JOURNEY_DEFINITIONS, Node, Parameters, named_columns, relation};
 
 use super::values::{inferred, typed};
 use crate::failure::EngineError;
-use crate::session::instants::time_type;
+use crate::instants::time_type;
 use crate::workspace::matching::Matcher;
 
 /// The columns of relations, as far as they are known without a lake: those of sources that declare them, and of models
@@ -212,9 +212,8 @@ impl Relations<'_> {
     fn read_columns(&self, name: &str) -> BTreeSet<String> {
         let mut columns = BTreeSet::new();
         for reader in self.graph.readers(name).filter(|reader| self.needed.contains(reader)) {
-            if let Some(sql) = self.graph.nodes.get(reader).and_then(|node| node.sql.as_deref()) {
-                columns.extend(named_columns(sql, name));
-            }
+            let texts = self.graph.nodes.get(reader).into_iter().flat_map(Node::texts);
+            texts.for_each(|sql| columns.extend(named_columns(sql, name)));
             if self.matches(reader) {
                 columns.extend(TOUCHPOINT_COLUMNS.iter().map(|(column, _)| (*column).to_owned()));
             }

@@ -18,12 +18,12 @@ use throughline_plan::{BEGINNING, Graph, Parameters, Selection, relation};
 use super::compare::{Compared, Differences};
 use super::inputs::{KnownColumns, register_inputs, unknown_column};
 use super::values::typed;
-use crate::failure::EngineError;
-use crate::session::sessions::{SessionOptions, new_runtime};
+use crate::failure::{EngineError, FailureKind};
 use crate::workspace::definitions::session_with_definitions;
 use crate::workspace::matching::Matcher;
 use crate::workspace::options::PrepareOptions;
 use crate::workspace::prepare::Prepared;
+use crate::workspace::sessions::{SessionOptions, new_runtime};
 
 /// 2100-01-01: after everything a test is likely to give.
 const AFTER_EVERYTHING: Timestamp = 4_102_444_800_000_000;
@@ -31,7 +31,7 @@ const AFTER_EVERYTHING: Timestamp = 4_102_444_800_000_000;
 /// The outcome of a unit test.
 #[derive(Debug, Clone, Serialize)]
 pub struct UnitTestRecord {
-    /// The test.
+    /// The test's name.
     pub test: String,
     /// The model under test.
     pub model: String,
@@ -44,9 +44,24 @@ pub struct UnitTestRecord {
     /// Why the model could not be computed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// The way out of that, if one is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
+    /// Who can mend the error.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<FailureKind>,
     /// How the rows differ.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub differences: Option<Differences>,
+}
+
+impl UnitTestRecord {
+    /// Says why the model could not be computed.
+    fn fail(&mut self, error: &EngineError) {
+        self.error = Some(error.to_string());
+        self.help = error.help();
+        self.failure = Some(error.kind());
+    }
 }
 
 /// Runs the unit tests of the selected models, in the order of their files. Opens neither sources nor warehouse.
@@ -214,6 +229,8 @@ impl Ready<'_> {
             passed: false,
             seconds: 0.0,
             error: None,
+            help: None,
+            failure: None,
             differences: None,
         };
         match self.differences().await {
@@ -221,7 +238,7 @@ impl Ready<'_> {
                 record.passed = differences.is_none();
                 record.differences = differences;
             }
-            Err(error) => record.error = Some(error.to_string()),
+            Err(error) => record.fail(&error),
         }
         record.seconds = began.elapsed().as_secs_f64();
         record
@@ -244,5 +261,36 @@ impl Ready<'_> {
             names.iter().map(|name| self.model.grain.iter().any(|column| column.value == *name)).collect();
         let compared = Compared { identifying, expected: self.expected, actual, columns: self.columns };
         Ok(compared.differences(self.test.expect.ordered))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::error::DataFusionError;
+
+    use super::*;
+
+    #[test]
+    fn a_model_that_cannot_be_computed_fails_its_test_with_the_kind_of_the_error() {
+        let of = |error: EngineError| {
+            let mut record = UnitTestRecord {
+                test: "t".to_owned(),
+                model: "m".to_owned(),
+                place: "tests/t.yaml:1:1".to_owned(),
+                passed: false,
+                seconds: 0.0,
+                error: None,
+                help: None,
+                failure: None,
+                differences: None,
+            };
+            record.fail(&error);
+            let line = serde_json::to_value(&record).expect("JSON");
+            (record.failure, record.help.is_some_and(|help| help.contains("report it")), line["failure"].clone())
+        };
+        let divided = DataFusionError::Execution("Divide by zero".to_owned());
+        assert_eq!(of(divided.into()), (Some(FailureKind::Rerun), false, "rerun".into()));
+        let bug = DataFusionError::Internal("schemas differ".to_owned());
+        assert_eq!(of(bug.into()), (Some(FailureKind::Internal), true, "internal".into()));
     }
 }

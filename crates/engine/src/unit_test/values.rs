@@ -4,7 +4,7 @@ use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use throughline_config::{Cell, Diagnostic, Located, instant};
 
-use crate::session::instants::{self, rfc3339, time_type};
+use crate::instants::{self, rfc3339, time_type};
 
 /// Floats that differ by less than this share of the larger one are equal: sums in another order are.
 const FLOAT_TOLERANCE: f64 = 1e-9;

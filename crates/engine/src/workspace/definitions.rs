@@ -12,7 +12,7 @@ use throughline_config::{Duration, JourneyDefinition, Located, OnRestart, Pipeli
 use throughline_plan::JOURNEY_DEFINITIONS;
 
 use crate::failure::EngineError;
-use crate::session::sessions::{SessionOptions, new_session};
+use crate::workspace::sessions::{SessionOptions, new_session};
 
 /// A session with functions and the pipeline's journey definitions.
 pub(crate) fn session_with_definitions(

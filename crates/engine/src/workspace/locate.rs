@@ -8,7 +8,7 @@ use throughline_lake::{Stores, Warehouse};
 
 use super::options::PrepareOptions;
 use crate::failure::EngineError;
-use crate::session::sessions::new_runtime;
+use crate::workspace::sessions::new_runtime;
 
 /// The pipeline, its warehouse, and the runtime that reads it.
 pub(crate) fn locate(options: &PrepareOptions) -> Result<(Pipeline, Warehouse, Arc<RuntimeEnv>), EngineError> {

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use throughline_config::{LoadOptions, Timestamp};
+use throughline_config::{BuiltInLibrary, LoadOptions, Timestamp};
 
-use crate::session::sessions::SessionOptions;
+use crate::workspace::sessions::SessionOptions;
 
-/// What to prepare.
+/// Which workspace and pipeline a command reads, and with which settings.
 #[derive(Debug, Clone)]
 pub struct PrepareOptions {
     /// The workspace folder.
@@ -24,6 +24,8 @@ pub struct PrepareOptions {
     pub session: SessionOptions,
     /// Open no source: each has the columns that it declares, and no row. Seeds are files of the workspace and opened.
     pub offline: bool,
+    /// The libraries that come with the program.
+    pub libraries: &'static [BuiltInLibrary],
 }
 
 impl PrepareOptions {
@@ -34,6 +36,7 @@ impl PrepareOptions {
             pipeline: self.pipeline.clone(),
             variables: self.variables.clone(),
             environment: self.environment.clone(),
+            libraries: self.libraries,
         }
     }
 }

@@ -19,7 +19,7 @@ use super::locate::open_warehouse;
 use super::matching::Matcher;
 use super::options::PrepareOptions;
 use crate::failure::EngineError;
-use crate::session::sessions::{SessionOptions, new_runtime};
+use crate::workspace::sessions::{SessionOptions, new_runtime};
 
 /// Sources opened side by side.
 const OPENED_AT_ONCE: usize = 8;

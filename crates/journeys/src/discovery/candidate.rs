@@ -6,6 +6,8 @@ use crate::discovery::topics::Group;
 
 /// Longest name made of topics.
 const LONGEST_NAME: usize = 20;
+/// Longest name made of two events.
+const LONGEST_OF_EVENTS: usize = 40;
 
 /// A candidate journey: conditions in SQL, limits in microseconds, and what was seen in the log.
 #[derive(Debug, Clone)]
@@ -16,8 +18,8 @@ pub struct Candidate {
     pub topics: Vec<String>,
     /// Events that open it.
     pub start_events: Vec<String>,
-    /// The event after which it stops most often.
-    pub end_event: String,
+    /// The events after which it stops, the commonest first; there is one at least.
+    pub end_events: Vec<String>,
     /// Other events after which it stops.
     pub abandon_events: Vec<String>,
     /// Condition that opens an instance.
@@ -30,15 +32,15 @@ pub struct Candidate {
     pub includes: String,
     /// Limit from the first touchpoint.
     pub within: i64,
-    /// Limit between two members.
-    pub idle: i64,
+    /// Limit between two members; none where a case is an episode.
+    pub idle: Option<i64>,
     /// Whether a second start begins another instance.
     pub split: bool,
     /// Episodes over, in the log.
     pub episodes: usize,
-    /// Of them, those that reached the end.
+    /// Of them, those that reached an end.
     pub completed: usize,
-    /// Of the episodes in which the end occurs, the share that stops there.
+    /// Of the episodes in which an end occurs, the share that stops there.
     pub stopping_share: f64,
     /// The commonest sequences of events.
     pub variants: Vec<Variant>,
@@ -63,13 +65,13 @@ impl Candidate {
         let variants =
             outline.paths.iter().map(|(path, episodes)| Variant { events: folded(log, path), episodes: *episodes });
         Self {
-            name: name(log, group),
+            name: name(log, group, outline),
             topics: group.topics.iter().map(|&topic| log.topic_text(topic)).collect(),
             start_events: events(log, &outline.starts),
-            end_event: log.activity(outline.end).event.clone(),
+            end_events: events(log, &outline.ends),
             abandon_events: events(log, &outline.abandons),
             starts: condition(&outline.starts),
-            ends: condition(&[outline.end]),
+            ends: condition(&outline.ends),
             abandons: (!outline.abandons.is_empty()).then(|| condition(&outline.abandons)),
             includes: topic_condition(log, &group.topics),
             within: outline.within,
@@ -103,13 +105,22 @@ fn folded(log: &TouchpointLog, path: &[u32]) -> Vec<String> {
     events
 }
 
-/// The topics as a name: all, the first and the last, or the first, whatever is not too long.
-fn name(log: &TouchpointLog, group: &Group) -> String {
+/// The topics as a name: all, the first and the last, or the first, whatever is not too long. Where events stand for
+/// themselves, where it begins and where it ends.
+fn name(log: &TouchpointLog, group: &Group, outline: &Outline) -> String {
+    if let [start, ..] = outline.starts[..]
+        && let [end, ..] = outline.ends[..]
+        && matches!(log.topic(log.topic_of(start)), Topic::AnyOfEvent(_))
+    {
+        let [start, end] = [start, end].map(|activity| snake_case(&log.activity(activity).event));
+        let both = format!("{start}_to_{end}");
+        return if both.len() <= LONGEST_OF_EVENTS { both } else { start };
+    }
     let parts: Vec<String> = group
         .topics
         .iter()
         .map(|&topic| match log.topic(topic) {
-            Topic::Named(name) | Topic::OfEvent(name) => snake_case(name),
+            Topic::Named(name) | Topic::OfEvent(name) | Topic::AnyOfEvent(name) => snake_case(name),
         })
         .collect();
     let whole = parts.join("_");
@@ -166,11 +177,16 @@ fn event_condition(log: &TouchpointLog, group: &Group, activities: &[u32]) -> St
 fn topic_condition(log: &TouchpointLog, topics: &[u32]) -> String {
     let mut named = Vec::new();
     let mut of_events = Vec::new();
+    let mut any_of_events = Vec::new();
     for &topic in topics {
         match log.topic(topic) {
             Topic::Named(name) => named.push(name.clone()),
             Topic::OfEvent(event) => of_events.push(event.clone()),
+            Topic::AnyOfEvent(event) => any_of_events.push(event.clone()),
         }
+    }
+    if !any_of_events.is_empty() {
+        return one_of("event", &any_of_events);
     }
     let without = || format!("topic IS NULL AND {}", one_of("event", &of_events));
     match (named.is_empty(), of_events.is_empty()) {

@@ -1,48 +1,41 @@
-//! Where episodes that an event opens lead: the event after which they stop, other ends, limits, paths.
+//! Where episodes that an event opens lead: the events after which they stop, limits, paths.
 
-use std::collections::{BTreeMap, HashMap};
-
+use crate::discovery::course::{Course, quantile};
+use crate::discovery::follow::Roles;
 use crate::discovery::lengths::round_up;
-use crate::discovery::log::{TouchpointLog, Unit};
+use crate::discovery::log::TouchpointLog;
 use crate::discovery::options::DiscoveryOptions;
+use crate::discovery::quiet::Quiet;
+use crate::discovery::stops::Stops;
 use crate::discovery::topics::Group;
 
-/// Of the episodes in which the end occurs, at least this share stops there.
-const LEAST_STOPPING: f64 = 0.5;
-/// At least this share of the episodes reaches the end.
-const LEAST_REACHED: f64 = 0.3;
-/// Another end is one at which nearly all episodes that see it stop,
-const ABANDON_STOPPING: f64 = 0.8;
-/// few of which have seen the end,
-const ABANDON_WITH_END: f64 = 0.2;
-/// and which is no rarity.
-const ABANDON_SHARE: f64 = 0.02;
-const ABANDON_FEWEST: usize = 5;
 /// At least this share of the episodes has more than one contact.
 const LEAST_GOING_ON: f64 = 0.5;
 /// Limits let this share of the completed episodes through, and a tenth more in length.
 const LET_THROUGH: f64 = 0.995;
-/// A second opening begins anew when from there the end takes about as long as from the first.
-const AS_LONG: f64 = 0.75;
-/// A milestone is passed in this share of the completed episodes.
-const MILESTONE: f64 = 0.8;
-/// Below this share of second openings nothing is made of them.
-const LEAST_REOPENED: f64 = 0.005;
+/// Another opening makes at most so many times as many instances of a case.
+const MOST_MORE_A_CASE: f64 = 1.05;
 
 /// A candidate in numbers of the log.
 #[derive(Debug, Clone)]
 pub(crate) struct Outline {
     pub(crate) starts: Vec<u32>,
-    pub(crate) end: u32,
+    /// Where episodes stop, the commonest first; there is one at least.
+    pub(crate) ends: Vec<u32>,
     pub(crate) abandons: Vec<u32>,
     pub(crate) within: i64,
-    pub(crate) idle: i64,
+    /// `None` where a case is an episode, whatever the gaps in it.
+    pub(crate) idle: Option<i64>,
     pub(crate) split: bool,
+    /// Units with an episode.
+    pub(crate) units: usize,
+    /// Touchpoints of the episodes.
+    pub(crate) touchpoints: usize,
     /// Episodes over: reached an end, idle for long enough, or reopened.
     pub(crate) episodes: usize,
     /// Of them, those that reached the end.
     pub(crate) completed: usize,
-    /// Of the episodes in which the end occurs, those that stop there: how clear an end it is.
+    /// Of the episodes in which an end occurs, those that stop there: how clear an end it is.
     pub(crate) stopping_share: f64,
     /// Sequences of activities, repetitions folded, commonest first.
     pub(crate) paths: Vec<(Vec<u32>, usize)>,
@@ -52,22 +45,11 @@ pub(crate) struct Outline {
     pub(crate) milestones: Vec<String>,
 }
 
-/// What ends and reopens episodes while they are followed.
-struct Roles {
-    starts: Vec<bool>,
-    end: Option<u32>,
-    abandons: Vec<u32>,
-    split: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Close {
-    Completed,
-    Abandoned,
-    Idle,
-    Reopened,
-    /// Not over when sight ends.
-    Open,
+impl Outline {
+    /// Episodes a unit that has one.
+    fn a_case(&self) -> f64 {
+        self.episodes as f64 / self.units.max(1) as f64
+    }
 }
 
 /// Follows the episodes that `starts` opens.
@@ -78,52 +60,32 @@ pub(crate) fn outline(
     log: &TouchpointLog,
     group: &Group,
     starts: &[u32],
-    idle: i64,
+    quiet: Quiet,
     options: &DiscoveryOptions,
 ) -> Result<Outline, String> {
-    let mut roles = Roles {
-        starts: (0..log.activity_count() as u32).map(|activity| starts.contains(&activity)).collect(),
-        end: None,
-        abandons: Vec::new(),
-        split: true,
-    };
-    let names = || starts.iter().map(|&start| log.activity(start).event.as_str()).collect::<Vec<_>>().join(", ");
-    let mut stops = Stops::of(log, group, &roles, idle, options);
-    if stops.end(&roles).is_none() {
-        // An opening that is repeated on the way cuts episodes short.
-        roles.split = false;
-        stops = Stops::of(log, group, &roles, idle, options);
-    }
-    if stops.episodes < options.minimum_episodes {
-        return Err(format!("fewer than {} episodes begin with {}", options.minimum_episodes, names()));
-    }
-    let going_on = stops.going_on as f64 / stops.episodes as f64;
-    if going_on < LEAST_GOING_ON {
-        return Err(format!("{:.0} % of the episodes of {} are one contact", 100.0 * (1.0 - going_on), names()));
-    }
-    let Some(end) = stops.end(&roles) else {
-        return Err(format!("what begins with {} leads to no event at which it usually stops", names()));
-    };
-    roles.end = Some(end);
-    roles.abandons = stops.abandons(&roles, end);
-    let stopping_share = stops.stopping_share(end);
-
+    let (mut roles, stops) = ends_of(log, group, starts, quiet, options)?;
+    roles.abandons = stops.abandons(&roles);
+    let stopping_share = stops.stopping_share(&roles.ends);
     roles.split = false;
-    let absorbing = Course::of(log, group, &roles, idle, options);
-    roles.split = absorbing.begins_anew();
-    let course = if roles.split { Course::of(log, group, &roles, idle, options) } else { absorbing };
+    let absorbing = Course::of(log, group, &roles, quiet, options);
+    roles.split = !quiet.absorbs && absorbing.begins_anew();
+    let course = if roles.split { Course::of(log, group, &roles, quiet, options) } else { absorbing };
     let milestones = course.milestones(log);
+    let longest = quantile(course.durations, LET_THROUGH);
+    let gap = quantile(course.gaps, LET_THROUGH).unwrap_or(quiet.over);
     let mut paths: Vec<(Vec<u32>, usize)> = course.paths.into_iter().collect();
     paths.sort_by(|left, right| right.1.cmp(&left.1).then(left.0.cmp(&right.0)));
     let different_paths = paths.len();
     paths.truncate(3);
     Ok(Outline {
         starts: starts.to_vec(),
-        end,
+        ends: roles.ends,
         abandons: roles.abandons,
-        within: round_up(quantile(course.durations, LET_THROUGH).unwrap_or(idle)),
-        idle: round_up(quantile(course.gaps, LET_THROUGH).unwrap_or(idle)),
+        within: round_up(longest.unwrap_or(quiet.over)),
+        idle: quiet.cuts().then(|| round_up(gap)),
         split: roles.split,
+        units: course.units,
+        touchpoints: course.touchpoints,
         episodes: course.episodes,
         completed: course.completed,
         stopping_share,
@@ -133,23 +95,63 @@ pub(crate) fn outline(
     })
 }
 
-/// Candidates of one group that lead to the same end are one journey with several openings.
+/// Where the episodes that `starts` opens stop.
+fn ends_of(
+    log: &TouchpointLog,
+    group: &Group,
+    starts: &[u32],
+    quiet: Quiet,
+    options: &DiscoveryOptions,
+) -> Result<(Roles, Stops), String> {
+    let mut roles = Roles {
+        starts: (0..log.activity_count() as u32).map(|activity| starts.contains(&activity)).collect(),
+        ends: Vec::new(),
+        abandons: Vec::new(),
+        split: !quiet.absorbs,
+    };
+    let names = || starts.iter().map(|&start| log.activity(start).event.as_str()).collect::<Vec<_>>().join(", ");
+    let mut stops = Stops::of(log, group, &roles, quiet, options);
+    let mut ends = stops.ends(&roles);
+    if ends.is_empty() && roles.split {
+        // An opening that is repeated on the way cuts episodes short.
+        roles.split = false;
+        stops = Stops::of(log, group, &roles, quiet, options);
+        ends = stops.ends(&roles);
+    }
+    if stops.episodes < options.minimum_episodes {
+        return Err(format!("fewer than {} episodes begin with {}", options.minimum_episodes, names()));
+    }
+    let going_on = stops.going_on as f64 / stops.episodes as f64;
+    if going_on < LEAST_GOING_ON {
+        return Err(format!("{:.0} % of the episodes of {} are one contact", 100.0 * (1.0 - going_on), names()));
+    }
+    if ends.is_empty() {
+        return Err(format!("what begins with {} leads to no event at which it usually stops", names()));
+    }
+    roles.ends = ends;
+    Ok((roles, stops))
+}
+
+/// Candidates of one group that lead to the same end are one journey with several openings; the commonest comes first.
 pub(crate) fn joined_by_end(
     log: &TouchpointLog,
     group: &Group,
     outlines: Vec<Outline>,
-    idle: i64,
+    quiet: Quiet,
     options: &DiscoveryOptions,
 ) -> Vec<Outline> {
     let mut joined: Vec<Outline> = Vec::new();
     for outline_of_one in outlines {
-        let same = joined.iter_mut().find(|known| known.end == outline_of_one.end);
+        let same = joined.iter_mut().find(|known| known.ends[0] == outline_of_one.ends[0]);
         match same {
             None => joined.push(outline_of_one),
             Some(known) => {
+                let completed_by_it = outline_of_one.completed;
                 let starts = [known.starts.clone(), outline_of_one.starts].concat();
-                if let Ok(both) = outline(log, group, &starts, idle, options)
-                    && both.end == known.end
+                if let Ok(both) = outline(log, group, &starts, quiet, options)
+                    && both.ends[0] == known.ends[0]
+                    // Otherwise one of them is a prelude to the other, and they open the same episodes.
+                    && 2 * (both.completed.saturating_sub(known.completed)) >= completed_by_it
                 {
                     *known = both;
                 }
@@ -159,212 +161,27 @@ pub(crate) fn joined_by_end(
     joined
 }
 
-/// Calls `visit` with each episode's rows and how it closed.
-fn follow<'a>(
-    log: &'a TouchpointLog,
+/// Adds to a journey of cases the other events that open a good part of them, as long as a case stays one instance: an
+/// event that comes on the way as well may open another after the end.
+pub(crate) fn open_also_with(
+    log: &TouchpointLog,
     group: &Group,
-    roles: &Roles,
-    idle: i64,
+    known: &mut Outline,
+    also: &[u32],
+    quiet: Quiet,
     options: &DiscoveryOptions,
-    mut visit: impl FnMut(&Unit<'a>, &[usize], Close),
 ) {
-    let is_member: Vec<bool> = (0..log.activity_count() as u32).map(|activity| group.contains(log, activity)).collect();
-    let mut episode: Vec<usize> = Vec::new();
-    for unit in log.each_unit() {
-        for row in (0..unit.at.len()).filter(|&row| is_member[unit.activity[row] as usize]) {
-            let activity = unit.activity[row];
-            if episode.last().is_some_and(|&before| unit.at[row] - unit.at[before] > idle) {
-                visit(&unit, &episode, Close::Idle);
-                episode.clear();
-            }
-            let starts = roles.starts[activity as usize];
-            if starts && roles.split && !episode.is_empty() {
-                visit(&unit, &episode, Close::Reopened);
-                episode.clear();
-            }
-            if episode.is_empty() && !starts {
-                continue;
-            }
-            episode.push(row);
-            let close = if roles.end == Some(activity) {
-                Close::Completed
-            } else if roles.abandons.contains(&activity) {
-                Close::Abandoned
-            } else {
-                continue;
-            };
-            visit(&unit, &episode, close);
-            episode.clear();
+    for start in also {
+        if known.starts.contains(start) || known.ends.contains(start) {
+            continue;
         }
-        if let Some(&last) = episode.last() {
-            let over = options.as_of.saturating_sub(unit.at[last]) > idle;
-            visit(&unit, &episode, if over { Close::Idle } else { Close::Open });
-            episode.clear();
+        let starts = [known.starts.as_slice(), &[*start]].concat();
+        if let Ok(more) = outline(log, group, &starts, quiet, options)
+            && more.ends[0] == known.ends[0]
+            && more.units > known.units
+            && more.a_case() <= MOST_MORE_A_CASE * known.a_case()
+        {
+            *known = more;
         }
     }
-}
-
-/// In how many episodes each activity occurs and is the last.
-struct Stops {
-    episodes: usize,
-    going_on: usize,
-    occurred: Vec<usize>,
-    last: Vec<usize>,
-    /// The same of the episodes that nothing followed, not even another opening.
-    last_of_all: Vec<usize>,
-    /// Sorted sets of activities of the episodes, for the question which of them occur together.
-    sets: HashMap<Vec<u32>, usize>,
-}
-
-impl Stops {
-    fn of(log: &TouchpointLog, group: &Group, roles: &Roles, idle: i64, options: &DiscoveryOptions) -> Self {
-        let activities = log.activity_count();
-        let mut stops = Self {
-            episodes: 0,
-            going_on: 0,
-            occurred: vec![0; activities],
-            last: vec![0; activities],
-            last_of_all: vec![0; activities],
-            sets: HashMap::new(),
-        };
-        follow(log, group, roles, idle, options, |unit, rows, close| {
-            if close == Close::Open {
-                return;
-            }
-            stops.episodes += 1;
-            stops.going_on += usize::from(rows.windows(2).any(|pair| !unit.continues_contact(pair[0], pair[1])));
-            if let Some(&last) = rows.last() {
-                stops.last[unit.activity[last] as usize] += 1;
-                stops.last_of_all[unit.activity[last] as usize] += usize::from(close == Close::Idle);
-            }
-            let mut set: Vec<u32> = rows.iter().map(|&row| unit.activity[row]).collect();
-            set.sort_unstable();
-            set.dedup();
-            for &activity in &set {
-                stops.occurred[activity as usize] += 1;
-            }
-            *stops.sets.entry(set).or_default() += 1;
-        });
-        stops
-    }
-
-    fn stopping_share(&self, activity: u32) -> f64 {
-        let index = activity as usize;
-        if self.occurred[index] == 0 { 0.0 } else { self.last[index] as f64 / self.occurred[index] as f64 }
-    }
-
-    /// The event after which most episodes stop.
-    fn end(&self, roles: &Roles) -> Option<u32> {
-        let reached = |activity: u32| self.occurred[activity as usize] as f64 >= LEAST_REACHED * self.episodes as f64;
-        (0..self.last.len() as u32)
-            .filter(|&activity| !roles.starts[activity as usize] && self.last[activity as usize] > 0)
-            .filter(|&activity| reached(activity) && self.stopping_share(activity) >= LEAST_STOPPING)
-            .max_by_key(|&activity| self.last[activity as usize])
-    }
-
-    /// Other events after which episodes stop, without having reached the end.
-    fn abandons(&self, roles: &Roles, end: u32) -> Vec<u32> {
-        let with_end = |activity: u32| -> usize {
-            let both = self.sets.iter().filter(|(set, _)| set.contains(&activity) && set.contains(&end));
-            both.map(|(_, number)| number).sum()
-        };
-        let mut found: Vec<u32> = (0..self.last.len() as u32)
-            .filter(|&activity| activity != end && !roles.starts[activity as usize])
-            .filter(|&activity| {
-                let (last, occurred) = (self.last_of_all[activity as usize], self.occurred[activity as usize] as f64);
-                last >= ABANDON_FEWEST
-                    && last as f64 >= ABANDON_SHARE * self.episodes as f64
-                    && last as f64 >= ABANDON_STOPPING * occurred
-                    && with_end(activity) as f64 <= ABANDON_WITH_END * occurred
-            })
-            .collect();
-        found.sort_by_key(|&activity| std::cmp::Reverse(self.last[activity as usize]));
-        found
-    }
-}
-
-/// How episodes with known ends go.
-#[derive(Default)]
-struct Course {
-    episodes: usize,
-    completed: usize,
-    /// Of the completed, microseconds.
-    durations: Vec<i64>,
-    gaps: Vec<i64>,
-    /// Completed with a second opening: from the last opening to the end.
-    from_last_opening: Vec<i64>,
-    paths: HashMap<Vec<u32>, usize>,
-    completed_paths: HashMap<Vec<u32>, usize>,
-}
-
-impl Course {
-    /// Paths of the completed tell which events most of them pass, and where on the way these stand on average.
-    fn milestones(&self, log: &TouchpointLog) -> Vec<String> {
-        let mut passed: BTreeMap<&str, (usize, f64)> = BTreeMap::new();
-        for (path, number) in &self.completed_paths {
-            let mut seen: Vec<&str> = Vec::new();
-            for (place, &activity) in path.iter().enumerate() {
-                let event = log.activity(activity).event.as_str();
-                if seen.contains(&event) {
-                    continue;
-                }
-                seen.push(event);
-                let (episodes, places) = passed.entry(event).or_default();
-                *episodes += number;
-                *places += *number as f64 * place as f64 / path.len() as f64;
-            }
-        }
-        let mut milestones: Vec<(&str, f64)> = passed
-            .into_iter()
-            .filter(|(_, (episodes, _))| *episodes as f64 >= MILESTONE * self.completed as f64)
-            .map(|(event, (episodes, places))| (event, places / episodes as f64))
-            .collect();
-        milestones.sort_by(|left, right| left.1.total_cmp(&right.1));
-        milestones.into_iter().map(|(event, _)| event.to_owned()).collect()
-    }
-
-    fn of(log: &TouchpointLog, group: &Group, roles: &Roles, idle: i64, options: &DiscoveryOptions) -> Self {
-        let mut course = Self::default();
-        follow(log, group, roles, idle, options, |unit, rows, close| {
-            let (Some(&first), Some(&last)) = (rows.first(), rows.last()) else { return };
-            if close == Close::Open {
-                return;
-            }
-            course.episodes += 1;
-            let mut path: Vec<u32> = rows.iter().map(|&row| unit.activity[row]).collect();
-            path.dedup();
-            if close == Close::Completed {
-                *course.completed_paths.entry(path.clone()).or_default() += 1;
-            }
-            *course.paths.entry(path).or_default() += 1;
-            if close != Close::Completed {
-                return;
-            }
-            course.completed += 1;
-            let opened = rows.iter().rev().find(|&&row| roles.starts[unit.activity[row] as usize]).copied();
-            match opened.filter(|&row| row != first) {
-                Some(row) => course.from_last_opening.push(unit.at[last] - unit.at[row]),
-                None => course.durations.push(unit.at[last] - unit.at[first]),
-            }
-            course.gaps.extend(rows.windows(2).map(|pair| unit.at[pair[1]] - unit.at[pair[0]]));
-        });
-        course
-    }
-
-    /// Whether a second opening is the begin of another episode rather than a step of the same.
-    fn begins_anew(&self) -> bool {
-        let reopened = self.from_last_opening.len() as f64;
-        if reopened < LEAST_REOPENED * self.episodes as f64 {
-            return false;
-        }
-        let middle = |lengths: &[i64]| quantile(lengths.to_vec(), 0.5).unwrap_or(0) as f64;
-        middle(&self.from_last_opening) >= AS_LONG * middle(&self.durations)
-    }
-}
-
-/// The value at a share of the sorted lengths.
-fn quantile(mut lengths: Vec<i64>, share: f64) -> Option<i64> {
-    lengths.sort_unstable();
-    let place = ((lengths.len().checked_sub(1)?) as f64 * share).ceil() as usize;
-    lengths.get(place).copied()
 }

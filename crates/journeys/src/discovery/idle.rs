@@ -51,14 +51,14 @@ impl Gaps {
         self.length[bin] += length as f64;
     }
 
-    /// The gap that ends an episode; `None` when contacts come evenly.
-    pub(crate) fn idle(&self) -> Option<i64> {
+    /// The gap that ends an episode, at least `shortest`; `None` when contacts come evenly.
+    pub(crate) fn idle(&self, shortest: i64) -> Option<i64> {
         let at = self.cumulated();
         let (events, risk) = at[BINS];
         let mut best: Option<(f64, usize)> = None;
         for (bin, (early, early_risk)) in at.iter().enumerate().take(BINS) {
             let (late, late_risk) = (events - early, risk - early_risk);
-            if *early < FEWEST || late_risk < LEAST_SILENCE * risk {
+            if self.limits[bin] < shortest || *early < FEWEST || late_risk < LEAST_SILENCE * risk {
                 continue;
             }
             if early / early_risk < LEAST_CONTRAST * late / late_risk {

@@ -1,6 +1,6 @@
 //! The touchpoints of customers in memory, names as numbers: some 16 bytes a touchpoint.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 
 use arrow::array::{Array, AsArray, RecordBatch, StringArray};
@@ -12,7 +12,7 @@ use crate::discovery::lengths::MINUTE;
 
 /// Touchpoints on one channel that are no further apart belong to one contact: a visit to the web site is one, however
 /// many pages were looked at. Half an hour is the convention of web analytics.
-const SAME_CONTACT: i64 = 30 * MINUTE;
+pub(crate) const SAME_CONTACT: i64 = 30 * MINUTE;
 
 /// Times beyond some seventy thousand years are taken for that, so that no difference of two overflows.
 const FARTHEST: i64 = 1 << 61;
@@ -25,17 +25,21 @@ const MOST_NAMES: usize = 20_000;
 pub enum LogError {
     /// A column of another type.
     Columns(ArrowError),
-    /// Free text where codes are expected.
-    TooManyNames,
+    /// Free text or numbers where codes are expected.
+    TooManyNames {
+        /// One of them.
+        example: String,
+    },
 }
 
 impl fmt::Display for LogError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Columns(error) => write!(formatter, "the touchpoints cannot be read: {error}"),
-            Self::TooManyNames => {
-                write!(formatter, "the touchpoints have more than {MOST_NAMES} different pairs of event and topic")
-            }
+            Self::TooManyNames { example } => write!(
+                formatter,
+                "the touchpoints have more than {MOST_NAMES} different pairs of event and topic, such as `{example}`"
+            ),
         }
     }
 }
@@ -77,6 +81,8 @@ pub struct TouchpointLog {
 pub(crate) enum Topic {
     Named(String),
     OfEvent(String),
+    /// An event whatever its topic: topics play no part.
+    AnyOfEvent(String),
 }
 
 /// A unit's rows.
@@ -88,9 +94,9 @@ pub(crate) struct Unit<'a> {
 }
 
 impl Unit<'_> {
-    /// Whether the row belongs to the contact of the row `before`.
-    pub(crate) fn continues_contact(&self, before: usize, row: usize) -> bool {
-        self.channel[before] == self.channel[row] && self.at[row] - self.at[before] <= SAME_CONTACT
+    /// Whether the row belongs to the contact of the row `before`: the same channel, not more than `contact` later.
+    pub(crate) fn continues_contact(&self, before: usize, row: usize, contact: i64) -> bool {
+        self.channel[before] == self.channel[row] && self.at[row] - self.at[before] <= contact && contact > 0
     }
 }
 
@@ -142,7 +148,8 @@ impl TouchpointLog {
             return Ok(*number);
         }
         if self.activities.len() == MOST_NAMES {
-            return Err(LogError::TooManyNames);
+            let topic = topic.map(|topic| format!(" about {topic}")).unwrap_or_default();
+            return Err(LogError::TooManyNames { example: format!("{event}{topic}").chars().take(60).collect() });
         }
         let topic = match &activity.topic {
             Some(topic) => Topic::Named(topic.clone()),
@@ -179,9 +186,47 @@ impl TouchpointLog {
         })
     }
 
+    /// Different events.
+    pub fn events(&self) -> BTreeSet<&str> {
+        self.activities.iter().map(|activity| activity.event.as_str()).collect()
+    }
+
     /// The earliest touchpoint: what was before it is not known.
     pub(crate) fn begin(&self) -> i64 {
         self.at.iter().copied().min().unwrap_or(i64::MAX)
+    }
+
+    /// The latest touchpoint.
+    pub(crate) fn end(&self) -> i64 {
+        self.at.iter().copied().max().unwrap_or(i64::MIN)
+    }
+
+    /// Whether topics tell touchpoints apart: there are two or more, and most touchpoints have one.
+    pub(crate) fn has_topics(&self) -> bool {
+        let named = |topic: &u32| matches!(self.topics[*topic as usize], Topic::Named(_));
+        let with = self.activity.iter().filter(|activity| named(&self.topic_of[**activity as usize])).count();
+        self.topics.iter().filter(|topic| matches!(topic, Topic::Named(_))).count() > 1 && 2 * with > self.at.len()
+    }
+
+    /// From here on each event stands for itself, whatever its touchpoints are about.
+    pub(crate) fn forget_topics(&mut self) {
+        self.topics.clear();
+        let mut known: HashMap<&str, u32> = HashMap::new();
+        for (activity, topic) in self.activities.iter().zip(&mut self.topic_of) {
+            let next = self.topics.len() as u32;
+            *topic = *known.entry(activity.event.as_str()).or_insert(next);
+            if *topic == next {
+                self.topics.push(Topic::AnyOfEvent(activity.event.clone()));
+            }
+        }
+    }
+
+    pub(crate) fn touchpoints_by_topic(&self) -> Vec<usize> {
+        let mut counts = vec![0; self.topics.len()];
+        for &activity in &self.activity {
+            counts[self.topic_of(activity) as usize] += 1;
+        }
+        counts
     }
 
     pub(crate) fn topic_count(&self) -> usize {
@@ -208,6 +253,7 @@ impl TouchpointLog {
         match self.topic(topic) {
             Topic::Named(name) => name.clone(),
             Topic::OfEvent(event) => format!("({event}, no topic)"),
+            Topic::AnyOfEvent(event) => event.clone(),
         }
     }
 

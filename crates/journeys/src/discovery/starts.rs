@@ -1,8 +1,10 @@
 //! Which events open the episodes of a group of topics.
 
-use crate::discovery::lengths::days;
-use crate::discovery::log::TouchpointLog;
+use crate::discovery::chance::Place;
+use crate::discovery::lengths::length;
+use crate::discovery::log::{TouchpointLog, Unit};
 use crate::discovery::options::DiscoveryOptions;
+use crate::discovery::quiet::Quiet;
 use crate::discovery::topics::Group;
 
 /// Least share of the group's episodes of several contacts that an event opens.
@@ -18,74 +20,95 @@ struct Opening {
     opened: usize,
     opened_and_went_on: usize,
     occurred_in: usize,
+    place: Place,
 }
 
-/// The activities that open episodes, commonest first: those that stand first after a quiet time.
+/// The activities that open episodes, commonest first.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Openings {
+    /// Those that stand first after a quiet time, more often than elsewhere and than by chance.
+    pub(crate) clear: Vec<u32>,
+    /// Others that open a good part of the episodes, though they are common on the way as well.
+    pub(crate) also: Vec<u32>,
+}
+
+/// Reads which activities open the episodes of a group.
 ///
-/// An episode that begins within `idle` of the log's begin may have begun before it, so it does not count.
+/// Where a silence is what opens an episode, one that begins within that silence of the log's begin may have begun
+/// before it, so it does not count.
 ///
 /// # Errors
 /// Why there is none, in words.
-pub(crate) fn opening_activities(
+pub(crate) fn openings(
     log: &TouchpointLog,
     group: &Group,
-    idle: i64,
+    quiet: Quiet,
     options: &DiscoveryOptions,
-) -> Result<Vec<u32>, String> {
-    let known_from = log.begin().saturating_add(idle);
+) -> Result<Openings, String> {
+    let known_from = if quiet.cuts() { log.begin().saturating_add(quiet.cut) } else { i64::MIN };
     let mut openings = vec![Opening::default(); log.activity_count()];
     let mut episode: Vec<usize> = Vec::new();
-    let is_member: Vec<bool> = (0..log.activity_count() as u32).map(|activity| group.contains(log, activity)).collect();
+    let is_member = group.members(log);
     for unit in log.each_unit() {
         let rows = (0..unit.at.len()).filter(|&row| is_member[unit.activity[row] as usize]);
         for row in rows {
-            if episode.last().is_some_and(|&before| unit.at[row] - unit.at[before] > idle) {
-                count(&unit, &mut episode, known_from, &mut openings);
+            if episode.last().is_some_and(|&before| unit.at[row] - unit.at[before] > quiet.cut) {
+                count(&unit, &mut episode, known_from, quiet, &mut openings);
             }
             episode.push(row);
         }
-        count(&unit, &mut episode, known_from, &mut openings);
+        count(&unit, &mut episode, known_from, quiet, &mut openings);
     }
     let episodes: usize = openings.iter().map(|opening| opening.opened).sum();
     let going_on: usize = openings.iter().map(|opening| opening.opened_and_went_on).sum();
     if episodes < options.minimum_episodes {
         return Err(format!("fewer than {} episodes", options.minimum_episodes));
     }
-    let mut found: Vec<u32> = (0..openings.len() as u32)
-        .filter(|&activity| {
-            let Opening { opened, opened_and_went_on, occurred_in } = openings[activity as usize];
-            let (opened, went_on) = (opened as f64, opened_and_went_on as f64);
-            opened > 0.0
-                && went_on >= LEAST_OPENED * going_on as f64
-                && went_on >= LEAST_GOING_ON * opened
-                && opened >= LEAST_FIRST * occurred_in as f64
-        })
-        .collect();
-    found.sort_by_key(|&activity| std::cmp::Reverse(openings[activity as usize].opened_and_went_on));
-    if found.is_empty() {
-        let share = 100.0 * going_on as f64 / episodes as f64;
-        return Err(format!(
-            "no event opens episodes that go on; {share:.0} % have more than one contact within {:.1} days",
-            days(idle)
-        ));
+    let is_common = |opening: &Opening| {
+        let went_on = opening.opened_and_went_on as f64;
+        opening.opened > 0 && went_on >= LEAST_OPENED * going_on as f64
+    };
+    let is_clear = |opening: &Opening| {
+        opening.opened_and_went_on as f64 >= LEAST_GOING_ON * opening.opened as f64
+            && opening.opened as f64 >= LEAST_FIRST * opening.occurred_in as f64
+            && opening.place.beats_chance()
+    };
+    let mut common: Vec<u32> =
+        (0..openings.len() as u32).filter(|&activity| is_common(&openings[activity as usize])).collect();
+    common.sort_by_key(|&activity| std::cmp::Reverse(openings[activity as usize].opened_and_went_on));
+    let (clear, also): (Vec<u32>, Vec<u32>) =
+        common.into_iter().partition(|&activity| is_clear(&openings[activity as usize]));
+    let in_order = also.iter().any(|&activity| openings[activity as usize].place.beats_chance());
+    if clear.is_empty() && !(quiet.absorbs && in_order) {
+        return Err(why_none(episodes, going_on, quiet));
     }
-    Ok(found)
+    Ok(Openings { clear, also })
+}
+
+fn why_none(episodes: usize, going_on: usize, quiet: Quiet) -> String {
+    let share = 100.0 * going_on as f64 / episodes as f64;
+    let within = if quiet.cuts() { format!(" within {}", length(quiet.cut)) } else { String::new() };
+    format!(
+        "no event opens episodes that go on, more often than if they came in any order; {share:.0} % have more than \
+         one contact{within}"
+    )
 }
 
 /// Counts an episode's activities and empties it.
-fn count(unit: &crate::discovery::log::Unit<'_>, episode: &mut Vec<usize>, known_from: i64, openings: &mut [Opening]) {
+fn count(unit: &Unit<'_>, episode: &mut Vec<usize>, known_from: i64, quiet: Quiet, openings: &mut [Opening]) {
     if let Some(&first) = episode.first()
         && unit.at[first] >= known_from
     {
-        let went_on = episode.windows(2).any(|pair| !unit.continues_contact(pair[0], pair[1]));
+        let went_on = episode.windows(2).any(|pair| !unit.continues_contact(pair[0], pair[1], quiet.contact));
         let opening = &mut openings[unit.activity[first] as usize];
         opening.opened += 1;
         opening.opened_and_went_on += usize::from(went_on);
         let mut activities: Vec<u32> = episode.iter().map(|&row| unit.activity[row]).collect();
         activities.sort_unstable();
-        activities.dedup();
-        for activity in activities {
-            openings[activity as usize].occurred_in += 1;
+        for of_one in activities.chunk_by(|left, right| left == right) {
+            let opening = &mut openings[of_one[0] as usize];
+            opening.occurred_in += 1;
+            opening.place.add(of_one.len(), episode.len(), of_one[0] == unit.activity[first]);
         }
     }
     episode.clear();

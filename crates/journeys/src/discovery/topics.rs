@@ -8,13 +8,18 @@
 
 use crate::discovery::bins::{BINS, bin_of, limits};
 use crate::discovery::idle::Gaps;
-use crate::discovery::lengths::DAY;
-use crate::discovery::log::{TouchpointLog, Unit};
+use crate::discovery::lengths::{DAY, HOUR, MINUTE};
+use crate::discovery::log::{SAME_CONTACT, Topic, TouchpointLog, Unit};
+use crate::discovery::quiet::Quiet;
 
 /// Beyond chance: least distance between the distributions of waits.
 const LEAST_DISTANCE: f64 = 0.25;
 /// Least share of the episodes with the other topic in reach, each way.
 const LEAST_SHARE: f64 = 0.5;
+/// Events join those beside which they come this far beyond chance,
+const ATTACHED_DISTANCE: f64 = 0.5;
+/// in at least this share of its episodes.
+const ATTACHED_SHARE: f64 = 0.8;
 /// Waits longer than this say nothing about one journey.
 const LONGEST_WAIT: i64 = 120 * DAY;
 /// Only this many topics, those with most touchpoints, are held against each other.
@@ -27,34 +32,35 @@ pub(crate) struct Group {
     pub(crate) topics: Vec<u32>,
     /// Touchpoints about them.
     pub(crate) touchpoints: usize,
-    /// The gap that ends an episode, when there are episodes.
-    pub(crate) idle: Option<i64>,
+    /// What ends an episode, when there are episodes.
+    pub(crate) quiet: Option<Quiet>,
 }
 
 impl Group {
-    pub(crate) fn contains(&self, log: &TouchpointLog, activity: u32) -> bool {
-        self.topics.contains(&log.topic_of(activity))
+    /// For each activity of the log, whether it is one of the group.
+    pub(crate) fn members(&self, log: &TouchpointLog) -> Vec<bool> {
+        (0..log.activity_count() as u32).map(|activity| self.topics.contains(&log.topic_of(activity))).collect()
     }
 }
 
-/// All topics of the log, those that belong together in one group.
-pub(crate) fn groups(log: &TouchpointLog) -> Vec<Group> {
-    let touchpoints = touchpoints_by_topic(log);
+/// All topics of the log, those that belong together in one group. `given` is the silence that ends an episode, where a
+/// person says it.
+pub(crate) fn groups(log: &TouchpointLog, given: Option<i64>) -> Vec<Group> {
+    let touchpoints = log.touchpoints_by_topic();
     let mut topics: Vec<u32> = (0..log.topic_count() as u32).collect();
     topics.sort_by_key(|&topic| std::cmp::Reverse(touchpoints[topic as usize]));
     topics.truncate(MOST_TOPICS);
-    let alone = idle_of_each(log, &topics.iter().map(|&topic| vec![topic]).collect::<Vec<_>>());
+    let idle_of = |sets: &[Vec<u32>], contact: i64| match given {
+        Some(silence) => vec![Some(silence); sets.len()],
+        None => idle_of_each(log, sets, contact),
+    };
+    let alone = idle_of(&topics.iter().map(|&topic| vec![topic]).collect::<Vec<_>>(), SAME_CONTACT);
     let waits = Waits::of(log, &topics, &alone);
-    let mut groups: Vec<Vec<usize>> = (0..topics.len()).map(|index| vec![index]).collect();
     let pairs = waits.pairs();
-    for pair in &pairs {
-        let place = |index: usize| groups.iter().position(|group| group.contains(&index));
-        if let (Some(left), Some(right)) = (place(pair.first), place(pair.second))
-            && left != right
-        {
-            let moved = groups.swap_remove(left.max(right));
-            groups[left.min(right)].extend(moved);
-        }
+    let mut groups = joined(topics.len(), &pairs);
+    let are_events = topics.iter().any(|&topic| matches!(log.topic(topic), Topic::AnyOfEvent(_)));
+    if are_events {
+        waits.attach_parts(&mut groups);
     }
     for group in &mut groups {
         // A topic comes before those that most often follow it.
@@ -63,29 +69,38 @@ pub(crate) fn groups(log: &TouchpointLog) -> Vec<Group> {
     }
     let numbered: Vec<Vec<u32>> =
         groups.iter().map(|group| group.iter().map(|&index| topics[index]).collect()).collect();
-    let idle = idle_of_each(log, &numbered);
+    let quiet = if are_events { Quiet::of_events } else { Quiet::of_topic };
+    let idle = idle_of(&numbered, if are_events { 0 } else { SAME_CONTACT });
     let groups = groups.iter().zip(numbered).zip(idle).map(|((group, topics), idle)| {
         let touchpoints = topics.iter().map(|&topic| touchpoints[topic as usize]).sum();
         // Where the last episode's end and the next one's begin are as near as its own steps (a bill every month), no
         // gap tells them apart, but the wait in which one topic follows the other does.
         let wait = pairs.iter().filter(|pair| group.contains(&pair.first)).map(|pair| pair.wait).max();
-        Group { topics, touchpoints, idle: idle.or(wait) }
+        Group { topics, touchpoints, quiet: idle.or(wait).map(quiet) }
     });
     groups.collect()
 }
 
-fn touchpoints_by_topic(log: &TouchpointLog) -> Vec<usize> {
-    let mut counts = vec![0; log.topic_count()];
-    for unit in log.each_unit() {
-        for &activity in unit.activity {
-            counts[log.topic_of(activity) as usize] += 1;
+/// Places that pairs join, each place in one group.
+fn joined(places: usize, pairs: &[Pair]) -> Vec<Vec<usize>> {
+    let mut groups: Vec<Vec<usize>> = (0..places).map(|index| vec![index]).collect();
+    for pair in pairs {
+        let place = |index: usize| groups.iter().position(|group| group.contains(&index));
+        if let (Some(left), Some(right)) = (place(pair.first), place(pair.second))
+            && left != right
+        {
+            let moved = groups.swap_remove(left.max(right));
+            groups[left.min(right)].extend(moved);
         }
     }
-    counts
+    groups
 }
 
-/// For each set of topics the gap between contacts that ends an episode; no topic is in two sets.
-fn idle_of_each(log: &TouchpointLog, sets: &[Vec<u32>]) -> Vec<Option<i64>> {
+/// For each set of topics the gap between contacts that ends an episode; no topic is in two sets. What follows within
+/// `contact` on the same channel is one contact.
+fn idle_of_each(log: &TouchpointLog, sets: &[Vec<u32>], contact: i64) -> Vec<Option<i64>> {
+    // Several steps at one instant say nothing about silence.
+    let shortest = if contact > 0 { HOUR } else { MINUTE };
     let set_of = set_of_activity(log, sets);
     let mut gaps: Vec<Gaps> = sets.iter().map(|_| Gaps::default()).collect();
     let mut last: Vec<Option<usize>> = vec![None; sets.len()];
@@ -93,7 +108,7 @@ fn idle_of_each(log: &TouchpointLog, sets: &[Vec<u32>]) -> Vec<Option<i64>> {
         for row in 0..unit.at.len() {
             let Some(set) = set_of[unit.activity[row] as usize] else { continue };
             if let Some(before) = last[set].replace(row)
-                && !unit.continues_contact(before, row)
+                && !unit.continues_contact(before, row, contact)
             {
                 gaps[set].ended(unit.at[row] - unit.at[before]);
             }
@@ -105,7 +120,7 @@ fn idle_of_each(log: &TouchpointLog, sets: &[Vec<u32>]) -> Vec<Option<i64>> {
             }
         }
     }
-    gaps.iter().map(Gaps::idle).collect()
+    gaps.iter().map(|gaps| gaps.idle(shortest)).collect()
 }
 
 fn set_of_activity(log: &TouchpointLog, sets: &[Vec<u32>]) -> Vec<Option<usize>> {
@@ -222,8 +237,50 @@ impl Waits {
         pairs
     }
 
+    /// Puts groups to a larger one of which they are a part that does not always occur: a cancellation or a reminder
+    /// that nearly always comes soon after one of its events, though few of those are followed by it, or a prelude.
+    fn attach_parts(&self, groups: &mut Vec<Vec<usize>>) {
+        let size = |group: &[usize]| group.iter().map(|&topic| self.episodes[topic]).sum::<f64>();
+        groups.sort_by(|left, right| size(right).total_cmp(&size(left)));
+        for place in (1..groups.len()).rev() {
+            let part_of = |whole: &[usize]| {
+                let pairs = whole.iter().flat_map(|&one| groups[place].iter().map(move |&part| (one, part)));
+                pairs.filter_map(|(one, part)| self.is_beside(one, part)).max_by(f64::total_cmp)
+            };
+            let target = groups[..place]
+                .iter()
+                .enumerate()
+                .filter(|(_, group)| group.len() > 1)
+                .filter_map(|(whole, group)| Some((whole, part_of(group)?)))
+                .max_by(|left, right| left.1.total_cmp(&right.1));
+            if let Some((whole, _)) = target {
+                let part = groups.remove(place);
+                groups[whole].extend(part);
+            }
+        }
+    }
+
+    /// How far beyond chance `part` comes soon after `one`, or `one` soon after `part`, of the episodes of `part`.
+    fn is_beside(&self, one: usize, part: usize) -> Option<f64> {
+        let (after, before) = (one * self.topics + part, part * self.topics + one);
+        let after = (&self.back[after], &self.back_by_chance[after], self.episodes[part]);
+        let before = (&self.onward[before], &self.onward_by_chance[before], self.episodes[part]);
+        let beside = [after, before].into_iter().map(|waits| self.farthest_beyond_chance(waits));
+        let beside = beside.filter(|(distance, share, _)| *distance >= ATTACHED_DISTANCE && *share >= ATTACHED_SHARE);
+        beside.map(|(distance, ..)| distance).max_by(f64::total_cmp)
+    }
+
     /// The wait within which most episodes are followed, more than by chance; `None` when they are not.
-    fn regular_wait(&self, (waits, by_chance, episodes): (&[f32; BINS], &[f32; BINS], f64)) -> Option<i64> {
+    fn regular_wait(&self, waits: (&[f32; BINS], &[f32; BINS], f64)) -> Option<i64> {
+        let (distance, share, wait) = self.farthest_beyond_chance(waits);
+        (distance >= LEAST_DISTANCE && share >= LEAST_SHARE).then_some(wait)
+    }
+
+    /// The largest distance between waits and chance, the share reached there, and the wait.
+    fn farthest_beyond_chance(
+        &self,
+        (waits, by_chance, episodes): (&[f32; BINS], &[f32; BINS], f64),
+    ) -> (f64, f64, i64) {
         let mut reached = 0.0;
         let mut best = (0.0, 0.0, 0);
         for (bin, limit) in self.limits.iter().enumerate().take_while(|(_, limit)| **limit <= LONGEST_WAIT) {
@@ -233,7 +290,7 @@ impl Waits {
                 best = (distance, reached, *limit);
             }
         }
-        (best.0 >= LEAST_DISTANCE && best.1 >= LEAST_SHARE).then_some(best.2)
+        best
     }
 }
 
@@ -248,7 +305,8 @@ fn begins_of_episodes(
     for row in 0..unit.at.len() {
         let Some(topic) = index_of[unit.activity[row] as usize] else { continue };
         let goes_on = last[topic].is_some_and(|before| {
-            unit.continues_contact(before, row) || unit.at[row] - unit.at[before] <= idle[topic].unwrap_or(0)
+            unit.continues_contact(before, row, SAME_CONTACT)
+                || unit.at[row] - unit.at[before] <= idle[topic].unwrap_or(0)
         });
         last[topic] = Some(row);
         if !goes_on {

@@ -94,6 +94,7 @@ fn band(since: i64, horizon: i64) -> String {
 fn found(output: &[RecordBatch]) -> Days {
     let mut days = Days::new();
     let mut before: BTreeMap<(String, String), (i64, String, String)> = BTreeMap::new();
+    let mut exposures = BTreeMap::new();
     for batch in output {
         let text = |name: &str| {
             cast(batch.column_by_name(name).expect(name), &DataType::Utf8).expect("text").as_string::<i32>().clone()
@@ -110,6 +111,11 @@ fn found(output: &[RecordBatch]) -> Days {
             let (from, until) = (day("from_day", row), day("until_day", row));
             let (band, run) = (bands.value(row).to_owned(), runs.value(row).to_owned());
             assert!(from < until);
+            let exposed_until = batch.column_by_name("exposed_until").expect("a column");
+            exposures.insert(
+                (key.0.clone(), key.1.clone(), from),
+                exposed_until.is_valid(row).then(|| day("exposed_until", row)),
+            );
             let last = before.insert(key.clone(), (until, band.clone(), run.clone()));
             assert_ne!(last, Some((from, band.clone(), run.clone())), "one stretch in two pieces");
             for day in from..until {
@@ -117,6 +123,11 @@ fn found(output: &[RecordBatch]) -> Days {
                 assert_eq!(days.insert(key, (band.clone(), run.clone())), None, "a day in two states");
             }
         }
+    }
+    for ((customer, journey, from), until) in exposures {
+        let is_exposed = |day: i64| days.contains_key(&(customer.clone(), journey.clone(), day));
+        let expected = (!is_exposed(from - 1)).then(|| (from..).find(|day| !is_exposed(*day)).expect("it ends"));
+        assert_eq!(until, expected, "the exposure of {customer} to {journey} that begins on day {from}");
     }
     days
 }

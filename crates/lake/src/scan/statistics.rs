@@ -29,13 +29,18 @@ pub(crate) fn file_statistics(metadata: &ParquetMetaData, file: &Schema, table: 
     for ((column, found), wanted) in statistics.column_statistics.iter_mut().zip(as_found.fields()).zip(table.fields())
     {
         if found.data_type() != wanted.data_type() {
-            recast(column, wanted.data_type());
+            recast(column, found.data_type(), wanted.data_type());
         }
     }
     statistics
 }
 
-fn recast(column: &mut ColumnStatistics, wanted: &DataType) {
+fn recast(column: &mut ColumnStatistics, found: &DataType, wanted: &DataType) {
+    // Numbers that are read as texts have another order: 9 is less than 10, '9' is not less than '10'.
+    if found.is_integer() && *wanted == DataType::Utf8View {
+        column.min_value = Precision::Absent;
+        column.max_value = Precision::Absent;
+    }
     let cast = |bound: &Precision<ScalarValue>| match bound {
         Precision::Exact(value) => value.cast_to(wanted).map_or(Precision::Absent, Precision::Exact),
         Precision::Inexact(value) => value.cast_to(wanted).map_or(Precision::Absent, Precision::Inexact),

@@ -109,6 +109,7 @@ async fn take_table(
         table: name.to_owned(),
         column: "*".to_owned(),
         found: stored.to_string(),
+        source: None,
     })?;
     let files: Vec<(object_store::path::Path, u64)> = snapshot
         .log_data()

@@ -34,7 +34,7 @@ pub(super) async fn open(
         .buffered(CONCURRENT_FILES)
         .try_collect()
         .await?;
-    let stamps = files.iter().map(stamp).collect();
+    let stamps = files.iter().map(|file| stamp(file, location)).collect();
     let shown = files.iter().map(|file| (location.show(&file.location), file.size)).collect();
     let reader = Arc::new(CsvReader { delimiter, headers });
     let provider = text::table(source, location, files, reader).map_err(|error| SourceError::Plan {
@@ -56,7 +56,8 @@ struct Header {
 
 async fn header(source: &Source, location: &Location, file: ObjectMeta, delimiter: u8) -> Result<Header, SourceError> {
     let shown = location.show(&file.location);
-    let no_header = |reason: &str| SourceError::NoHeader { file: shown.clone(), reason: reason.into() };
+    let no_header = |reason: &str| SourceError::NoHeader { file: shown.clone(), reason: reason.into(), error: None };
+    let unreadable = |reason: String, error| SourceError::NoHeader { file: shown.clone(), reason, error: Some(error) };
     if file.size == 0 {
         return Err(no_header("it is empty"));
     }
@@ -67,7 +68,7 @@ async fn header(source: &Source, location: &Location, file: ObjectMeta, delimite
     let mut reader =
         ReaderBuilder::new().has_headers(false).flexible(true).delimiter(delimiter).from_reader(head.as_ref());
     let mut record = ByteRecord::new();
-    if !reader.read_byte_record(&mut record).map_err(|error| no_header(&error.to_string()))? {
+    if !reader.read_byte_record(&mut record).map_err(|error| unreadable(error.to_string(), error.into()))? {
         return Err(no_header("it holds no line"));
     }
     let whole_file = file.size <= HEADER_BYTES;
@@ -76,7 +77,8 @@ async fn header(source: &Source, location: &Location, file: ObjectMeta, delimite
     }
     let mut names = Vec::with_capacity(record.len());
     for (index, field) in record.iter().enumerate() {
-        let name = std::str::from_utf8(field).map_err(|_| no_header("its first line is not UTF-8"))?;
+        let name = std::str::from_utf8(field)
+            .map_err(|error| unreadable("its first line is not UTF-8".to_owned(), error.into()))?;
         let name = if index == 0 { name.trim_start_matches(BYTE_ORDER_MARK) } else { name };
         names.push(name.trim().to_owned());
     }

@@ -33,7 +33,7 @@ pub(super) async fn open(source: &Source, location: &Location) -> Result<OpenSou
     let table = delta_log::load(location, None).await.map_err(failed)?;
     let objects = DataFile::all_of(&table, location).map_err(failed)?.into_iter().map(|file| file.object);
     let (files, stamps) =
-        objects.map(|object| ((location.show(&object.location), object.size), stamp(&object))).unzip();
+        objects.map(|object| ((location.show(&object.location), object.size), stamp(&object, location))).unzip();
     let provider = table.table_provider().await.map_err(unplanned)?;
     let found = provider.schema();
     let wanted: Vec<(String, DataType)> = if source.columns.is_empty() {

@@ -14,6 +14,7 @@ pub enum SourceError {
         /// The source.
         source_name: String,
         /// What is wrong.
+        #[source]
         error: StoreError,
     },
     /// Nothing lies at the path.
@@ -48,6 +49,7 @@ pub enum SourceError {
         /// The file or folder.
         path: String,
         /// What the store says.
+        #[source]
         error: object_store::Error,
     },
     /// More files than anyone means by one location.
@@ -129,6 +131,9 @@ pub enum SourceError {
         file: String,
         /// What is there instead.
         reason: String,
+        /// What the reader says, where it was asked.
+        #[source]
+        error: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
     /// CSV and JSON carry no types.
     #[error("source `{source_name}` is {format}, which carries no types, and declares no columns")]
@@ -170,6 +175,7 @@ pub enum SourceError {
         /// The folder.
         path: String,
         /// What the reader says.
+        #[source]
         error: Box<DeltaTableError>,
     },
     /// DataFusion cannot plan the scan.
@@ -180,6 +186,7 @@ pub enum SourceError {
         /// The folder.
         path: String,
         /// What DataFusion says.
+        #[source]
         error: Box<datafusion::error::DataFusionError>,
     },
 }

@@ -15,7 +15,7 @@ use super::text::{self, Chunks, LONGEST_RECORD, RowReader};
 use crate::stores::Location;
 
 pub(super) fn open(source: &Source, location: &Location, files: Vec<ObjectMeta>) -> Result<OpenSource, SourceError> {
-    let stamps = files.iter().map(stamp).collect();
+    let stamps = files.iter().map(|file| stamp(file, location)).collect();
     let shown = files.iter().map(|file| (location.show(&file.location), file.size)).collect();
     let reader = Arc::new(JsonReader { columns: source.columns.keys().cloned().collect() });
     let provider = text::table(source, location, files, reader).map_err(|error| SourceError::Plan {

@@ -1,11 +1,10 @@
 //! The files of a source.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
-
 use futures::TryStreamExt;
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStoreExt};
 use throughline_config::Format;
+use xxhash_rust::xxh3::Xxh3;
 
 use super::error::SourceError;
 use super::formats::{extensions, format_name};
@@ -69,12 +68,24 @@ pub(super) async fn everything(source_name: &str, location: &Location) -> Result
     }
 }
 
-/// Differs for files that differ in path, size, time of writing or the store's own mark.
-pub(super) fn stamp(file: &ObjectMeta) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    let written = file.last_modified.timestamp_micros();
-    (file.location.as_ref(), file.size, written, &file.e_tag).hash(&mut hasher);
-    hasher.finish()
+/// Differs for files that differ in their path below the source, in size, or in what is known of their content: the
+/// store's own mark (ETag), or the time of writing where there is none.
+///
+/// A local disk's mark names the inode, which a copy changes, so there the time of writing counts. Stamps are kept from
+/// run to run: they are the same in every build and on every machine, and a source that is moved as a whole keeps them.
+pub(super) fn stamp(file: &ObjectMeta, location: &Location) -> u64 {
+    let mut hash = Xxh3::new();
+    let path = file.location.prefix_match(&location.prefix).into_iter().flatten();
+    for part in path {
+        hash.update(part.as_ref().as_bytes());
+        hash.update(b"/");
+    }
+    hash.update(&file.size.to_le_bytes());
+    match file.e_tag.as_deref().filter(|_| location.local.is_none()) {
+        Some(mark) => hash.update(mark.as_bytes()),
+        None => hash.update(&file.last_modified.timestamp_micros().to_le_bytes()),
+    }
+    hash.digest()
 }
 
 /// Whether the store answered, and the answer is no.
@@ -104,7 +115,35 @@ fn is_data(prefix: &Path, file: &Path, extensions: &[&str]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use chrono::{DateTime, Utc};
+    use datafusion::execution::runtime_env::RuntimeEnv;
+
     use super::*;
+    use crate::stores::Stores;
+
+    fn file(path: &str, size: u64, written: i64, e_tag: &str) -> ObjectMeta {
+        let last_modified: DateTime<Utc> = DateTime::from_timestamp(written, 0).unwrap();
+        ObjectMeta { location: Path::from(path), last_modified, size, e_tag: Some(e_tag.to_owned()), version: None }
+    }
+
+    #[test]
+    fn files_that_are_moved_as_a_whole_keep_their_stamps() {
+        let folder = tempfile::tempdir().unwrap();
+        let stores = Stores::new(folder.path(), Arc::new(RuntimeEnv::default()));
+        let located = |path: &str| stores.locate(path).unwrap();
+        let (here, there) = (located("lake/calls"), located("archive/2026/calls"));
+        let at = |location: &Location, name: &str, size, written, e_tag: &str| {
+            stamp(&file(&format!("{}/{name}", location.prefix), size, written, e_tag), location)
+        };
+        let one = at(&here, "2026/a.csv", 10, 1_700_000_000, "inode 1");
+        assert_eq!(at(&there, "2026/a.csv", 10, 1_700_000_000, "inode 2"), one);
+        assert_ne!(at(&here, "2026/b.csv", 10, 1_700_000_000, "inode 1"), one, "another name");
+        assert_ne!(at(&here, "2026/a.csv", 11, 1_700_000_000, "inode 1"), one, "another size");
+        assert_ne!(at(&here, "2026/a.csv", 10, 1_700_000_001, "inode 1"), one, "written again");
+        assert_ne!(at(&here, "202/6a.csv", 10, 1_700_000_000, "inode 1"), one, "another folder");
+    }
 
     #[test]
     fn hidden_files_and_other_endings_are_no_data() {

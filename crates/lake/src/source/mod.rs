@@ -81,7 +81,7 @@ pub async fn open_source_files(
         return Ok(None);
     }
     let mut files = listing::files(name, &location, source.format).await?;
-    files.retain(|file| wanted.contains(&stamp(file)));
+    files.retain(|file| wanted.contains(&stamp(file, &location)));
     if files.is_empty() {
         return Ok(None);
     }

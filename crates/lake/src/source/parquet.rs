@@ -47,7 +47,7 @@ pub(super) async fn open(
         .await?;
     let schema = if source.columns.is_empty() { united(&footers)? } else { declared(source, location, &footers)? };
     let shown = footers.iter().map(|footer| (footer.shown.clone(), footer.file.size)).collect();
-    let stamps = footers.iter().map(|footer| stamp(&footer.file)).collect();
+    let stamps = footers.iter().map(|footer| stamp(&footer.file, location)).collect();
     let files = footers
         .into_iter()
         .map(|footer| {

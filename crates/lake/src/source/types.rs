@@ -55,7 +55,8 @@ pub(crate) fn read_type(found: &DataType) -> DataType {
     }
 }
 
-/// Whether every value of a type has an equal one in the declared type. A decimal of at most 15 digits counts as a
+/// Whether every value of a type has an equal one in the declared type. Whole numbers become texts, because ids are
+/// often numbers until the first letter is needed; fractions do not, because one has many texts. A decimal of at most 15 digits counts as a
 /// float64, which keeps 15 significant digits; nanoseconds of a timestamp may be cut.
 pub(crate) fn becomes(found: &DataType, declared: ColumnType) -> bool {
     use DataType::{Boolean, Date32, Date64, Decimal32, Decimal64, Decimal128, Dictionary, Null, Timestamp};
@@ -67,7 +68,9 @@ pub(crate) fn becomes(found: &DataType, declared: ColumnType) -> bool {
         return true;
     }
     match declared {
-        ColumnType::String => matches!(found, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View),
+        ColumnType::String => {
+            found.is_integer() || matches!(found, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
+        }
         ColumnType::Int64 => {
             read_type(found) == DataType::Int64
                 || matches!(found, Decimal32(_, 0) | Decimal64(_, 0))
@@ -127,6 +130,8 @@ mod tests {
         let dictionary = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
         assert!(becomes(&dictionary, ColumnType::String));
         assert!(!becomes(&DataType::Utf8, ColumnType::Timestamp));
+        assert!(becomes(&DataType::Int64, ColumnType::String) && becomes(&DataType::UInt64, ColumnType::String));
+        assert!(!becomes(&DataType::Float64, ColumnType::String));
     }
 
     #[test]

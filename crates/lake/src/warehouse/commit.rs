@@ -217,8 +217,8 @@ impl Publication<'_> {
 
     /// The metadata line, where the table is new or its columns, comments, description or ledger differ.
     fn metadata(&self, details: &CommitDetails, now: i64) -> Result<Option<Value>, WarehouseError> {
-        let columns: StructType = self.stored.try_into_kernel().map_err(|_| self.unstorable())?;
-        let schema = serde_json::to_value(&columns).map_err(|_| self.unstorable())?;
+        let columns: StructType = self.stored.try_into_kernel().map_err(|error| self.unstorable(error))?;
+        let schema = serde_json::to_value(&columns).map_err(|error| self.unstorable(error))?;
         if let Some(base) = self.base
             && base.schema == schema
             && base.description.as_deref() == self.description
@@ -246,9 +246,14 @@ impl Publication<'_> {
     }
 
     /// `storage_schema` lets only storable types through, so this names the table rather than a column.
-    fn unstorable(&self) -> WarehouseError {
+    fn unstorable(&self, error: impl std::error::Error + Send + Sync + 'static) -> WarehouseError {
         let found = self.stored.to_string();
-        WarehouseError::ColumnType { table: self.table.into(), column: "*".into(), found }
+        WarehouseError::ColumnType {
+            table: self.table.into(),
+            column: "*".into(),
+            found,
+            source: Some(Box::new(error)),
+        }
     }
 }
 

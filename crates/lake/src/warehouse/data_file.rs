@@ -24,7 +24,7 @@ pub(crate) struct DataFile {
     /// Its rows, where the log says so.
     pub(super) rows: Option<usize>,
     /// The sum of the hashes of its rows, where the log says so.
-    pub(super) row_sum: Option<u64>,
+    pub(super) row_sum: Option<u128>,
     /// For each column of times, between which of them its values lie, as far as the log says.
     times: BTreeMap<String, (i64, i64)>,
 }
@@ -79,16 +79,16 @@ impl DataFile {
     }
 }
 
-/// The tag of a file in the log under which the sum of the hashes of its rows stands, 16 hex digits.
-const ROW_SUM: &str = "throughline.rowSum";
+/// The tag of a file in the log under which the sum of the hashes of its rows stands, 32 hex digits.
+const ROW_SUM: &str = "throughline.rowSum128";
 
 /// What the log keeps beside a file of such a sum.
-pub(super) fn row_sum_tag(sum: u64) -> HashMap<String, Option<String>> {
-    HashMap::from([(ROW_SUM.to_owned(), Some(format!("{sum:016x}")))])
+pub(super) fn row_sum_tag(sum: u128) -> HashMap<String, Option<String>> {
+    HashMap::from([(ROW_SUM.to_owned(), Some(format!("{sum:032x}")))])
 }
 
-fn row_sum_of(tags: &HashMap<String, Option<String>>) -> Option<u64> {
-    u64::from_str_radix(tags.get(ROW_SUM)?.as_deref()?, 16).ok()
+fn row_sum_of(tags: &HashMap<String, Option<String>>) -> Option<u128> {
+    u128::from_str_radix(tags.get(ROW_SUM)?.as_deref()?, 16).ok()
 }
 
 /// The bounds of the columns whose bounds are times. Delta writes milliseconds, which other programs cut.
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_sum_comes_back_from_its_tag() {
-        for sum in [0, 1, u64::MAX] {
+        for sum in [0, 1, u128::MAX] {
             assert_eq!(row_sum_of(&row_sum_tag(sum)), Some(sum));
         }
         assert_eq!(row_sum_of(&HashMap::new()), None);

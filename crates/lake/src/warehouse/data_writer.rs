@@ -55,7 +55,7 @@ pub(super) struct WrittenFile {
     pub(super) object: ObjectMeta,
     pub(super) metadata: Arc<ParquetMetaData>,
     /// The sum of the hashes of its rows, where it is a file of a part.
-    pub(super) row_sum: Option<u64>,
+    pub(super) row_sum: Option<u128>,
 }
 
 impl WrittenFile {
@@ -89,7 +89,7 @@ pub(super) struct Writing {
 pub(super) struct StoredRows {
     pub(super) batch: RecordBatch,
     /// The sum of their hashes; `None` for rows of no part, and for types without a hash.
-    pub(super) sum: Option<u64>,
+    pub(super) sum: Option<u128>,
 }
 
 /// What all tasks come to. The others end with "cancelled", which says nothing; the first failure is the reason.
@@ -148,7 +148,7 @@ impl Writing {
         let sum = match self.layout {
             Layout::AsTheyCome { .. } => None,
             Layout::BySettlement(..) => {
-                row_hashes(&batch).ok().map(|hashes| hashes.into_iter().fold(0, u64::wrapping_add))
+                row_hashes(&batch).ok().map(|hashes| hashes.into_iter().fold(0, u128::wrapping_add))
             }
         };
         Ok(StoredRows { batch, sum })
@@ -263,7 +263,7 @@ struct OpenFile {
     name: String,
     path: Path,
     writer: AsyncArrowWriter<BufWriter>,
-    row_sum: Option<u64>,
+    row_sum: Option<u128>,
 }
 
 impl OpenFile {

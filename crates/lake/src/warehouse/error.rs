@@ -83,6 +83,8 @@ pub enum WarehouseError {
         column: String,
         /// Its type.
         found: String,
+        /// What Arrow or Delta says of it, where they were asked.
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
     /// A table name that is no plain word.
     #[error("`{table}` is not a table name")]

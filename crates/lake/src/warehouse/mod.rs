@@ -45,7 +45,6 @@ pub use lease_holder::LeaseHolder;
 pub use parts::{SplitParts, TableParts};
 pub use published::PublishedTable;
 pub(crate) use schema::read_schema;
-pub use schema::storage_schema;
 pub use settlement::PartLayout;
 pub use staged::StagedTable;
 pub use vacuum::{DeadFile, Vacuum, VacuumedTable};
@@ -53,6 +52,7 @@ pub use vacuum::{DeadFile, Vacuum, VacuumedTable};
 use crate::stores::{Location, Stores};
 use data_writer::Layout;
 use old_part::OldPart;
+use schema::storage_schema;
 
 /// Logs looked for side by side.
 const CONCURRENT_TABLES: usize = 16;

@@ -11,7 +11,7 @@ pub(super) struct OldPart {
     files: Vec<DataFile>,
     rows: u64,
     /// The sum of the hashes of its rows.
-    sum: u64,
+    sum: u128,
 }
 
 impl OldPart {
@@ -40,7 +40,7 @@ impl OldPart {
 pub(super) struct Comparison<'a> {
     old: &'a OldPart,
     rows: u64,
-    sum: u64,
+    sum: u128,
 }
 
 impl<'a> Comparison<'a> {
@@ -50,7 +50,7 @@ impl<'a> Comparison<'a> {
 
     /// With further rows and the sum of their hashes; `None` when there are more than lie in the part, or they cannot
     /// be summed.
-    pub(super) fn and(self, rows: usize, sum: Option<u64>) -> Option<Self> {
+    pub(super) fn and(self, rows: usize, sum: Option<u128>) -> Option<Self> {
         let more = Self { rows: self.rows + rows as u64, sum: self.sum.wrapping_add(sum?), ..self };
         (more.rows <= more.old.rows).then_some(more)
     }
@@ -65,7 +65,7 @@ impl<'a> Comparison<'a> {
 mod tests {
     use super::*;
 
-    fn file(path: &str, rows: Option<usize>, row_sum: Option<u64>) -> DataFile {
+    fn file(path: &str, rows: Option<usize>, row_sum: Option<u128>) -> DataFile {
         let mut file = DataFile::named(path);
         (file.rows, file.row_sum) = (rows, row_sum);
         file
@@ -74,14 +74,14 @@ mod tests {
     #[test]
     fn a_part_is_compared_when_all_its_files_say_what_they_hold() {
         let parts = OldPart::all_of(&[
-            file("a.settled-2026-09-06.parquet", Some(2), Some(u64::MAX)),
+            file("a.settled-2026-09-06.parquet", Some(2), Some(u128::MAX)),
             file("b.settled-2026-09-06.parquet", Some(3), Some(2)),
             file("a.settled-2026-09-13.parquet", Some(2), Some(7)),
             file("b.settled-2026-09-13.parquet", Some(2), None),
             file("a.unsettled.parquet", Some(2), Some(7)),
             file("foreign.parquet", Some(2), None),
         ]);
-        let known: Vec<(String, u64, u64)> =
+        let known: Vec<(String, u64, u128)> =
             parts.iter().map(|(settled, part)| (settled.word(), part.rows, part.sum)).collect();
         assert_eq!(known, [("settled-2026-09-06".to_owned(), 5, 1)]);
     }

@@ -49,11 +49,13 @@ impl TableParts {
             return Ok(None);
         }
         let snapshot = loaded.snapshot().map_err(failed)?;
-        let stored: Schema = snapshot.schema().as_ref().try_into_arrow().map_err(|_| WarehouseError::ColumnType {
-            table: table.into(),
-            column: "*".into(),
-            found: "a type that Arrow does not have".into(),
-        })?;
+        let stored: Schema =
+            snapshot.schema().as_ref().try_into_arrow().map_err(|error| WarehouseError::ColumnType {
+                table: table.into(),
+                column: "*".into(),
+                found: "a type that Arrow does not have".into(),
+                source: Some(Box::new(error)),
+            })?;
         Ok(Some(Self {
             version: snapshot.version(),
             schema: read_schema(&stored),

@@ -71,18 +71,6 @@ impl Warehouse {
             .map(Some)
             .map_err(|error| WarehouseError::RunRecord { run_id: run_id.into(), error })
     }
-
-    /// The newest run whose record `wanted` accepts, with its id. Records are read newest first and only until then.
-    pub async fn latest_run(&self, wanted: impl Fn(&Value) -> bool) -> Result<Option<(String, Value)>, WarehouseError> {
-        for run_id in self.run_ids().await? {
-            if let Some(record) = self.read_run(&run_id).await?
-                && wanted(&record)
-            {
-                return Ok(Some((run_id, record)));
-            }
-        }
-        Ok(None)
-    }
 }
 
 pub(super) fn check(run_id: &str) -> Result<(), WarehouseError> {

@@ -20,7 +20,7 @@ const COMMENT: &str = "comment";
 /// # Errors
 ///
 /// A name or a type that a plain Delta table does not hold.
-pub fn storage_schema(table: &str, schema: &Schema) -> Result<SchemaRef, WarehouseError> {
+pub(super) fn storage_schema(table: &str, schema: &Schema) -> Result<SchemaRef, WarehouseError> {
     let mut seen: HashMap<String, ()> = HashMap::new();
     let mut fields = Vec::with_capacity(schema.fields().len());
     for field in schema.fields() {
@@ -35,6 +35,7 @@ pub fn storage_schema(table: &str, schema: &Schema) -> Result<SchemaRef, Warehou
             table: table.into(),
             column: field.name().clone(),
             found: field.data_type().to_string(),
+            source: None,
         })?;
         fields.push(Field::new(field.name(), stored, true).with_metadata(comment(field)));
     }

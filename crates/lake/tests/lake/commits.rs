@@ -135,14 +135,17 @@ async fn a_store_that_overwrites_is_found_out() {
 }
 
 #[tokio::test]
-async fn the_latest_run_is_found_without_reading_the_others() {
+async fn the_newest_run_is_found_without_reading_the_others() {
     let (_workspace, store, warehouse) = faulty();
     for run in 0..1200 {
         let id = format!("20261124T06{:02}{:02}Z-{run:08x}", run / 60, run % 60);
         warehouse.write_run(&id, &serde_json::json!({ "status": "complete" })).await.unwrap();
     }
     let before = store.gets.load(Ordering::SeqCst);
-    let (id, _) = warehouse.latest_run(|record| record["status"] == "complete").await.unwrap().unwrap();
-    assert_eq!(id, "20261124T061959Z-000004af");
+    let ids = warehouse.run_ids().await.unwrap();
+    assert_eq!(store.gets.load(Ordering::SeqCst), before, "ids are read of names alone");
+    assert_eq!((ids.len(), ids[0].as_str()), (1200, "20261124T061959Z-000004af"));
+    let newest = warehouse.read_run(&ids[0]).await.unwrap();
+    assert_eq!(newest, Some(serde_json::json!({ "status": "complete" })));
     assert_eq!(store.gets.load(Ordering::SeqCst) - before, 1);
 }

@@ -1,5 +1,9 @@
 //! Rows as CSV, JSON lines and Parquet.
 
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Int64Builder, MapBuilder, RecordBatch, StringBuilder};
+use arrow::error::ArrowError;
 use throughline_lake::{ExportError, ExportFormat, export};
 
 use crate::support::Workspace;
@@ -41,6 +45,22 @@ async fn parquet_reads_back() {
     let bytes = bytes::Bytes::from(exported(SQL, ExportFormat::Parquet).await);
     let reader = parquet::arrow::arrow_reader::ParquetRecordBatchReader::try_new(bytes, 100).unwrap();
     assert_eq!(reader.map(|batch| batch.unwrap().num_rows()).sum::<usize>(), 2);
+}
+
+#[tokio::test]
+async fn a_value_that_has_no_text_is_refused_with_its_cause() {
+    let mut by_number = MapBuilder::new(None, Int64Builder::new(), StringBuilder::new());
+    by_number.keys().append_value(1);
+    by_number.values().append_value("JSON has no such keys");
+    by_number.append(true).unwrap();
+    let batch = RecordBatch::try_from_iter([("by_number", Arc::new(by_number.finish()) as ArrayRef)]).unwrap();
+    let workspace = Workspace::new();
+    let rows = workspace.session.read_batch(batch).unwrap().execute_stream().await.unwrap();
+    let error = export(rows, ExportFormat::Csv, &mut Vec::new()).await.unwrap_err();
+    assert!(error.to_string().starts_with("column `by_number` is Map("), "{error}");
+    assert!(error.to_string().ends_with(", which CSV cannot hold"), "{error}");
+    let cause = std::error::Error::source(&error).and_then(|cause| cause.downcast_ref::<ArrowError>());
+    assert!(cause.is_some(), "{error:?}");
 }
 
 #[tokio::test]

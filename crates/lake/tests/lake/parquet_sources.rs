@@ -204,6 +204,24 @@ async fn whole_numbers_become_floats_where_the_footer_shows_that_they_fit() {
 }
 
 #[tokio::test]
+async fn ids_that_were_numbers_in_older_files_are_read_as_texts() {
+    let workspace = Workspace::new();
+    workspace.write_parquet("lake/calls/a.parquet", vec![("id", Arc::new(Int64Array::from(vec![9, 10, -7])))]);
+    workspace.write_parquet("lake/calls/b.parquet", vec![("id", texts(&["A10", "9"]))]);
+    let open = workspace.open(&source("lake/calls", Format::Parquet, &[("id", ColumnType::String)])).await.unwrap();
+    let query = async |sql: &str| workspace.query(Arc::clone(&open.provider), sql).await.unwrap();
+    let rows = query("SELECT string_agg(id, ' ' ORDER BY id) AS ids FROM t").await;
+    assert!(rows.contains("| -7 10 9 9 A10 |"), "{rows}");
+    // In the order of texts, whatever the files' bounds of numbers say.
+    let rows = query("SELECT count(*) AS n FROM t WHERE id < '2'").await;
+    assert!(rows.contains("| 2 |"), "{rows}");
+    let rows = query("SELECT count(*) AS n FROM t WHERE id = '9'").await;
+    assert!(rows.contains("| 2 |"), "{rows}");
+    let rows = query("SELECT min(id) AS least, max(id) AS greatest FROM t").await;
+    assert!(rows.contains("| -7    | A10      |"), "{rows}");
+}
+
+#[tokio::test]
 async fn a_file_damaged_in_the_middle_is_named_by_the_scan() {
     let workspace = Workspace::new();
     let values: ArrayRef = Arc::new(Float64Array::from_iter_values((0..100_000).map(f64::from)));

@@ -11,7 +11,9 @@ use datafusion::execution::SendableRecordBatchStream;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use parquet::arrow::ArrowWriter;
 use tempfile::TempDir;
-use throughline_config::{Column, ColumnType, Format, Located, Place, Source, SourceFile, SourceKind};
+use throughline_config::{
+    Column, ColumnType, Format, Located, Place, RejectedLimits, RowLimits, Source, SourceFile, SourceKind,
+};
 use throughline_lake::{OpenSource, SourceError, Stores, open_source};
 
 /// A workspace with its stores and a session over them.
@@ -93,6 +95,8 @@ pub(crate) fn source(path: impl AsRef<Path>, format: Format, columns: &[(&str, C
         sorted_by: Vec::new(),
         contract: Vec::new(),
         freshness: None,
+        rejected: RejectedLimits::default(),
+        rows: RowLimits::default(),
         description: None,
         owner: None,
     }

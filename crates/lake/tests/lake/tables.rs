@@ -210,8 +210,7 @@ async fn any_delta_reader_understands_the_table() {
 async fn run_records_are_created_once_and_found_by_name() {
     let workspace = Workspace::new();
     let warehouse = Warehouse::open("warehouse", &workspace.stores).unwrap();
-    let is_complete = |record: &serde_json::Value| record["status"] == "complete";
-    assert_eq!(warehouse.latest_run(is_complete).await.unwrap(), None);
+    assert_eq!(warehouse.run_ids().await.unwrap(), Vec::<String>::new());
     for (id, status) in [
         ("20261123T065003Z-00000001", "complete"),
         ("20261124T065003Z-00000002", "complete"),
@@ -219,14 +218,15 @@ async fn run_records_are_created_once_and_found_by_name() {
     ] {
         warehouse.write_run(id, &json!({ "status": status })).await.unwrap();
     }
-    let (id, _) = warehouse.latest_run(is_complete).await.unwrap().unwrap();
-    assert_eq!(id, "20261124T065003Z-00000002");
-    let again = warehouse.write_run(&id, &json!({ "status": "failed" })).await.unwrap_err();
+    let id = "20261124T065003Z-00000002";
+    assert_eq!(warehouse.read_run(id).await.unwrap(), Some(json!({ "status": "complete" })));
+    let again = warehouse.write_run(id, &json!({ "status": "failed" })).await.unwrap_err();
     assert_eq!(again.to_string(), "the record of run `20261124T065003Z-00000002` exists already");
     assert!(warehouse.write_run("../x", &json!({})).await.is_err());
     assert_eq!(warehouse.read_run("20260101T000000Z-ffffffff").await.unwrap(), None);
-    assert_eq!(warehouse.run_ids().await.unwrap().len(), 3);
+    let newest_first = ["20261125T065003Z-00000003", id, "20261123T065003Z-00000001"];
+    assert_eq!(warehouse.run_ids().await.unwrap(), newest_first);
     workspace.write("warehouse/_runs/20261126T065003Z-00000004.json", "{");
-    let error = warehouse.latest_run(is_complete).await.unwrap_err();
+    let error = warehouse.read_run("20261126T065003Z-00000004").await.unwrap_err();
     assert!(error.help().contains("_runs/20261126T065003Z-00000004.json"), "{error}");
 }

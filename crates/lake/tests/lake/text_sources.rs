@@ -91,6 +91,12 @@ async fn a_csv_file_without_header_is_refused() {
     assert_eq!(message, "`raw/calls.csv` has no header line: it is empty");
     assert!(help.contains("first line"), "{help}");
 
+    workspace.write("raw/calls.csv", b"call_id,custom\xffer_id\n");
+    let error = workspace.open(&calls("raw/calls.csv")).await.err().unwrap();
+    assert_eq!(error.to_string(), "`raw/calls.csv` has no header line: its first line is not UTF-8");
+    let cause = std::error::Error::source(&error).and_then(|cause| cause.downcast_ref::<std::str::Utf8Error>());
+    assert_eq!(cause.map(std::str::Utf8Error::valid_up_to), Some(6), "{error:?}");
+
     workspace.write("raw/calls.csv", "call_id,customer_id,call_id,started_at,rating,resolved\n");
     let (message, help) = refusal(workspace.open(&calls("raw/calls.csv")).await);
     assert_eq!(message, "`raw/calls.csv` has two columns named `call_id`");

@@ -17,7 +17,7 @@ pub struct Performance {
     pub abandoned: Option<i64>,
     /// Silent for too long.
     pub expired: Option<i64>,
-    /// Begun anew before they were over.
+    /// Restarted before they were over.
     pub restarted: Option<i64>,
     /// Not over yet.
     pub open: Option<i64>,
@@ -106,7 +106,7 @@ pub struct Drivers {
     pub journey_satisfaction_link: Option<Estimate>,
     /// How many times as often the least satisfied third leaves as the most satisfied.
     pub satisfaction_rate_ratio: Option<Estimate>,
-    /// Why that could not be told.
+    /// Why it is missing.
     pub satisfaction_reason: Option<String>,
 }
 

@@ -51,8 +51,8 @@ pub struct Explanation {
     pub ranking: Vec<Ranked>,
     /// The latest quarter, and the latest in which every instance is over, where that is another.
     pub performance: Vec<Performance>,
-    /// Whether journey or touchpoint scores explain leaving: at the newest landmark, and at the newest at which that
-    /// could be told, where it is an earlier one.
+    /// Whether journey or touchpoint scores explain leaving: at the newest landmark, and at the newest at which
+    /// the models could be fitted, where it is an earlier one.
     pub drivers: Vec<Drivers>,
     /// What is missing, with the reason.
     pub missing: BTreeMap<String, String>,
@@ -85,8 +85,12 @@ pub struct InPeriod {
     pub rank_before: Option<i64>,
     /// Warnings.
     pub flags: Vec<String>,
+    /// Whether customers leave in its first week far more often than later.
+    pub leaves_at_once: bool,
     /// The journeys that take its effect away.
     pub goes_with: Option<String>,
+    /// Whether none of those is harmful or protective itself, so that the effect is of one of them all or several.
+    pub is_inseparable: bool,
     /// Instances started in the period.
     pub instances: Option<i64>,
     /// Their customers.
@@ -125,7 +129,11 @@ pub struct InPeriod {
     pub adjusted_rate_ratio: Option<Estimate>,
     /// The same among customers equally on all other journeys (Poisson regression).
     pub mutual_rate_ratio: Option<Estimate>,
-    /// Why that could not be told.
+    /// Benjamini-Hochberg of that over the same rows as `q_value`.
+    pub mutual_q_value: Option<f64>,
+    /// `ok`, or of what kind the reason is: `as_other_journeys`, `as_strata`, ...
+    pub mutual_status: Option<String>,
+    /// Why it is missing.
     pub mutual_reason: Option<String>,
     /// The correlation of being on it with leaving within 90 days.
     pub phi: Option<Estimate>,
@@ -174,6 +182,11 @@ pub struct InPeriod {
 }
 
 impl InPeriod {
+    /// Whether more of its customers leave, beyond chance, but not beside all other journeys.
+    pub fn is_unclear_beside_others(&self, settings: &Settings) -> bool {
+        self.tier == Tier::Unclear && self.q_value.is_some_and(|q| q < settings.false_discovery_rate)
+    }
+
     /// The figures of a row of `fct_key_journeys`.
     pub(crate) fn of(row: &Figures) -> Self {
         let list = |name: &str| -> Vec<String> {
@@ -193,7 +206,9 @@ impl InPeriod {
             rank: row.whole("rank"),
             rank_before: row.whole("rank_before"),
             flags: list("flags"),
+            leaves_at_once: row.boolean("leaves_at_once").unwrap_or(false),
             goes_with: row.text("goes_with"),
+            is_inseparable: row.boolean("is_inseparable").unwrap_or(false),
             instances: row.whole("instances"),
             customers: row.whole("customers"),
             exposed_customers: row.whole("exposed_customers"),
@@ -213,6 +228,8 @@ impl InPeriod {
             rate_ratio: row.estimate("rate_ratio"),
             adjusted_rate_ratio: row.estimate("adjusted_rate_ratio"),
             mutual_rate_ratio: row.estimate("mutual_rate_ratio"),
+            mutual_q_value: row.number("mutual_q_value"),
+            mutual_status: row.text("mutual_status"),
             mutual_reason: row.text("mutual_reason"),
             phi: row.estimate("phi"),
             expected_churners: row.estimate("expected_churners"),

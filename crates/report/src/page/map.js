@@ -33,7 +33,7 @@ function drawMap(chart, width, state) {
       Plot.dot(points, { x: "x", y: "y", r, fill: (point) => hollow(point) ? HOLLOW : TIER_COLOURS[point.tier], fillOpacity: (point) => hollow(point) ? 0.85 : 0.8, stroke: (point) => TIER_COLOURS[point.tier], strokeWidth: 2 }),
       // Above the marks, since the larger marks are wider than their intervals.
       Plot.ruleX(points, { x: "x", y1: (point) => point.lower ?? point.y, y2: (point) => point.upper ?? point.y, stroke: "var(--ink)", strokeWidth: 1.6, clip: true }),
-      Plot.tip(points, Plot.pointer({ x: "x", y: "y", title: (point) => `${point.label}\n${point.told}`, fill: "var(--surface)", stroke: "var(--line)", fontSize: 12 })),
+      Plot.tip(points, Plot.pointer({ x: "x", y: "y", title: (point) => `${point.label}\n${point.details}`, fill: "var(--surface)", stroke: "var(--line)", fontSize: 12 })),
     ],
   });
   const x = svg.scale("x"), y = svg.scale("y");

@@ -74,69 +74,37 @@ fn place(row: &Figures) -> usize {
     QUADRANTS.iter().position(|(key, ..)| Some(*key) == quadrant.as_deref()).unwrap_or(QUADRANTS.len())
 }
 
+/// The rows of a period: the latest that is over, or the one before it.
+fn of(rows: &[Figures], recency: i64) -> impl Iterator<Item = &Figures> {
+    rows.iter().filter(move |row| row.whole("recency") == Some(recency))
+}
+
+const LATEST: i64 = 1;
+const BEFORE: i64 = 2;
+
+/// Accounts of the period that answered a survey, so that they are placed.
+fn placed_accounts(rows: &[Figures], recency: i64) -> i64 {
+    of(rows, recency)
+        .filter(|row| !matches!(row.text("quadrant").as_deref(), Some("not_asked" | "no_lines")))
+        .filter_map(|row| row.whole("accounts"))
+        .sum()
+}
+
+fn percent(part: f64, of: f64) -> f64 {
+    if of == 0.0 { 0.0 } else { 100.0 * part / of }
+}
+
+/// `None` when no account of the latest period is placed.
 fn blocks(rows: &[Figures]) -> Option<Vec<Block>> {
-    let of = |recency: i64| rows.iter().filter(move |row| row.whole("recency") == Some(recency));
-    let period = of(1).next()?.text("period")?;
-    let before = of(2).next().and_then(|row| row.text("period"));
-    let sum = |recency: i64, name: &str| of(recency).filter_map(|row| row.number(name)).sum::<f64>();
-    let asked = |recency: i64| {
-        of(recency)
-            .filter(|row| !matches!(row.text("quadrant").as_deref(), Some("not_asked" | "no_lines")))
-            .filter_map(|row| row.whole("accounts"))
-            .sum::<i64>()
-    };
-    let (all, known, revenue) = (sum(1, "accounts") as i64, asked(1), sum(1, "revenue"));
-    if known == 0 {
+    let period = of(rows, LATEST).next()?.text("period")?;
+    let placed = placed_accounts(rows, LATEST);
+    if placed == 0 {
         return None;
     }
-    let known_before = asked(2);
-    let percent = |part: f64, of: f64| if of == 0.0 { 0.0 } else { 100.0 * part / of };
-    let mut table =
-        Table::new(format!("Accounts in {period}"), &["Field", "Period", "#Accounts", "#Of those asked", "#Billed"]);
-    let mut quadrants = Vec::new();
-    for (key, name, meaning) in QUADRANTS {
-        let in_field = |recency: i64, column: &str| {
-            of(recency).find(|row| row.text("quadrant").as_deref() == Some(key)).and_then(|row| row.number(column))
-        };
-        let accounts = in_field(1, "accounts").unwrap_or(0.0);
-        let share = percent(accounts, known as f64);
-        let billed = in_field(1, "revenue").unwrap_or(0.0);
-        let change = before.as_ref().map(|before| {
-            let share_before = percent(in_field(2, "accounts").unwrap_or(0.0), known_before as f64);
-            match share - share_before {
-                change if change.abs() < 0.05 => format!("as large as in {before}"),
-                change => format!("{change:+.1} points since {before}"),
-            }
-        });
-        quadrants.push(Quadrant {
-            name,
-            meaning,
-            accounts: rounded(accounts),
-            share: format!("{share:.1} %"),
-            revenue: format!("{} billed, {:.0} % of all", rounded(billed), percent(billed, revenue)),
-            change: change.unwrap_or_default(),
-        });
-    }
-    for row in rows {
-        let total = asked(row.whole("recency")?);
-        let quadrant = row.text("quadrant")?;
-        let without = if quadrant == "no_lines" { "No lines" } else { "Not asked" };
-        let placed = QUADRANTS.iter().find(|(key, ..)| *key == quadrant).map(|(_, name, _)| *name);
-        let name = placed.unwrap_or(without);
-        let accounts = row.number("accounts").unwrap_or(0.0);
-        let share =
-            if placed.is_none() { "–".to_owned() } else { format!("{:.1} %", percent(accounts, total as f64)) };
-        table.push(vec![
-            name.to_owned(),
-            row.text("period")?,
-            rounded(accounts),
-            share,
-            row.number("revenue").map_or_else(|| "–".to_owned(), rounded),
-        ]);
-    }
-    let line = |name: &str| of(1).find_map(|row| row.number(name)).unwrap_or(0.0);
+    let all = of(rows, LATEST).filter_map(|row| row.number("accounts")).sum::<f64>() as i64;
+    let line = |name: &str| of(rows, LATEST).find_map(|row| row.number(name)).unwrap_or(0.0);
     // Lines that are kept let satisfaction fall; redrawn ones would call half of the accounts dissatisfied for ever.
-    let drawn = match of(1).find_map(|row| row.text("lines_period")) {
+    let drawn = match of(rows, LATEST).find_map(|row| row.text("lines_period")) {
         Some(drawn) if drawn == period => format!(" The lines are the medians of {period}."),
         Some(drawn) => format!(" The lines are the medians of {drawn} and stay, so that accounts move."),
         None => String::new(),
@@ -144,11 +112,64 @@ fn blocks(rows: &[Figures]) -> Option<Vec<Block>> {
     let text = format!(
         "{period}: {} of {} accounts answered a survey and are placed; {} did not and are not. Much means {} billed or more in \
          the period, satisfied {:.0} of 100 or more; an account on a line counts as high.{drawn}",
-        whole(known),
+        whole(placed),
         whole(all),
-        whole(all - known),
+        whole(all - placed),
         rounded(line("revenue_line")),
         100.0 * line("satisfaction_line")
     );
+    let (quadrants, table) = (quadrants(rows), table(rows, &period)?);
     Some(vec![Block::text(text), Block::Matrix { quadrants }, Block::Behind { table }])
+}
+
+/// The four fields in the latest period, and how their shares of the placed accounts moved since the period before.
+fn quadrants(rows: &[Figures]) -> Vec<Quadrant> {
+    let placed = placed_accounts(rows, LATEST) as f64;
+    let placed_before = placed_accounts(rows, BEFORE) as f64;
+    let before = of(rows, BEFORE).next().and_then(|row| row.text("period"));
+    let revenue = of(rows, LATEST).filter_map(|row| row.number("revenue")).sum::<f64>();
+    let fields = QUADRANTS.map(|(key, name, meaning)| {
+        let in_field = |recency: i64, column: &str| {
+            let row = of(rows, recency).find(|row| row.text("quadrant").as_deref() == Some(key));
+            row.and_then(|row| row.number(column)).unwrap_or(0.0)
+        };
+        let accounts = in_field(LATEST, "accounts");
+        let billed = in_field(LATEST, "revenue");
+        let share = percent(accounts, placed);
+        let change = before.as_ref().map(|before| match share - percent(in_field(BEFORE, "accounts"), placed_before) {
+            change if change.abs() < 0.05 => format!("as large as in {before}"),
+            change => format!("{change:+.1} points since {before}"),
+        });
+        Quadrant {
+            name,
+            meaning,
+            accounts: rounded(accounts),
+            share: format!("{share:.1} %"),
+            revenue: format!("{} billed, {:.0} % of all", rounded(billed), percent(billed, revenue)),
+            change: change.unwrap_or_default(),
+        }
+    });
+    fields.into()
+}
+
+/// All fields in both periods, and the accounts without one.
+fn table(rows: &[Figures], period: &str) -> Option<Table> {
+    let head = ["Field", "Period", "#Accounts", "#Of those asked", "#Billed"];
+    let mut table = Table::new(format!("Accounts in {period}"), &head);
+    for row in rows {
+        let placed = placed_accounts(rows, row.whole("recency")?);
+        let quadrant = row.text("quadrant")?;
+        let without = if quadrant == "no_lines" { "No lines" } else { "Not asked" };
+        let field = QUADRANTS.iter().find(|(key, ..)| *key == quadrant).map(|(_, name, _)| *name);
+        let accounts = row.number("accounts").unwrap_or(0.0);
+        let share = field.map_or_else(|| "–".to_owned(), |_| format!("{:.1} %", percent(accounts, placed as f64)));
+        table.push(vec![
+            field.unwrap_or(without).to_owned(),
+            row.text("period")?,
+            rounded(accounts),
+            share,
+            row.number("revenue").map_or_else(|| "–".to_owned(), rounded),
+        ]);
+    }
+    Some(table)
 }

@@ -16,7 +16,7 @@ pub(crate) async fn section(context: &Context<'_>) -> Result<Section, EngineErro
     let rows = match quarters(context).await? {
         Ok(rows) => rows,
         Err(reason) => {
-            let text = format!("It cannot be told: {reason}.");
+            let text = format!("Not available: {reason}.");
             return Ok(Section::new("channels", title, vec![Block::missing(text)]));
         }
     };
@@ -40,7 +40,7 @@ pub(crate) async fn section(context: &Context<'_>) -> Result<Section, EngineErro
         }
     }
     if table.rows.is_empty() {
-        let text = "It cannot be told: `fct_journey_performance` does not tell channels apart.";
+        let text = "Not available: `fct_journey_performance` does not separate channels.";
         return Ok(Section::new("channels", title, vec![Block::missing(text)]));
     }
     let pictures: Vec<Picture> = [
@@ -90,21 +90,21 @@ fn picture(
     unit: Unit,
 ) -> Option<Picture> {
     let mut drawn = Vec::new();
-    let mut told = Vec::new();
+    let mut listed = Vec::new();
     for row in rows {
         let (Some(single), Some(multi)) = (drawable(row, "single", measure, of), drawable(row, "multi", measure, of))
         else {
             continue;
         };
         let label = context.label(&row.text("journey")?);
-        told.push(format!("{label} {:.0} and {:.0}", single * 100.0, multi * 100.0));
+        listed.push(format!("{label} {:.0} and {:.0}", single * 100.0, multi * 100.0));
         let mark = |series, value: f64| IntervalMark { series, value, lower: None, upper: None, text: String::new() };
         drawn.push(IntervalRow { label, marks: vec![mark(0, single), mark(1, multi)] });
     }
     (!drawn.is_empty()).then(|| Picture {
         id: format!("channel-{measure}"),
         title: title.to_owned(),
-        summary: format!("{title}, on one channel and on several: {}.", told.join("; ")),
+        summary: format!("{title}, on one channel and on several: {}.", listed.join("; ")),
         chart: Chart::Intervals {
             x_label: title.to_lowercase(),
             scale: Scale::Linear,

@@ -12,7 +12,7 @@ use crate::table::Table;
 pub(crate) fn block(context: &Context<'_>) -> Block {
     let lineage = match &context.lineage {
         Ok(lineage) => lineage,
-        Err(reason) => return Block::missing(format!("What columns are made of cannot be told: {reason}")),
+        Err(reason) => return Block::missing(format!("What columns are made of is not known: {reason}")),
     };
     let published = &context.tables.published().record.tables;
     let models = lineage.models.iter().filter(|(name, _)| published.contains_key(*name));
@@ -47,12 +47,12 @@ fn table(lineage: &Lineage, name: &str, model: &ColumnLineage) -> Block {
         let of = ColumnOf { relation: name.to_owned(), column: column.clone() };
         let sources = by_relation(origins(lineage, &of).iter().map(|from| (from, None)));
         // An estimate and its limits come from the same columns, and those are many.
-        let told = if sources == sources_above && !sources.is_empty() { "as above" } else { sources.as_str() };
+        let shown = if sources == sources_above && !sources.is_empty() { "as above" } else { sources.as_str() };
         table.push(vec![
             column.clone(),
             by_relation(made),
             by_relation(chosen.iter().map(|(from, _)| (*from, None))),
-            told.to_owned(),
+            shown.to_owned(),
         ]);
         sources_above = sources;
     }

@@ -29,6 +29,11 @@ pub(crate) fn section(context: &Context<'_>) -> Section {
     if !failed.is_empty() {
         blocks.push(Block::List { sentences: failed });
     }
+    let not_shown: Vec<String> = context.pipeline.not_shown().map(|sentence| format!("{sentence}.")).collect();
+    if !not_shown.is_empty() {
+        blocks.push(Block::heading("What is not given, and so not shown"));
+        blocks.push(Block::List { sentences: not_shown });
+    }
     blocks.push(Block::heading("Rows read and set aside"));
     blocks.push(intake(context));
     blocks.extend(conservation(context));

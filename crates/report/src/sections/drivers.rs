@@ -25,7 +25,7 @@ const COLUMNS: [&str; 12] = [
 
 const MODELS_HEAD: [&str; 17] = [
     "Journey",
-    "Looked at from",
+    "Judged as of",
     "#Answered about both",
     "#Of them left",
     "What explains leaving better",
@@ -45,7 +45,7 @@ const MODELS_HEAD: [&str; 17] = [
 
 const SATISFACTION_HEAD: [&str; 8] = [
     "Journey",
-    "Looked at from",
+    "Judged as of",
     "#Answered",
     "#Correlation with leaving",
     "#Lowest third left",
@@ -57,7 +57,7 @@ const SATISFACTION_HEAD: [&str; 8] = [
 pub(crate) async fn section(context: &Context<'_>) -> Result<Section, EngineError> {
     let title = "Journey scores or touchpoint scores";
     let missing =
-        |reason: &str| Section::new("drivers", title, vec![Block::missing(format!("It cannot be told: {reason}."))]);
+        |reason: &str| Section::new("drivers", title, vec![Block::missing(format!("Not available: {reason}."))]);
     let rows = match context.rows("fct_journey_drivers", &COLUMNS, &[]).await? {
         Ok(rows) => rows,
         Err(reason) => return Ok(missing(&reason)),
@@ -74,8 +74,8 @@ pub(crate) async fn section(context: &Context<'_>) -> Result<Section, EngineErro
         let history = latest_first(&known, &explanation.journey);
         let fitted = history.iter().position(|row| row.text("status").as_deref() == Some("ok"));
         // The latest landmark, and the latest at which the models could be fitted, where that is an earlier one.
-        let told = history.first().into_iter().chain(fitted.filter(|at| *at > 0).and_then(|at| history.get(at)));
-        for row in told {
+        let shown = history.first().into_iter().chain(fitted.filter(|at| *at > 0).and_then(|at| history.get(at)));
+        for row in shown {
             models.push(model_cells(&label, row));
         }
         if let Some(row) = history.first() {
@@ -107,14 +107,14 @@ pub(crate) async fn section(context: &Context<'_>) -> Result<Section, EngineErro
 const NOTE: &str = "At the latest end of a quarter after which it is known who left, or the latest before it at which the \
     models could be fitted. Logistic models of leaving on the same customers, who were on the journey and had answered \
     about it and about its touchpoints before. Controls are segment, tenure and which touchpoints they had answered about. \
-    AUC: of one who left and one who stayed, how often the model tells which, on the customers it was fitted to, so that \
+    AUC: of one who left and one who stayed, how often the model says which, on the customers it was fitted to, so that \
     all flatter; intervals of the difference are DeLong's. q: likelihood-ratio tests, Benjamini-Hochberg over the journeys. \
-    Undecided means that the data do not tell, not that neither matters.";
+    Undecided means that the data do not decide, not that neither matters.";
 
-const SATISFACTION_NOTE: &str = "Satisfaction with the journey as customers had told it before the end of the quarter, and \
+const SATISFACTION_NOTE: &str = "Satisfaction with the journey as customers had scored it before the end of the quarter, and \
     whether they left in the time after. Lowest against highest: how many times as often the third with the lowest scores \
     leaves as the third with the highest; 1 is as often. Customers with the same score are in the same third. Whether the \
-    satisfaction is the cause, no table tells.";
+    satisfaction is the cause, no table says.";
 
 /// The rows of a journey.
 fn latest_first<'a>(rows: &[&'a Figures], journey: &str) -> Vec<&'a Figures> {

@@ -54,7 +54,8 @@ fn figure(context: &Context<'_>, period: &str) -> Figure {
         note: format!(
             "{period}, all segments, {} intervals (crude: Wald; adjusted for segment × tenure × month: Mantel-Haenszel for \
              person-time with Greenland and Robins' variance; mutually adjusted for the other journeys: Poisson regression; \
-             rates: exact Poisson; excess: MOVER). p: the level at which the excess's interval just holds 0. q: \
+             rates: exact Poisson; excess: MOVER). Where crude and adjusted are on different sides of 1, the adjusted one \
+             decides: it is of like customers. p: the level at which the excess's interval just holds 0. q: \
              Benjamini-Hochberg over the journeys of this period with status ok; no control across periods or segments. \
              Homogeneity: Cochran's Q over the segments.",
             level(context.settings.confidence)
@@ -110,12 +111,12 @@ fn marks(at: &InPeriod) -> Vec<IntervalMark> {
 
 fn picture(rows: Vec<IntervalRow>, period: &str) -> Picture {
     let adjusted = |row: &IntervalRow| row.marks.iter().find(|mark| mark.series == 1).map(|mark| mark.value);
-    let told: Vec<String> =
+    let listed: Vec<String> =
         rows.iter().filter_map(|row| Some(format!("{} {:.2}", row.label, adjusted(row)?))).collect();
     Picture {
         id: "intervals-picture".to_owned(),
         title: String::new(),
-        summary: format!("Adjusted rate ratios in {period}: {}.", told.join(", ")),
+        summary: format!("Adjusted rate ratios in {period}: {}.", listed.join(", ")),
         chart: Chart::Intervals {
             x_label: "rate ratio of leaving".to_owned(),
             scale: Scale::Log,

@@ -25,12 +25,12 @@ pub(crate) async fn section(context: &Context<'_>) -> Result<Section, EngineErro
     let missing = |text: String| Section::new("issues", title, vec![Block::missing(text)]);
     let rows = match context.rows("fct_recurring_issue", &COLUMNS, &[]).await? {
         Ok(rows) => rows,
-        Err(reason) => return Ok(missing(format!("They cannot be told: {reason}."))),
+        Err(reason) => return Ok(missing(format!("Not available: {reason}."))),
     };
     let as_of = context.as_of();
     let over = rows.iter().filter(|row| row.day("period_end").is_some_and(|end| end.as_str() <= as_of));
     let Some(latest) = over.clone().filter_map(|row| row.instant("period_start")).max() else {
-        return Ok(missing("They cannot be told: no period is over.".to_owned()));
+        return Ok(missing("Not available: no period is over.".to_owned()));
     };
     let mut topics: Vec<_> = over
         .filter(|row| row.instant("period_start") == Some(latest) && row.whole("repeat_contacts").unwrap_or(0) > 0)

@@ -8,6 +8,7 @@ use crate::context::{Context, Found};
 use crate::explain::{Explanation, InPeriod};
 use crate::numbers::{interval, people, percent_interval, small, whole};
 use crate::table::Table;
+use crate::tier::Tier;
 use crate::words;
 
 const RISK_COLUMNS: [&str; 7] = ["journey", "segment", "tenure_band", "month", "exposure", "person_days", "churned"];
@@ -21,9 +22,9 @@ pub(crate) async fn section(context: &Context<'_>) -> Result<Section, EngineErro
         blocks.push(Block::heading("What none of this is"));
         blocks.push(Block::List { sentences: common.clone() });
     }
-    let mut told: Vec<&str> = Vec::new();
+    let mut explained: Vec<&str> = Vec::new();
     for explanation in &context.explanations {
-        told.push(&explanation.journey);
+        explained.push(&explanation.journey);
         let mut inside = vec![Block::Chapters { chapters: own_chapters(explanation, &common) }];
         inside.extend(by_segment(context, explanation));
         inside.extend(by_outcome(explanation, &outcomes));
@@ -39,7 +40,7 @@ pub(crate) async fn section(context: &Context<'_>) -> Result<Section, EngineErro
         });
     }
     for (name, journey) in &context.pipeline.journeys {
-        if !told.contains(&name.as_str()) {
+        if !explained.contains(&name.as_str()) {
             blocks.push(Block::Details {
                 id: format!("journey-{name}"),
                 summary: context.label(name),
@@ -49,13 +50,13 @@ pub(crate) async fn section(context: &Context<'_>) -> Result<Section, EngineErro
             });
         }
     }
-    if !told.is_empty() {
+    if !explained.is_empty() {
         blocks.push(Block::OnPaper {
             text: "Left out on paper: strata, definitions, and which relations and columns are made of which. The page on a screen has them."
                 .to_owned(),
         });
     }
-    if told.is_empty() && context.pipeline.journeys.is_empty() {
+    if explained.is_empty() && context.pipeline.journeys.is_empty() {
         blocks.push(Block::missing("The pipeline defines no journey."));
     }
     Ok(Section::new("journeys", "Journey by journey", blocks))
@@ -72,7 +73,7 @@ fn common_pitfalls(explanations: &[Explanation]) -> Vec<String> {
     first.iter().filter(|sentence| others.iter().all(|other| other.contains(sentence))).cloned().collect()
 }
 
-/// The chapters without what is told of all journeys.
+/// The chapters without the sentences that all journeys share.
 fn own_chapters(explanation: &Explanation, common: &[String]) -> Vec<Chapter> {
     let chapters = words::chapters(explanation).into_iter().map(|(heading, mut sentences)| {
         sentences.retain(|sentence| !common.contains(sentence));
@@ -101,7 +102,10 @@ fn by_segment(context: &Context<'_>, explanation: &Explanation) -> Vec<Block> {
     for at in std::iter::once(all).chain(&explanation.segments) {
         table.push(segment_cells(context, at));
     }
-    vec![Block::heading("By segment"), Block::Table { table }]
+    let stands_out = explanation.segments.iter().any(|at| matches!(at.tier, Tier::Harmful | Tier::Protective));
+    let mut blocks = vec![Block::heading("By segment"), Block::Table { table }];
+    blocks.extend(stands_out.then(|| Block::text(words::ONE_OF_MANY)));
+    blocks
 }
 
 fn segment_cells(context: &Context<'_>, at: &InPeriod) -> Vec<String> {
@@ -135,7 +139,7 @@ fn newest_known<'a>(rows: &'a Found, explanation: &Explanation) -> Vec<&'a Figur
 fn by_outcome(explanation: &Explanation, rows: &Found) -> Vec<Block> {
     let heading = Block::heading("Money and repurchase");
     if let Err(reason) = rows {
-        return vec![heading, Block::missing(format!("Not told: {reason}."))];
+        return vec![heading, Block::missing(format!("Not available: {reason}."))];
     }
     let mut rows = newest_known(rows, explanation);
     rows.sort_by_key(|row| row.text("outcome"));
@@ -195,7 +199,7 @@ async fn strata(context: &Context<'_>, explanation: &Explanation) -> Result<Vec<
     let rows = match context.select("fct_journey_risk", &RISK_COLUMNS, &sql).await? {
         Ok(rows) => rows,
         Err(reason) => {
-            return Ok(vec![Block::heading("Strata"), Block::missing(format!("Not told: {reason}."))]);
+            return Ok(vec![Block::heading("Strata"), Block::missing(format!("Not available: {reason}."))]);
         }
     };
     let mut table = Table::new(

@@ -26,7 +26,7 @@ enum Size {
 }
 
 impl Size {
-    /// Revenue, where there is any to be told.
+    /// Revenue, where any is published.
     fn of(rows: &[InPeriod]) -> Self {
         let has_revenue = rows.iter().any(|at| at.excess_revenue.is_some());
         if has_revenue { Self::Revenue } else { Self::Churners }
@@ -115,6 +115,9 @@ fn note(context: &Context<'_>, rows: &[InPeriod], period: &KeyPeriod, size: Size
         level(context.settings.confidence),
         size.label()
     );
+    if rows.iter().any(|at| at.segment != ALL && matches!(at.tier, Tier::Harmful | Tier::Protective)) {
+        note.push_str(" Of marks by segment, those that stand out among the many tend to overstate.");
+    }
     let unranked: Vec<String> = rows
         .iter()
         .filter(|at| at.segment == ALL && at.status != "ok")
@@ -131,7 +134,7 @@ fn point(context: &Context<'_>, at: &InPeriod, size: Size) -> Option<MapPoint> {
     let customers = at.exposed_customers?;
     let left = at.exposed_leavers.map(|left| format!(", {} left", whole(left))).unwrap_or_default();
     let currency = context.settings.currency.as_deref();
-    let told = [
+    let details = [
         Some(at.tier.word().to_owned()),
         Some(format!("{} customers on it{left}", whole(customers))),
         Some(format!("{} times as often as like customers", interval(ratio, 2))),
@@ -151,7 +154,7 @@ fn point(context: &Context<'_>, at: &InPeriod, size: Size) -> Option<MapPoint> {
         upper: ratio.upper,
         size: sized.map_or(0.0, |sized| sized.value.abs()),
         tier: at.tier,
-        told: told.into_iter().flatten().collect::<Vec<_>>().join("\n"),
+        details: details.into_iter().flatten().collect::<Vec<_>>().join("\n"),
     })
 }
 

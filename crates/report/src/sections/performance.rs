@@ -56,7 +56,7 @@ pub(crate) async fn quarters(context: &Context<'_>) -> Result<Result<Vec<Figures
 
 pub(crate) async fn section(context: &Context<'_>) -> Result<Section, EngineError> {
     let blocks = match quarters(context).await? {
-        Err(reason) => vec![Block::missing(format!("It cannot be told: {reason}."))],
+        Err(reason) => vec![Block::missing(format!("Not available: {reason}."))],
         Ok(rows) => {
             let mut blocks = vec![
                 Block::text(format!(
@@ -250,12 +250,12 @@ fn friction(context: &Context<'_>, rows: &[Figures]) -> Vec<Block> {
             repeats.push(Bar { label, value, target, text: format!("{:.0} %", value * 100.0) });
         }
     }
-    let told =
+    let listed =
         |bars: &[Bar]| bars.iter().map(|bar| format!("{} {}", bar.label, bar.text)).collect::<Vec<_>>().join(", ");
     let picture = |id: &str, title: &str, x_label: &str, unit, rows: Vec<Bar>| Picture {
         id: id.to_owned(),
         title: title.to_owned(),
-        summary: format!("{title}: {}.", told(&rows)),
+        summary: format!("{title}: {}.", listed(&rows)),
         chart: Chart::Bars { x_label: x_label.to_owned(), unit, rows },
     };
     let mut pictures = Vec::new();

@@ -16,7 +16,7 @@ pub(crate) fn section(context: &Context<'_>) -> Section {
                 Block::text(format!(
                     "{}, all segments; in brackets {} intervals. Harmful journeys come first, by the excess that they have at \
                      least, then the unclear ones, by the excess that they may have at most, protective ones last. Like \
-                     customers are of the same segment, have been customers for about as long and are looked at in the same \
+                     customers are of the same segment, have been customers for about as long and are compared in the same \
                      month. Everything behind a rank is in the analyst's view.",
                     period.name,
                     level(settings.confidence)
@@ -67,7 +67,8 @@ fn facts(settings: &Settings, at: &InPeriod) -> Vec<Fact> {
     ];
     let revenue = at.excess_revenue.filter(|_| at.tier != Tier::Unranked);
     facts.extend(revenue.map(|revenue| fact("their revenue a year", money(revenue, settings.currency.as_deref()))));
-    let smallest = at.smallest_detectable_excess.filter(|_| at.tier == Tier::Unclear);
+    let is_unseen = at.tier == Tier::Unclear && !at.is_unclear_beside_others(settings);
+    let smallest = at.smallest_detectable_excess.filter(|_| is_unseen);
     facts.extend(smallest.map(|smallest| fact("smallest excess that would have been seen", rounded(smallest))));
     facts
 }

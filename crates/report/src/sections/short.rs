@@ -107,8 +107,8 @@ fn churn(context: &Context<'_>) -> Vec<Tile> {
 fn together(context: &Context<'_>, span: &str) -> Option<Tile> {
     let jointly = context.explanations.iter().find_map(|explanation| explanation.together.as_ref())?;
     let excess = jointly.excess.filter(|_| jointly.journeys.len() > 1)?;
-    let told = more_or_fewer(excess, &format!("in the {span}"));
-    let (value, limits) = told.split_once(" (").unwrap_or((&told, ""));
+    let words = more_or_fewer(excess, &format!("in the {span}"));
+    let (value, limits) = words.split_once(" (").unwrap_or((&words, ""));
     let limits = limits.trim_end_matches(')');
     Some(Tile {
         value: value.trim_end_matches(&format!(" in the {span}")).to_owned(),

@@ -21,7 +21,7 @@ const MEASURES: [Measure; 4] = [
 
 pub(crate) async fn section(context: &Context<'_>) -> Result<Section, EngineError> {
     let blocks = match quarters(context).await? {
-        Err(reason) => vec![Block::missing(format!("They cannot be told: {reason}."))],
+        Err(reason) => vec![Block::missing(format!("Not available: {reason}."))],
         Ok(rows) => figure(context, &rows).map_or_else(
             || vec![Block::missing("No targets are set: the pipeline has no experience goals.")],
             |figure| vec![Block::Figure(figure)],

@@ -1,4 +1,4 @@
-//! Who has to act: what triggers wrote into their log, by the team that is told.
+//! Who has to act: what triggers wrote into their log, by team.
 
 use throughline_engine::{EngineError, Figures};
 
@@ -33,7 +33,7 @@ pub(crate) async fn section(context: &Context<'_>) -> Result<Section, EngineErro
     let missing = |reason: &str| Section::new("triggers", title, vec![Block::missing(reason.to_owned())]);
     let mut counts = match context.select("fct_trigger", &COLUMNS, COUNTS).await? {
         Ok(rows) => rows,
-        Err(reason) => return Ok(missing(&format!("Nobody is told of anything: {reason}."))),
+        Err(reason) => return Ok(missing(&format!("No trigger is known: {reason}."))),
     };
     if counts.is_empty() {
         return Ok(missing("No trigger has fired yet."));
@@ -46,13 +46,13 @@ pub(crate) async fn section(context: &Context<'_>) -> Result<Section, EngineErro
     };
     counts.sort_by_key(|row| (severity(row), row.text("route"), row.text("trigger")));
     let mut table = Table::new(
-        "Firings of triggers, by the team that is told",
+        "Firings of triggers, by the team that has to act",
         &["Team", "Trigger", "Severity", "#In the log", "#New", "Last on", "Latest"],
     );
     for row in &counts {
         let same = |other: &&Figures| ["route", "trigger"].iter().all(|name| other.text(name) == row.text(name));
-        let told: Vec<String> = messages.iter().filter(same).filter_map(|row| row.text("message")).collect();
-        let more = row.whole("firings").unwrap_or(0) - told.len() as i64;
+        let latest: Vec<String> = messages.iter().filter(same).filter_map(|row| row.text("message")).collect();
+        let more = row.whole("firings").unwrap_or(0) - latest.len() as i64;
         let rest = if more > 0 { format!(" … and {} more", whole(more)) } else { String::new() };
         table.push(vec![
             row.text("route").unwrap_or_default(),
@@ -61,7 +61,7 @@ pub(crate) async fn section(context: &Context<'_>) -> Result<Section, EngineErro
             row.whole("firings").map_or_else(String::new, whole),
             row.whole("newest").map_or_else(String::new, whole),
             row.day("last_fired_at").unwrap_or_default(),
-            format!("{}{rest}", told.join(" · ")),
+            format!("{}{rest}", latest.join(" · ")),
         ]);
     }
     let text = format!(

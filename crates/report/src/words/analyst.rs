@@ -2,6 +2,7 @@
 
 use throughline_engine::Estimate;
 
+use super::flags::opposite;
 use crate::explain::{Explanation, InPeriod};
 use crate::numbers::{fixed, interval, level, small, whole};
 
@@ -55,7 +56,7 @@ fn tests(explanation: &Explanation, at: &InPeriod) -> String {
 }
 
 fn ratios(at: &InPeriod) -> String {
-    let told = |ratio: Option<Estimate>| ratio.map_or_else(|| "unknown".to_owned(), |ratio| interval(ratio, 2));
+    let words = |ratio: Option<Estimate>| ratio.map_or_else(|| "unknown".to_owned(), |ratio| interval(ratio, 2));
     let mutual = match (at.mutual_rate_ratio, &at.mutual_reason) {
         (Some(ratio), _) => interval(ratio, 2),
         (None, Some(reason)) => format!("none, {reason}"),
@@ -63,10 +64,17 @@ fn ratios(at: &InPeriod) -> String {
     };
     let phi =
         at.phi.map(|phi| format!(" Correlation φ of being on it with leaving within 90 days: {}.", interval(phi, 3)));
+    let q = at.mutual_q_value.map(|q| format!(", q {}", small(q))).unwrap_or_default();
+    let decides = match at.rate_ratio.zip(at.adjusted_rate_ratio) {
+        Some((crude, adjusted)) if opposite(crude, adjusted) => {
+            " Crude and adjusted are on different sides of 1: the adjusted one decides, for it is of like customers."
+        }
+        _ => "",
+    };
     format!(
-        "Rate ratio: crude {}, adjusted {}, mutually adjusted for the other journeys (Poisson regression) {mutual}.{}",
-        told(at.rate_ratio),
-        told(at.adjusted_rate_ratio),
+        "Rate ratio: crude {}, adjusted {}, mutually adjusted for the other journeys (Poisson regression) {mutual}{q}.{decides}{}",
+        words(at.rate_ratio),
+        words(at.adjusted_rate_ratio),
         phi.unwrap_or_default()
     )
 }
@@ -82,4 +90,26 @@ fn excess(at: &InPeriod) -> Option<String> {
     ];
     let beside = beside.into_iter().filter_map(|(name, figure)| Some(format!(", {name} {}", figure?)));
     Some(format!("Excess: {}{}.", interval(excess, 1), beside.collect::<String>()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ratios_on_different_sides_of_1_say_which_decides() {
+        let ratio = |value: f64| Some(Estimate { value, lower: Some(value / 2.0), upper: Some(value * 2.0) });
+        let mut at = InPeriod {
+            rate_ratio: ratio(1.4),
+            adjusted_rate_ratio: ratio(0.9),
+            mutual_rate_ratio: ratio(0.8),
+            mutual_q_value: Some(0.31),
+            ..InPeriod::default()
+        };
+        let words = ratios(&at);
+        assert!(words.contains("0.80 (0.40 to 1.60), q 0.31"), "{words}");
+        assert!(words.contains("different sides of 1: the adjusted one decides"), "{words}");
+        at.adjusted_rate_ratio = ratio(1.1);
+        assert!(!ratios(&at).contains("decides"));
+    }
 }

@@ -84,7 +84,7 @@ pub(super) fn since_touchpoint(explanation: &Explanation, at: &InPeriod) -> Vec<
         })
         .collect();
     if let Some(why) = explanation.missing.get("profile") {
-        sentences.push(format!("Not told by days: {why}."));
+        sentences.push(format!("Not available by days: {why}."));
     }
     if let Some(avoidable) = at.avoidable_churners {
         sentences.push(format!(

@@ -7,7 +7,7 @@ use crate::numbers::{fixed, interval, small, whole};
 pub(super) fn sentences(explanation: &Explanation) -> Vec<String> {
     if explanation.drivers.is_empty() {
         let why = explanation.missing.get("drivers").map_or("nothing is published of it", String::as_str);
-        return vec![format!("Not told: {why}.")];
+        return vec![format!("Not available: {why}.")];
     }
     explanation.drivers.iter().flat_map(of_day).collect()
 }
@@ -88,10 +88,10 @@ fn tests_of_day(drivers: &Drivers) -> Vec<String> {
 fn satisfaction(drivers: &Drivers) -> Option<String> {
     let ratio = drivers.satisfaction_rate_ratio;
     let link = drivers.journey_satisfaction_link;
-    let told = match (ratio, link) {
+    let words = match (ratio, link) {
         (None, None) => {
             let reason = drivers.satisfaction_reason.as_ref()?;
-            return Some(format!("How satisfaction with it goes with leaving cannot be told: {reason}."));
+            return Some(format!("How satisfaction with it goes with leaving is not known: {reason}."));
         }
         (Some(ratio), None) => {
             format!("the least satisfied third leaves {} times as often as the most satisfied", interval(ratio, 2))
@@ -104,7 +104,7 @@ fn satisfaction(drivers: &Drivers) -> Option<String> {
         ),
     };
     Some(format!(
-        "Of {} customers with a score of the journey before {}, {told}.",
+        "Of {} customers with a score of the journey before {}, {words}.",
         drivers.journey_satisfaction_customers.map_or_else(|| "the".to_owned(), whole),
         drivers.landmark
     ))
@@ -126,13 +126,13 @@ mod tests {
             verdict: verdict.map(str::to_owned),
             ..Drivers::default()
         };
-        let told = |verdict: Option<&str>| {
+        let words = |verdict: Option<&str>| {
             sentences(&Explanation { drivers: vec![drivers(verdict)], ..Explanation::default() }).join(" ")
         };
-        let undecided = told(Some("undecided"));
+        let undecided = words(Some("undecided"));
         assert!(undecided.contains("which is not to say that neither does; 400 customers"), "{undecided}");
-        assert!(told(Some("journey")).starts_with("What customers say of the journey as a whole tells more"));
-        assert!(told(None).starts_with("No verdict: ok; 400 customers who were on it before 2026-07-01"));
+        assert!(words(Some("journey")).starts_with("What customers say of the journey as a whole tells more"));
+        assert!(words(None).starts_with("No verdict: ok; 400 customers who were on it before 2026-07-01"));
 
         let ratio = Estimate { value: 2.5, lower: Some(1.4), upper: Some(4.4) };
         let linked = Drivers {
@@ -140,9 +140,9 @@ mod tests {
             journey_satisfaction_customers: Some(612),
             ..drivers(Some("journey"))
         };
-        let told = sentences(&Explanation { drivers: vec![linked], ..Explanation::default() }).join(" ");
+        let words = sentences(&Explanation { drivers: vec![linked], ..Explanation::default() }).join(" ");
         let link = "Of 612 customers with a score of the journey before 2026-07-01, the least satisfied third leaves 2.50 \
                     (1.40 to 4.40) times as often as the most satisfied.";
-        assert!(told.contains(link), "{told}");
+        assert!(words.contains(link), "{words}");
     }
 }

@@ -2,6 +2,7 @@
 
 use throughline_engine::Estimate;
 
+use super::leaving::one_of_many;
 use crate::explain::{Explanation, InPeriod};
 use crate::numbers::{fixed, interval, of_hundred, whole};
 
@@ -10,6 +11,12 @@ const FAR_APART: f64 = 1.2;
 
 /// A sentence a flag; one that says so where none is raised.
 pub(super) fn sentences(explanation: &Explanation, at: &InPeriod) -> Vec<String> {
+    let mut sentences = flagged(explanation, at);
+    sentences.extend(one_of_many(at));
+    sentences
+}
+
+fn flagged(explanation: &Explanation, at: &InPeriod) -> Vec<String> {
     if at.flags.is_empty() {
         return vec![
             "Nothing is flagged: who is on it explains little, segments do not differ beyond chance, there are enough others \
@@ -70,7 +77,12 @@ fn confounded(at: &InPeriod) -> String {
             "who is on it matters: like customers or not, they leave {} times as often, among like customers {} times{}",
             fixed(crude.value, 2),
             fixed(adjusted.value, 2),
-            if (crude.value - 1.0) * (adjusted.value - 1.0) < 0.0 { ", which is the other way round" } else { "" }
+            if opposite(crude, adjusted) {
+                ", which is the other way round. What is of like customers decides, for the other one also shows which \
+                 customers come to the journey"
+            } else {
+                ""
+            }
         ));
     }
     if let (Some(adjusted), Some(mutual)) = (at.adjusted_rate_ratio, at.mutual_rate_ratio)
@@ -81,29 +93,48 @@ fn confounded(at: &InPeriod) -> String {
              to them {} times{}",
             fixed(mutual.value, 2),
             fixed(adjusted.value, 2),
-            if (mutual.value - 1.0) * (adjusted.value - 1.0) < 0.0 { ", which is the other way round" } else { "" }
+            if opposite(mutual, adjusted) {
+                ", which is the other way round. Harmful is only what is above 1 both ways"
+            } else {
+                ""
+            }
         ));
     }
     if parts.is_empty() {
         parts.push("who is on it matters, or other journeys do".to_owned());
     }
-    let text = parts.join("; ");
+    let text: Vec<String> = parts.iter().map(|part| capitalized(part)).collect();
+    format!("{}. What else differs between customers on it and off it is not accounted for.", text.join(". "))
+}
+
+fn capitalized(text: &str) -> String {
     let mut signs = text.chars();
-    let text: String = signs.next().map(|first| first.to_uppercase().chain(signs).collect()).unwrap_or_default();
-    format!("{text}. What else differs between customers on it and off it is not accounted for.")
+    signs.next().map(|first| first.to_uppercase().chain(signs).collect()).unwrap_or_default()
+}
+
+/// Whether one says that more leave and the other that fewer do.
+pub(super) fn opposite(one: Estimate, other: Estimate) -> bool {
+    (one.value - 1.0) * (other.value - 1.0) < 0.0
 }
 
 fn far_apart(one: Estimate, other: Estimate) -> bool {
+    let are_opposite = opposite(one, other);
     let (one, other) = (one.value, other.value);
-    (one - 1.0) * (other - 1.0) < 0.0 || one > FAR_APART * other || other > FAR_APART * one
+    are_opposite || one > FAR_APART * other || other > FAR_APART * one
 }
 
 fn by_segment(segments: &[InPeriod]) -> String {
-    let told: Vec<String> = segments
+    let words: Vec<String> = segments
         .iter()
         .filter_map(|at| Some(format!("{} {}", at.segment, interval(at.adjusted_rate_ratio?, 2))))
         .collect();
-    if told.is_empty() { String::new() } else { format!("; times as often as like customers: {}", told.join(", ")) }
+    if words.is_empty() {
+        return String::new();
+    }
+    format!(
+        "; times as often as like customers: {} (of several, the one that stands out tends to overstate)",
+        words.join(", ")
+    )
 }
 
 #[cfg(test)]
@@ -115,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn each_flag_is_told_with_the_figures_that_raised_it() {
+    fn each_flag_comes_with_the_figures_that_raised_it() {
         let at = InPeriod {
             flags: ["confounded", "strata_differ", "thin_comparison", "leaves_at_once", "few_unexposed"]
                 .map(str::to_owned)
@@ -133,24 +164,36 @@ mod tests {
         };
         let home = InPeriod { segment: "home".to_owned(), adjusted_rate_ratio: ratio(1.5), ..InPeriod::default() };
         let explanation = Explanation { segments: vec![home], ..Explanation::default() };
-        let told = sentences(&explanation, &at);
+        let words = sentences(&explanation, &at);
         let figures = [
-            "they leave 2.00 times as often, among like customers 0.90 times, which is the other way round; other journeys \
-             matter: among customers equally on all the others they leave 0.70 times as often",
-            "times as often as like customers: home 1.50 (0.75 to 3.00)",
+            "they leave 2.00 times as often, among like customers 0.90 times, which is the other way round. What is of like \
+             customers decides, for the other one also shows which customers come to the journey. Other journeys matter: \
+             among customers equally on all the others they leave 0.70 times as often",
+            "times as often as like customers: home 1.50 (0.75 to 3.00) (of several, the one that stands out tends to \
+             overstate)",
             "14 of the 64 who left while on it have nobody like them off it and are left out, and the others who left are \
              worth 17.3 in number",
             "as fast as 42.1 of 100 in 90 days, later 8.3",
             "only 6.4 of 100 days are days off it",
         ];
-        assert_eq!(told.len(), figures.len());
-        for (sentence, figure) in told.iter().zip(figures) {
+        assert_eq!(words.len(), figures.len());
+        for (sentence, figure) in words.iter().zip(figures) {
             assert!(sentence.contains(figure), "`{figure}` is not in: {sentence}");
         }
     }
 
     #[test]
-    fn a_flag_that_nobody_knows_is_told_too() {
+    fn figures_on_different_sides_say_which_of_them_decides() {
+        let mut at = InPeriod { adjusted_rate_ratio: ratio(1.3), mutual_rate_ratio: ratio(0.9), ..InPeriod::default() };
+        let words = confounded(&at);
+        assert!(words.contains("the other way round. Harmful is only what is above 1 both ways"), "{words}");
+        (at.rate_ratio, at.mutual_rate_ratio) = (ratio(1.6), None);
+        let words = confounded(&at);
+        assert!(words.starts_with("Who is on it matters") && !words.contains("decides"), "{words}");
+    }
+
+    #[test]
+    fn a_flag_that_nobody_knows_is_named_too() {
         let at = InPeriod { flags: vec!["made_up".to_owned()], ..InPeriod::default() };
         assert_eq!(
             sentences(&Explanation::default(), &at),

@@ -52,7 +52,7 @@ fn completion(performance: &Performance) -> String {
         (performance.completed, "completed"),
         (performance.abandoned, "given up"),
         (performance.expired, "run out of time"),
-        (performance.restarted, "begun anew"),
+        (performance.restarted, "restarted"),
         (performance.open, "open"),
     ];
     let parts: Vec<String> = parts

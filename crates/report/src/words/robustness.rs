@@ -36,7 +36,7 @@ pub fn robustness(robustness: &Robustness) -> Vec<String> {
     }
     sentences.push(varied(robustness));
     sentences.push(format!(
-        "Each variant is ranked beside what is published of the other journeys; q values are formed anew among them. Who \
+        "Each variant is ranked beside what is published of the other journeys; q values are computed again among them. Who \
          could have been on the journey stays as it is. Brackets: {} intervals.",
         level(robustness.confidence)
     ));
@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     /// Two limits and two horizons; `tier` says what each variant is.
-    fn told(tier: fn(f64, f64, f64) -> Option<&'static str>) -> Robustness {
+    fn robustness_of(tier: fn(f64, f64, f64) -> Option<&'static str>) -> Robustness {
         let mut variants = Vec::new();
         for horizon in [30.0, 90.0] {
             for within in [22.5, 45.0] {
@@ -189,7 +189,7 @@ mod tests {
     }
 
     fn first_sentence(tier: fn(f64, f64, f64) -> Option<&'static str>) -> String {
-        robustness(&told(tier)).swap_remove(0)
+        robustness(&robustness_of(tier)).swap_remove(0)
     }
 
     #[test]
@@ -217,14 +217,14 @@ mod tests {
     }
 
     #[test]
-    fn how_the_variants_were_made_is_told() {
-        let mut told = told(|_, _, _| Some("harmful"));
-        let sentences = robustness(&told).join(" ");
+    fn the_sentences_say_how_the_variants_were_made() {
+        let mut judged = robustness_of(|_, _, _| Some("harmful"));
+        let sentences = robustness(&judged).join(" ");
         assert!(
             sentences.contains("`within` (45 days) and `idle` (14 days) of the definition halved, kept and doubled; H")
         );
         assert!(sentences.contains("90 % intervals"), "{sentences}");
-        (told.within_days, told.idle_days) = (None, None);
-        assert!(robustness(&told).join(" ").contains("neither `within` nor `idle`"));
+        (judged.within_days, judged.idle_days) = (None, None);
+        assert!(robustness(&judged).join(" ").contains("neither `within` nor `idle`"));
     }
 }

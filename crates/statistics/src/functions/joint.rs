@@ -48,10 +48,12 @@ pub(crate) static JOINT_RATE_RATIOS: Description = Description {
     text: "Over rows that are joint cells: Poisson regression of leavers on the levels of the controls and the exposures \
            to all journeys at once, offset log person-days, by iteratively reweighted least squares. A journey in neither \
            list is unexposed; not eligible is a level of its own. Returns struct{effects (a list of struct{journey, \
-           estimate, lower, upper, log_se, p_value, leavers, person_days, reason}: the rate ratio of exposed and \
-           unexposed, others held fixed, with Wald limits on the log scale), status, leavers, person_days, cells, \
+           estimate, lower, upper, log_se, p_value, leavers, person_days, status, inseparable_from, reason}: the rate \
+           ratio of exposed and unexposed, others held fixed, with Wald limits on the log scale), status, leavers, person_days, cells, \
            parameters, log_likelihood, deviance, steps, left_out_levels, left_out_days}. An effect that the cells do not \
-           tell from others (the same days, nobody left in one of its states) is null and its reason names them. Cells of \
+           tell from others (the same days, nobody left in one of its states) is null; its status says which (ok, \
+           nobody_exposed, no_leavers, as_other_journeys, as_strata, no_model, not_estimated), inseparable_from lists \
+           the other journeys, and its reason says it in words. Cells of \
            a level or combination in which nobody left leave the fit, which changes no other effect; left_out_levels and \
            left_out_days tell them. Status is ok, insufficient (no days or nobody left), too_many_levels (over 1000 \
            columns) or not_converged. A null list of journeys is an empty one, a null control an error; rows with another \
@@ -75,7 +77,7 @@ pub(crate) static JOINT_EXCESS: Description = Description {
     takes_level: true,
 };
 
-/// `struct{journey, estimate, lower, upper, log_se, p_value, leavers, person_days, reason}`.
+/// `struct{journey, estimate, lower, upper, log_se, p_value, leavers, person_days, status, inseparable_from, reason}`.
 pub(crate) fn effect_type() -> DataType {
     struct_type(&[
         ("journey", DataType::Utf8),
@@ -86,6 +88,8 @@ pub(crate) fn effect_type() -> DataType {
         ("p_value", DataType::Float64),
         ("leavers", DataType::Float64),
         ("person_days", DataType::Float64),
+        ("status", DataType::Utf8),
+        ("inseparable_from", list_of_names()),
         ("reason", DataType::Utf8),
     ])
 }
@@ -372,12 +376,22 @@ fn effect_list(effects: &[JourneyEffect]) -> Result<ArrayRef> {
         numbers(&|effect| effect.p_value),
         numbers(&|effect| Some(effect.leavers).filter(|leavers| leavers.is_finite())),
         numbers(&|effect| Some(effect.days).filter(|days| days.is_finite())),
+        Arc::new(effects.iter().map(|effect| Some(effect.status.as_str())).collect::<StringArray>()),
+        lists_of(effects.iter().map(|effect| effect.inseparable_from.as_slice())),
         Arc::new(effects.iter().map(|effect| effect.reason.as_deref()).collect::<StringArray>()),
     ];
     let structs = StructArray::try_new(fields_of(&effect_type()), columns, None)?;
     let field = Arc::new(Field::new_list_field(effect_type(), true));
     let offsets = OffsetBuffer::from_lengths([effects.len()]);
     Ok(Arc::new(ListArray::try_new(field, offsets, Arc::new(structs), None)?))
+}
+
+/// One list of names for each row.
+fn lists_of<'a>(rows: impl Iterator<Item = &'a [String]> + Clone) -> ArrayRef {
+    let field = Arc::new(Field::new_list_field(DataType::Utf8, true));
+    let offsets = OffsetBuffer::from_lengths(rows.clone().map(<[String]>::len));
+    let names: StringArray = rows.flatten().map(Some).collect();
+    Arc::new(ListArray::new(field, offsets, Arc::new(names), None))
 }
 
 fn joint_excess_value(cells: &JointCells, journeys: &BTreeSet<String>, confidence: Confidence) -> Result<ScalarValue> {

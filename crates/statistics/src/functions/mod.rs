@@ -20,8 +20,6 @@ mod window;
 use std::sync::Arc;
 
 use datafusion::{
-    common::Result,
-    execution::FunctionRegistry,
     logical_expr::{AggregateUDF, ScalarUDF, WindowUDF},
     prelude::SessionContext,
 };
@@ -34,8 +32,8 @@ pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
 }
 
 /// `mantel_haenszel`, `excess_churners`, `correlation`, `auc`, `auc_difference`, `kaplan_meier_difference`,
-/// `logistic_fit`, `firth_fit`, `firth_test`, `compare_scores`; over person-time `mantel_haenszel_rates`, `excess_leavers`, `excess_revenue`, `excess_change`,
-/// `cochran_q`, `joint_rate_ratios`, `joint_excess`.
+/// `logistic_fit`, `firth_fit`, `firth_test`, `compare_scores`; over person-time `mantel_haenszel_rates`,
+/// `excess_leavers`, `excess_revenue`, `excess_change`, `cochran_q`, `joint_rate_ratios`, `joint_excess`.
 pub fn aggregate_functions() -> Vec<Arc<AggregateUDF>> {
     aggregate::all()
 }
@@ -56,21 +54,4 @@ pub fn register(session: &SessionContext) {
     for function in window_functions() {
         session.register_udwf(Arc::unwrap_or_clone(function));
     }
-}
-
-/// Makes every function of this crate known to a planner that has no session.
-///
-/// # Errors
-/// When the registry takes no functions.
-pub fn register_all(registry: &mut dyn FunctionRegistry) -> Result<()> {
-    for function in scalar_functions() {
-        registry.register_udf(function)?;
-    }
-    for function in aggregate_functions() {
-        registry.register_udaf(function)?;
-    }
-    for function in window_functions() {
-        registry.register_udwf(function)?;
-    }
-    Ok(())
 }

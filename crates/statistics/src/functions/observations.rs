@@ -16,7 +16,8 @@ use super::{
 use crate::{
     delong::{TwoScores, auc_difference},
     distributions::Confidence,
-    firth, logistic,
+    firth,
+    logistic::{self, LogisticFit},
     roc::{ScoredCount, auc},
     survival::{FollowUp, kaplan_meier_difference},
 };
@@ -172,8 +173,12 @@ pub(crate) fn kaplan_meier_difference_value(rows: &[f64], horizon: f64, confiden
     struct_value(&kaplan_meier_difference_type(), columns)
 }
 
-pub(crate) fn logistic_fit_type() -> DataType {
-    struct_type(&[
+/// After `log_likelihood`.
+const PENALIZED_PLACE: usize = 2;
+
+/// What a logistic regression returns, with the field that only the penalized one has where `penalized`.
+fn fit_type(penalized: bool) -> DataType {
+    let mut fields = vec![
         ("coefficients", DataType::new_list(DataType::Float64, true)),
         ("log_likelihood", DataType::Float64),
         ("null_log_likelihood", DataType::Float64),
@@ -182,53 +187,56 @@ pub(crate) fn logistic_fit_type() -> DataType {
         ("n", DataType::Int64),
         ("parameters", DataType::Int64),
         ("status", DataType::Utf8),
+    ];
+    if penalized {
+        fields.insert(PENALIZED_PLACE, ("penalized_log_likelihood", DataType::Float64));
+    }
+    struct_type(&fields)
+}
+
+/// The values of [`fit_type`] without the penalized field, in its order.
+fn fit_columns(fit: LogisticFit) -> Result<Vec<ArrayRef>> {
+    Ok(vec![
+        coefficient_list(fit.coefficients)?,
+        float(fit.log_likelihood),
+        float(fit.null_log_likelihood),
+        float(fit.mcfadden_r2),
+        float(fit.auc),
+        integer(Some(fit.n)),
+        integer(fit.parameters),
+        text(Some(fit.status.as_str())),
     ])
+}
+
+pub(crate) fn logistic_fit_type() -> DataType {
+    fit_type(false)
 }
 
 /// Rows are an outcome followed by the covariates.
 pub(crate) fn logistic_fit_value(rows: &[f64], width: usize) -> Result<ScalarValue> {
     let fit = logistic::fit(rows, width.saturating_sub(1));
-    let columns = vec![
-        coefficient_list(fit.coefficients)?,
-        float(fit.log_likelihood),
-        float(fit.null_log_likelihood),
-        float(fit.mcfadden_r2),
-        float(fit.auc),
-        integer(Some(fit.n)),
-        integer(fit.parameters),
-        text(Some(fit.status.as_str())),
-    ];
-    struct_value(&logistic_fit_type(), columns)
+    struct_value(&logistic_fit_type(), fit_columns(fit)?)
 }
 
 pub(crate) fn firth_fit_type() -> DataType {
-    struct_type(&[
-        ("coefficients", DataType::new_list(DataType::Float64, true)),
-        ("log_likelihood", DataType::Float64),
-        ("penalized_log_likelihood", DataType::Float64),
-        ("null_log_likelihood", DataType::Float64),
-        ("mcfadden_r2", DataType::Float64),
-        ("auc", DataType::Float64),
-        ("n", DataType::Int64),
-        ("parameters", DataType::Int64),
-        ("status", DataType::Utf8),
-    ])
+    fit_type(true)
 }
 
 /// Rows are an outcome followed by the covariates.
 pub(crate) fn firth_fit_value(rows: &[f64], width: usize) -> Result<ScalarValue> {
     let fit = firth::fit(rows, width.saturating_sub(1));
-    let columns = vec![
-        coefficient_list(fit.coefficients)?,
-        float(fit.log_likelihood),
-        float(fit.penalized_log_likelihood),
-        float(fit.null_log_likelihood),
-        float(fit.mcfadden_r2),
-        float(fit.auc),
-        integer(Some(fit.n)),
-        integer(fit.parameters),
-        text(Some(fit.status.as_str())),
-    ];
+    let penalized = float(fit.penalized_log_likelihood);
+    let mut columns = fit_columns(LogisticFit {
+        coefficients: fit.coefficients,
+        log_likelihood: fit.log_likelihood,
+        null_log_likelihood: fit.null_log_likelihood,
+        mcfadden_r2: fit.mcfadden_r2,
+        auc: fit.auc,
+        n: fit.n,
+        parameters: fit.parameters,
+        status: fit.status,
+    })?;
+    columns.insert(PENALIZED_PLACE, penalized);
     struct_value(&firth_fit_type(), columns)
 }
 

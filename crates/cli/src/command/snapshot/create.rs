@@ -72,12 +72,10 @@ fn failed(record: &RunRecord) -> Exit {
     match record.status {
         RunStatus::TestsFailed => Exit::tests_failed(),
         RunStatus::Interrupted => interrupted(),
-        RunStatus::Failed | RunStatus::Held if record.steps.iter().any(|step| step.internal) => Exit::internal(),
-        RunStatus::Held => Exit::held(),
-        RunStatus::Failed | RunStatus::Done => Exit::step_failed(),
+        RunStatus::Failed | RunStatus::Held | RunStatus::Done => Exit::of_failed_steps(record),
     }
 }
 
 fn interrupted() -> Exit {
-    Exit::interrupted_before("no snapshot was made", "ask again; it begins anew")
+    Exit::interrupted_before("no snapshot was made", "ask again; it starts from the beginning")
 }

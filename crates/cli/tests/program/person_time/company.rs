@@ -114,7 +114,7 @@ pub(super) struct Definition {
 }
 
 /// A company, its journeys, and how its days are counted.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Company {
     pub(super) start: i64,
     pub(super) horizon_days: i64,
@@ -168,14 +168,7 @@ impl Company {
 
     /// The rows of the touchpoints' source, one JSON object a line.
     pub(super) fn touchpoint_lines(&self) -> String {
-        let rows = self.touchpoints.iter().map(|of| {
-            json!({
-                "touchpoint_id": of.touchpoint_id, "customer_id": of.customer_id, "order_id": of.order_id,
-                "occurred_at": time(of.occurred_at), "known_at": time(of.known_at), "channel": of.channel,
-                "event": of.event, "topic": of.topic, "resolved": of.resolved,
-            })
-        });
-        lines(rows)
+        lines(self.touchpoints.iter().map(touchpoint_line))
     }
 
     /// The rows of the customers' source: one for each version of a spell's attributes.
@@ -223,7 +216,17 @@ impl Company {
     }
 }
 
-fn lines(rows: impl Iterator<Item = Value>) -> String {
+/// A row of the touchpoints' source.
+pub(super) fn touchpoint_line(of: &Touchpoint) -> Value {
+    json!({
+        "touchpoint_id": of.touchpoint_id, "customer_id": of.customer_id, "order_id": of.order_id,
+        "occurred_at": time(of.occurred_at), "known_at": time(of.known_at), "channel": of.channel,
+        "event": of.event, "topic": of.topic, "resolved": of.resolved,
+    })
+}
+
+/// One JSON object a line.
+pub(super) fn lines(rows: impl Iterator<Item = Value>) -> String {
     let mut text = String::new();
     for row in rows {
         let _ = writeln!(text, "{row}");
@@ -248,8 +251,8 @@ fn instant(dice: &mut Dice, from_day: i64, until_day: i64) -> i64 {
     }
 }
 
-/// One to three spells of a customer one after the other, sometimes at one instant, and rarely one that ends before it
-/// begins.
+/// One to three spells of a customer one after the other, sometimes at one instant, sometimes the next before the one
+/// before has ended, and rarely one that ends before it begins.
 fn spells(dice: &mut Dice, customer_id: &str, days: i64, late_attributes: bool) -> Vec<Spell> {
     let mut spells: Vec<Spell> = Vec::new();
     let first_day = dice.one_of(&[-1200, -420, -200, -60, 0, 40, days - 60]);
@@ -286,7 +289,8 @@ fn spells(dice: &mut Dice, customer_id: &str, days: i64, late_attributes: bool) 
         if !is_over {
             break;
         }
-        joined_at = left_at.max(joined_at + 1) + dice.one_of(&[0, 0, DAY, 30 * DAY, 100 * DAY + 7 * HOUR]);
+        let gap = dice.one_of(&[0, 0, DAY, 30 * DAY, 100 * DAY + 7 * HOUR, -9 * DAY]);
+        joined_at = (left_at + gap).max(joined_at + 1);
     }
     spells
 }

@@ -1,7 +1,8 @@
 //! Person-time (SEMANTICS 5) against a reference that counts every spell on every day, on random companies through the
-//! pipeline's own models: at once, and by increments.
+//! pipeline's own models: at once, by increments, and by nights on which something arrives late.
 
 mod company;
+mod nights;
 mod reference;
 
 use std::collections::BTreeMap;
@@ -16,26 +17,25 @@ use reference::{JointRow, RiskCounts, RiskRow, expected};
 
 const PIPELINE: &str = "pipelines/key_journeys.yaml";
 
-const SOURCES: &str = r#"sources:
-  raw_customers:
-    path: data/raw/customers
-    format: json
-    columns: {
-        customer_id: string, joined_at: timestamp, valid_from: timestamp, notice_at: timestamp, churned_at: timestamp,
-        lost_at: timestamp, segment: string, region: string, promised_at: timestamp
-    }
-    time_column: valid_from
-    key: [customer_id, joined_at, valid_from]
-  raw_touchpoints:
-    path: data/raw/touchpoints
-    format: json
-    columns: {
-        touchpoint_id: string, customer_id: string, order_id: string, occurred_at: timestamp, known_at: timestamp,
-        channel: string, event: string, topic: string, resolved: boolean
-    }
-    time_column: occurred_at
-    active_at: [occurred_at, known_at]
-    key: [touchpoint_id]
+const SOURCES: &str = r#"raw_customers:
+  path: data/raw/customers
+  format: json
+  columns: {
+      customer_id: string, joined_at: timestamp, valid_from: timestamp, notice_at: timestamp, churned_at: timestamp,
+      lost_at: timestamp, segment: string, region: string, promised_at: timestamp
+  }
+  time_column: valid_from
+  key: [customer_id, joined_at, valid_from]
+raw_touchpoints:
+  path: data/raw/touchpoints
+  format: json
+  columns: {
+      touchpoint_id: string, customer_id: string, order_id: string, occurred_at: timestamp, known_at: timestamp,
+      channel: string, event: string, topic: string, resolved: boolean
+  }
+  time_column: occurred_at
+  active_at: [occurred_at, known_at]
+  key: [touchpoint_id]
 "#;
 
 const CUSTOMERS: &str = "SELECT
@@ -76,7 +76,7 @@ FROM raw_touchpoints
 fn workspace(company: &Company, hides_unknown: bool) -> Workspace {
     let workspace = Workspace::of_the_repository();
     workspace.edit(PIPELINE, "start: 2024-10-01\n", &format!("start: {}\n", time(company.start)));
-    workspace.edit(PIPELINE, "\nsources:\n", &format!("\n{SOURCES}"));
+    workspace.put("pipelines/sources/raw.yaml", SOURCES);
     workspace.edit(PIPELINE, "unit_tests: tests/*.yaml\n", "");
     if company.delay_days > 0 {
         reach_back(&workspace, company.delay_days);
@@ -87,9 +87,11 @@ fn workspace(company: &Company, hides_unknown: bool) -> Workspace {
     let hidden = if hides_unknown { "WHERE known_at < $as_of\n" } else { "" };
     workspace.put("sql/staging/touchpoints.sql", format!("{TOUCHPOINTS}{hidden}"));
     // The pipeline's own sources are read by nothing that runs; they declare their columns, so empty folders do.
-    let pipeline = std::fs::read_to_string(workspace.path().join(PIPELINE)).expect("the pipeline can be read");
-    for (folder, _) in pipeline.split("${LAKE:-data/lake}/").skip(1).filter_map(|rest| rest.split_once('/')) {
-        std::fs::create_dir_all(workspace.path().join("data/lake").join(folder)).expect("a folder can be made");
+    for file in std::fs::read_dir(workspace.path().join("pipelines/sources")).expect("sources have files") {
+        let text = std::fs::read_to_string(file.expect("it can be listed").path()).expect("it can be read");
+        for (folder, _) in text.split("${LAKE:-data/lake}/").skip(1).filter_map(|rest| rest.split_once('/')) {
+            std::fs::create_dir_all(workspace.path().join("data/lake").join(folder)).expect("a folder can be made");
+        }
     }
     workspace.put("data/raw/customers/all.json", company.customer_lines());
     workspace.put("data/raw/touchpoints/all.json", company.touchpoint_lines());
@@ -99,37 +101,31 @@ fn workspace(company: &Company, hides_unknown: bool) -> Workspace {
 /// Lets a run rebuild the days that did not count yet when the run before it ended, as the pipeline asks of whoever sets
 /// `churn_reporting_delay`.
 fn reach_back(workspace: &Workspace, days: i64) {
-    let pipeline = std::fs::read_to_string(workspace.path().join(PIPELINE)).expect("the pipeline can be read");
-    let mut of_table = false;
-    let mut text = String::new();
-    for line in pipeline.lines() {
-        if line.starts_with("  ") && !line.starts_with("   ") {
-            of_table = ["  fct_journey_risk:", "  journey_joint_risk:"].contains(&line);
-        }
-        if of_table && line.trim_start().starts_with("reach:") {
-            continue;
-        }
-        text.push_str(line);
-        text.push('\n');
-        if of_table && line == "    materialized: incremental" {
-            text.push_str(&format!("    reach: {days} days\n"));
-        }
-    }
-    workspace.put(PIPELINE, text);
+    let reach = format!("{{ reach: {days} days }}");
+    let models = format!("\nmodels:\n  fct_journey_risk: {reach}\n  journey_joint_risk: {reach}\n");
+    workspace.edit(PIPELINE, "\nmodels:\n", &models);
 }
 
+/// The warehouse of the tables that are compared with the reference.
+const WAREHOUSE: &str = "data/warehouse";
+
 fn run(workspace: &Workspace, company: &Company, as_of: i64) {
+    run_into(WAREHOUSE, workspace, company, as_of);
+}
+
+fn run_into(warehouse: &str, workspace: &Workspace, company: &Company, as_of: i64) {
     let horizon = format!("exposure_horizon={} days", company.horizon_days);
     let delay = format!("churn_reporting_delay={} days", company.delay_days);
     let as_of = time(as_of);
-    let models = ["--select", "+fct_journey_risk", "--select", "+journey_joint_risk"];
-    let arguments = [&["run", "--as-of", &as_of, "--vars", &horizon, "--vars", &delay], models.as_slice()].concat();
-    workspace.run_with(&arguments, &[]).ends_with(0);
+    let models = ["+fct_journey_risk", "+journey_joint_risk", "+uncounted_spell"];
+    let select: Vec<&str> = models.into_iter().flat_map(|model| ["--select", model]).collect();
+    let arguments = [&["run", "--as-of", &as_of, "--vars", &horizon, "--vars", &delay], select.as_slice()].concat();
+    workspace.run_with(&arguments, &[("WAREHOUSE", warehouse)]).ends_with(0);
 }
 
 /// The rows of a query, each as a JSON object.
 fn rows(workspace: &Workspace, sql: &str) -> Vec<Value> {
-    let outcome = workspace.run_with(&["query", sql, "--format", "json"], &[]).ends_with(0);
+    let outcome = workspace.run_with(&["query", sql, "--format", "json"], &[("WAREHOUSE", WAREHOUSE)]).ends_with(0);
     outcome.stdout.lines().map(|line| serde_json::from_str(line).expect("a JSON object a line")).collect()
 }
 

@@ -16,7 +16,7 @@ use datafusion::physical_plan::execute_stream_partitioned;
 use datafusion::prelude::SessionContext;
 use futures::TryStreamExt;
 
-use crate::session::usage::StepUsage;
+use crate::record::usage::StepUsage;
 
 /// Hashes are kept apart by their upper bits, so that each part is sorted in the cache.
 const PARTS: usize = 256;

@@ -19,13 +19,12 @@ use super::bounds::Bounds;
 use super::first_pass::{Suspects, first_pass, suspect_rows};
 use super::shared_keys::{MOST_SHARED_KEYS, SharedKeys, contradiction, no_key};
 use crate::failure::EngineError;
+use crate::instants::at;
 use crate::record::step_record::IntakeCounts;
-use crate::session::instants::at;
-use crate::session::usage::StepUsage;
+use crate::record::usage::StepUsage;
 
 const VERDICT: &str = "__verdict";
 const UNREADABLE: &str = "could not be read";
-const LATER: &str = "at or after as_of";
 
 /// The contract that rows are held against.
 #[derive(Debug, Clone, Default)]
@@ -178,9 +177,17 @@ fn visible_columns(rows: &DataFrame) -> impl Iterator<Item = &String> {
     names.filter(|name| !matches!(name.as_str(), PROBLEM_COLUMN | ORIGIN_COLUMN))
 }
 
-/// The reasons for which a row is not kept; the first that holds is its verdict.
+/// Why a row is not kept.
+enum Verdict {
+    /// It cannot be read, or breaks a rule; with the reason that people read.
+    SetAside(String),
+    /// Its time is at or after `as_of`: it is not there yet.
+    AfterAsOf,
+}
+
+/// The verdicts by which a row is not kept, each with its condition; the first that holds is the row's.
 struct Verdicts {
-    cases: Vec<(Expr, String)>,
+    cases: Vec<(Expr, Verdict)>,
     /// A row's verdict as a number: 0 for a row that passes, else the place of the case, from 1 on.
     number: Expr,
 }
@@ -189,25 +196,23 @@ impl Verdicts {
     /// Rules about the time itself come before the cut, so that a time in 2199 is malformed, and the others after it,
     /// so that a row that is not there yet is not judged.
     fn new(rows: &DataFrame, rules: &IntakeRules, as_of: Timestamp) -> Result<Self, EngineError> {
-        let mut cases: Vec<(Expr, String)> = Vec::new();
+        let mut cases: Vec<(Expr, Verdict)> = Vec::new();
+        let set_aside = |condition: Expr, reason: String| (condition, Verdict::SetAside(reason));
+        let broken = |rule: &BrokenRule| set_aside(rule.broken.clone(), rule.reason.clone());
         if has_column(rows, PROBLEM_COLUMN) {
-            cases.push((ident(PROBLEM_COLUMN).is_not_null(), UNREADABLE.to_owned()));
+            cases.push(set_aside(ident(PROBLEM_COLUMN).is_not_null(), UNREADABLE.to_owned()));
         }
         let about_time = |rule: &&BrokenRule| {
             let columns = rule.broken.column_refs();
             rules.time_column.as_ref().is_some_and(|time| columns.iter().any(|column| &column.name == time))
         };
         if let Some(time) = &rules.time_column {
-            cases.push((ident(time).is_null(), format!("`{time}` is null")));
-            let of_time = rules.broken.iter().filter(about_time);
-            cases.extend(of_time.map(|rule| (rule.broken.clone(), rule.reason.clone())));
-            cases.push((ident(time.as_str()).gt_eq(at(as_of)), LATER.to_owned()));
+            cases.push(set_aside(ident(time).is_null(), format!("`{time}` is null")));
+            cases.extend(rules.broken.iter().filter(about_time).map(broken));
+            cases.push((ident(time.as_str()).gt_eq(at(as_of)), Verdict::AfterAsOf));
         }
-        for column in &rules.key {
-            cases.push((ident(column).is_null(), format!("`{column}` is null")));
-        }
-        let others = rules.broken.iter().filter(|rule| !about_time(rule));
-        cases.extend(others.map(|rule| (rule.broken.clone(), rule.reason.clone())));
+        cases.extend(rules.key.iter().map(|column| set_aside(ident(column).is_null(), format!("`{column}` is null"))));
+        cases.extend(rules.broken.iter().filter(|rule| !about_time(rule)).map(broken));
         let number = first_of(&cases)?;
         Ok(Self { cases, number })
     }
@@ -220,24 +225,28 @@ impl Verdicts {
     }
 
     /// The number and the condition of the cut, where a row may fall to it.
-    fn later(&self) -> Option<(i32, &Expr)> {
+    fn after_as_of(&self) -> Option<(i32, &Expr)> {
         let mut numbered = (1..).zip(&self.cases);
-        numbered.find(|(_, (_, reason))| reason == LATER).map(|(number, (later, _))| (number, later))
+        let cut = numbered.find(|(_, (_, verdict))| matches!(verdict, Verdict::AfterAsOf));
+        cut.map(|(number, (condition, _))| (number, condition))
     }
 
-    /// A row's verdict in words, null for a row that passes.
+    /// The reason for which a row is set aside, null for any other row.
     fn reason(&self) -> Result<Expr, EngineError> {
-        let words = (1_i32..).zip(&self.cases).map(|(number, (_, reason))| (lit(number), lit(reason)));
-        choice(Some(self.number.clone()), words, lit(ScalarValue::Utf8(None)))
+        let reasons = (1_i32..).zip(&self.cases).filter_map(|(number, (_, verdict))| match verdict {
+            Verdict::SetAside(reason) => Some((lit(number), lit(reason))),
+            Verdict::AfterAsOf => None,
+        });
+        choice(Some(self.number.clone()), reasons, lit(ScalarValue::Utf8(None)))
     }
 
     fn counts(&self, numbers: &[u64]) -> IntakeCounts {
         let mut counts = IntakeCounts { read: numbers.iter().sum(), ..IntakeCounts::default() };
         let cases = self.cases.iter().zip(numbers.iter().skip(1));
-        for ((_, reason), &number) in cases.filter(|(_, number)| **number > 0) {
-            match reason.as_str() {
-                LATER => counts.after_as_of += number,
-                reason => *counts.rejected.entry(reason.to_owned()).or_default() += number,
+        for ((_, verdict), &number) in cases.filter(|(_, number)| **number > 0) {
+            match verdict {
+                Verdict::AfterAsOf => counts.after_as_of += number,
+                Verdict::SetAside(reason) => *counts.rejected.entry(reason.clone()).or_default() += number,
             }
         }
         counts
@@ -246,9 +255,9 @@ impl Verdicts {
     /// The condition that is true of the rows that pass. Files are read again for each reader of a relation, so a
     /// condition that is true of all rows is left out.
     fn passing(&self, counts: &IntakeCounts) -> Option<Expr> {
-        match self.later() {
+        match self.after_as_of() {
             _ if counts.rejected_rows() > 0 => Some(self.number.clone().eq(lit(0_i32))),
-            Some((_, later)) if counts.after_as_of > 0 => Some(!later.clone()),
+            Some((_, condition)) if counts.after_as_of > 0 => Some(!condition.clone()),
             _ => None,
         }
     }
@@ -265,14 +274,14 @@ impl Verdicts {
         if has_column(rows, ORIGIN_COLUMN) {
             shown.push(ident(ORIGIN_COLUMN).alias("rejected_origin"));
         }
-        let others = [0].into_iter().chain(self.later().map(|(number, _)| number));
+        let others = [0].into_iter().chain(self.after_as_of().map(|(number, _)| number));
         let is_rejected = self.number.clone().in_list(others.map(lit).collect(), true);
         Ok(rows.clone().filter(is_rejected)?.select(shown)?)
     }
 }
 
 /// The place of the first condition that holds, from 1 on; 0 where none does.
-fn first_of(cases: &[(Expr, String)]) -> Result<Expr, EngineError> {
+fn first_of(cases: &[(Expr, Verdict)]) -> Result<Expr, EngineError> {
     let numbered = (1_i32..).zip(cases).map(|(number, (condition, _))| (condition.clone(), lit(number)));
     choice(None, numbered, lit(0_i32))
 }
@@ -300,6 +309,10 @@ mod tests {
     use arrow::util::pretty::pretty_format_batches;
 
     use super::*;
+    use crate::record::step_record::{StepRecord, StepStatus};
+
+    /// A function that holds rows in memory; the tests that name it have none.
+    type Hold = fn(DataFrame) -> std::future::Ready<Result<Option<DataFrame>, EngineError>>;
 
     /// A row for each verdict, beside a column with the name of the verdict.
     fn rows(session: &SessionContext) -> DataFrame {
@@ -318,6 +331,36 @@ mod tests {
     async fn shown(rows: LogicalPlan, session: &SessionContext) -> String {
         let rows = DataFrame::new(session.state(), rows).sort_by(vec![ident("id"), ident("value")]).expect("sorted");
         pretty_format_batches(&rows.collect().await.expect("collected")).expect("a table").to_string()
+    }
+
+    #[tokio::test]
+    async fn a_reason_in_the_words_of_the_cut_is_a_reason_like_any_other() {
+        let session = SessionContext::new();
+        let rules = IntakeRules {
+            broken: vec![BrokenRule { broken: ident("value").lt(lit(0_i64)), reason: "at or after as_of".to_owned() }],
+            time_column: Some("time".to_owned()),
+            key: Vec::new(),
+        };
+        let intake = take_in("rows", rows(&session), &rules, 50, &session, None::<Hold>).await.expect("taken in");
+        assert_eq!(intake.counts.after_as_of, 1, "the row at 100");
+        assert_eq!(intake.counts.rejected.get("at or after as_of"), Some(&1), "the row at 2 whose value is negative");
+        let rejected = shown(intake.rejected.expect("one is"), &session).await;
+        assert_eq!(rejected.matches("at or after as_of").count(), 1, "{rejected}");
+    }
+
+    #[tokio::test]
+    async fn keys_that_millions_of_rows_share_are_none_and_the_request_is_wrong() {
+        let session = SessionContext::new();
+        let pairs = 2 * (MOST_SHARED_KEYS as i64 + 1);
+        let ids = Int64Array::from_iter_values((0..pairs).map(|row| row / 2));
+        let batch = RecordBatch::try_from_iter([("id", Arc::new(ids) as _)]).expect("one column");
+        let rules = IntakeRules { key: vec!["id".to_owned()], ..IntakeRules::default() };
+        let pairs = session.read_batch(batch).expect("rows");
+        let error = take_in("calls", pairs, &rules, 50, &session, None::<Hold>).await.expect_err("no key");
+        assert!(error.to_string().starts_with("`id` is no key of `calls`: more than 1000000 values"), "{error}");
+        let mut record = StepRecord::new("calls", "source", "", StepStatus::Done);
+        record.fail(&error);
+        assert!(record.refused && !record.internal && !record.held);
     }
 
     #[tokio::test]

@@ -14,7 +14,9 @@ use std::sync::Arc;
 use arrow::datatypes::DataType;
 use futures::StreamExt;
 use object_store::{ObjectMeta, ObjectStoreExt};
-use throughline_config::{Column, ColumnType, Format, Located, Place, Source, SourceFile, SourceKind};
+use throughline_config::{
+    Column, ColumnType, Format, Located, Place, RejectedLimits, RowLimits, Source, SourceFile, SourceKind,
+};
 
 use super::error::SourceError;
 use super::formats::{extensions, format_name};
@@ -83,6 +85,8 @@ impl FoundTable {
             active_at: Vec::new(),
             contract: Vec::new(),
             freshness: None,
+            rejected: RejectedLimits::default(),
+            rows: RowLimits::default(),
             description: None,
             owner: None,
         }

@@ -22,7 +22,7 @@ use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
 use crate::failure::EngineError;
-use crate::session::usage::StepUsage;
+use crate::record::usage::StepUsage;
 
 /// Bytes that all relations of a run take at most.
 const MOST_BYTES: usize = 1024 * 1024 * 1024;
@@ -145,8 +145,8 @@ impl Room {
     }
 }
 
-/// The batch without what it holds on to of the pages it was read from, where that is more than its own texts are: the
-/// few texts of a dictionary are better shared.
+/// The batch with its texts copied out of the pages it was read from, where these are more than twice as large: a page
+/// stays in memory as long as one text points into it. The few texts of a dictionary are better shared.
 fn compact(batch: &RecordBatch) -> Result<RecordBatch, DataFusionError> {
     let columns = batch.columns().iter().map(|column| -> ArrayRef {
         let Some(texts) = column.as_string_view_opt() else { return Arc::clone(column) };

@@ -11,7 +11,7 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use throughline_journeys::MatchQueryPlanner;
 
 use crate::failure::EngineError;
-use crate::session::memory_pool::HolderSharePool;
+use crate::workspace::memory_pool::HolderSharePool;
 
 /// How many of the largest consumers an out-of-memory message names.
 const NAMED_CONSUMERS: usize = 5;
@@ -56,7 +56,7 @@ pub(crate) fn new_runtime(options: &SessionOptions) -> Result<Arc<RuntimeEnv>, E
 ///
 /// # Errors
 /// A function or the matcher cannot be registered, which is a bug.
-pub fn new_session(options: &SessionOptions, runtime: &Arc<RuntimeEnv>) -> Result<SessionContext, EngineError> {
+pub(crate) fn new_session(options: &SessionOptions, runtime: &Arc<RuntimeEnv>) -> Result<SessionContext, EngineError> {
     let mut config = SessionConfig::new().with_information_schema(true);
     if let Some(partitions) = options.partitions {
         config = config.with_target_partitions(partitions);
