@@ -252,7 +252,7 @@ impl ColumnObserver {
         let common = self.counts.as_ref().map(commonest).unwrap_or_default();
         let (name, values, hashes, markers) =
             (self.name.clone(), self.values, self.hashes.clone(), self.markers.clone());
-        let holds = match &self.storage {
+        let holds = match &storage {
             Storage::Other(data_type) => Holds::Other(data_type.clone()),
             _ if self.values == marked => Holds::Nothing,
             _ => self.holds(now),
