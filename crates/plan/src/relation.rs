@@ -114,18 +114,20 @@ pub async fn select(
     let mut statement = sql.statement.clone();
     parameters.bind(&mut statement, &origin)?;
     let state = session.state();
-    let plan = match state.statement_to_plan(statement).await {
-        Ok(plan) => plan,
-        Err(error) => {
-            let missing = missing_columns(&error, sql, session).await;
-            return Err(missing.unwrap_or_else(|| diagnose(&error, &origin)));
-        }
-    };
+    let planned = state.statement_to_plan(statement).await;
     // Comparisons of unlike types and wrong arguments surface in the analyzer. The optimizer finds nothing more, costs
     // several times as much, and runs anyway when the rows are made.
-    let analyzed = state.analyzer().execute_and_check(plan.clone(), state.config_options(), |_, _| {});
-    analyzed.map_err(|error| diagnose(&error, &origin))?;
-    Ok(plan)
+    let analyzed = planned.and_then(|plan| {
+        state.analyzer().execute_and_check(plan.clone(), state.config_options(), |_, _| {})?;
+        Ok(plan)
+    });
+    match analyzed {
+        Ok(plan) => Ok(plan),
+        Err(error) => {
+            let missing = missing_columns(&error, sql, session).await;
+            Err(missing.unwrap_or_else(|| diagnose(&error, &origin)))
+        }
+    }
 }
 
 /// The plan of a relation that the session has under the name written in YAML.
