@@ -106,7 +106,7 @@ pub(crate) struct WorkspaceArguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Writes a new workspace with a small working pipeline, its data included.
+    /// Writes a new workspace with a small working pipeline, its data included; or one over your own data.
     #[command(after_help = INIT_EXAMPLES)]
     Init(InitArguments),
     /// Writes a synthetic pay-TV company's lake, with known truths planted in it.
@@ -171,13 +171,21 @@ pub(crate) enum Command {
 const INIT_EXAMPLES: &str = "\
 Examples:
   throughline init first && cd first && throughline run    from nothing to ranked journeys
-  throughline init .                                       in this folder";
+  throughline init .                                       in this folder
+  throughline init mine --from data/calls.csv data/crm/    over your own data: what it finds, what it guesses, what to
+                                                           decide next; also s3://bucket/prefix and Delta tables";
 
 #[derive(Debug, Args)]
 pub(crate) struct InitArguments {
     /// The folder; made where it is not there. Nothing in it is overwritten.
     #[arg(value_name = "DIR")]
     pub(crate) folder: PathBuf,
+    /// Looks at these files, folders or addresses (CSV, JSON lines, Parquet, Delta) and writes a workspace over them.
+    ///
+    /// At most 200,000 rows of a table are looked at. What is not clear stands in the files as a comment and a
+    /// question.
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    pub(crate) from: Vec<String>,
 }
 
 #[derive(Debug, Args)]

@@ -1,6 +1,7 @@
 //! One file a command.
 
 pub(crate) mod init;
+pub(crate) mod init_from;
 pub(crate) mod sample;
 pub(crate) mod check;
 pub(crate) mod plan;

@@ -61,7 +61,8 @@ fn carry_out(arguments: Arguments) -> std::process::ExitCode {
 async fn dispatch(arguments: Arguments) -> Result<(), Exit> {
     let Arguments { workspace, command } = arguments;
     match command {
-        Command::Init(init) => command::init::run(&init),
+        Command::Init(init) if init.from.is_empty() => command::init::run(&init),
+        Command::Init(init) => command::init_from::run(&workspace, &init).await,
         Command::Sample(sample) => command::sample::run(&sample),
         Command::Check(check) => command::check::run(&workspace, &check).await,
         Command::Plan(plan) => command::plan::run(&workspace, &plan).await,

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+use arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
 use serde::Serialize;
 use throughline_config::Diagnostics;
@@ -112,6 +113,19 @@ pub enum EngineError {
         source: Box<EngineError>,
     },
 
+    /// A model's SQL casts a value that becomes none of the type.
+    #[error("`{model}` ({place}): {message}")]
+    Model {
+        /// The model whose SQL it is, which need not be the one that was computed.
+        model: String,
+        /// Its file, with the line where it is known.
+        place: String,
+        /// What the value is.
+        message: String,
+        /// The failure of the model that was computed.
+        source: Box<EngineError>,
+    },
+
     // What only a change of this program mends.
     /// Something that should be impossible.
     #[error("{message}")]
@@ -181,6 +195,27 @@ impl EngineError {
         }
     }
 
+    /// What the engine says of a value that cannot be cast, where that is what failed.
+    pub(crate) fn uncastable_value(&self) -> Option<String> {
+        let mut next: Option<&(dyn Error + 'static)> = Some(self);
+        while let Some(error) = next {
+            let link = error.downcast_ref::<DataFusionError>();
+            let link = link.or_else(|| error.downcast_ref::<Box<DataFusionError>>().map(AsRef::as_ref));
+            match link.map(DataFusionError::find_root) {
+                Some(DataFusionError::ArrowError(arrow, _)) => match arrow.as_ref() {
+                    ArrowError::CastError(message) | ArrowError::ParseError(message) => return Some(message.clone()),
+                    _ => {}
+                },
+                Some(DataFusionError::Execution(message)) if message.contains("Error parsing timestamp") => {
+                    return Some(message.clone());
+                }
+                _ => {}
+            }
+            next = error.source();
+        }
+        None
+    }
+
     /// The way out, if one is known.
     pub fn help(&self) -> Option<String> {
         if lacks_memory(self) {
@@ -189,6 +224,9 @@ impl EngineError {
         let help = match self {
             Self::Refused { help, .. } | Self::Held { help, .. } => help.clone(),
             Self::Relation { source, .. } => return source.help(),
+            Self::Model { .. } => "correct the cast and run again: TRY_CAST makes null of what cannot be read, and a \
+                                   rule of the source's contract sets such rows aside"
+                .to_owned(),
             _ if self.kind() == FailureKind::Internal => REPORT_BUG.to_owned(),
             Self::Warehouse(error) => error.help(),
             Self::Snapshot(error) => error.help(),
@@ -281,8 +319,6 @@ impl From<DataFusionError> for EngineError {
 
 #[cfg(test)]
 mod tests {
-    use arrow::error::ArrowError;
-
     use super::*;
 
     fn exhausted() -> DataFusionError {

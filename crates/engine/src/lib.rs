@@ -39,6 +39,9 @@ mod snapshot;
 /// Candidate journeys from the touchpoints alone.
 mod discover;
 
+/// Data that nobody has described yet, and a first workspace over them.
+mod survey;
+
 /// A journey's tier under other limits of its definition and other horizons of exposure.
 mod robust;
 
@@ -89,8 +92,9 @@ pub use snapshot::{
     TableDiff, covered_periods, create_snapshot, diff_snapshots,
 };
 pub use step::stop::StopSignal;
+pub use survey::{Draft, DraftFile, Question, Survey, SurveyedPath, survey};
 pub use throughline_journeys::Arrangement;
-pub use throughline_lake::PublishedTable;
+pub use throughline_lake::{PassedOver, PublishedTable};
 pub use unit_test::{
     ChangedCell, ChangedRow, Differences, ShownCell, UnitTestRecord, check_unit_tests, run_unit_tests,
 };

@@ -24,8 +24,9 @@ pub use snapshot::{
     SnapshotError, SnapshotName, Snapshots, Superseded, TableDraft, TableManifest, Verification,
 };
 pub use source::{
-    ORIGIN_COLUMN, OpenSource, PROBLEM_COLUMN, SourceError, column_type, declared_columns, declared_source,
-    open_source, open_source_files, type_name,
+    FoundColumn, FoundTable, Inventory, ORIGIN_COLUMN, OpenSource, PROBLEM_COLUMN, PassedOver, SourceError,
+    column_type, declared_columns, declared_source, inventory, open_source, open_source_files, reads_as,
+    reads_as_instant, type_name,
 };
 pub use stores::{Location, StoreError, Stores, plain_words};
 pub use warehouse::{

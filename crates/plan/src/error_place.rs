@@ -7,6 +7,8 @@ use datafusion::common::{DataFusionError, SchemaError, Span};
 use datafusion::sql::sqlparser::tokenizer::Span as SqlSpan;
 use throughline_config::{Diagnostic, Diagnostics, Located, Place, SourceFile, closest};
 
+use crate::likely_place::interval_products;
+
 /// Where a piece of SQL stands: a file of its own, or a value in a YAML file.
 #[derive(Debug, Clone)]
 pub enum TextOrigin {
@@ -80,23 +82,55 @@ fn byte_of(text: &str, line: u64, column: u64) -> Option<usize> {
 /// one place where the text writes the name that the error speaks of.
 pub fn diagnose(error: &DataFusionError, origin: &TextOrigin) -> Diagnostics {
     let errors: Vec<&DataFusionError> = error.iter().collect();
-    let findings = errors.into_iter().map(|error| diagnose_one(error, origin)).collect();
+    // When a branch of a UNION cannot be planned, the others miss the names of its columns. That follows from the
+    // mistake and is none by itself.
+    let follows =
+        |error: &&DataFusionError| plain_message(error.find_root()).contains("require unique expression names");
+    let only_these = errors.iter().all(follows);
+    let mut findings: Vec<Diagnostic> = Vec::new();
+    for error in errors.into_iter().filter(|error| only_these || !follows(error)) {
+        for finding in diagnose_one(error, origin) {
+            let same = |known: &Diagnostic| known.message == finding.message && known.place == finding.place;
+            if !findings.iter().any(same) {
+                findings.push(finding);
+            }
+        }
+    }
     Diagnostics(findings)
 }
 
-fn diagnose_one(error: &DataFusionError, origin: &TextOrigin) -> Diagnostic {
+/// An operation of a number and an interval, at each place where one is written.
+fn interval_findings(message: &str, origin: &TextOrigin) -> Option<Vec<Diagnostic>> {
+    if !message.contains("Invalid interval arithmetic operation") {
+        return None;
+    }
+    let spans = interval_products(origin.text());
+    let ranges = spans.into_iter().filter_map(|span| span_to_bytes(span, origin.text()));
+    let finding = |range: Range<usize>| {
+        Diagnostic::error("type-check", "an interval is neither multiplied nor divided")
+            .at(origin.within(range))
+            .help("for `n` days write `CAST(CAST(n AS VARCHAR) || ' days' AS INTERVAL)`")
+    };
+    let findings: Vec<Diagnostic> = ranges.map(finding).collect();
+    (!findings.is_empty()).then_some(findings)
+}
+
+fn diagnose_one(error: &DataFusionError, origin: &TextOrigin) -> Vec<Diagnostic> {
     let root = error.find_root();
     let span = error.diagnostic().and_then(|diagnostic| diagnostic.span).and_then(|span| bytes_of(span, origin.text()));
     if let DataFusionError::SchemaError(schema_error, _) = root {
-        return schema_finding(schema_error, span, origin);
+        return vec![schema_finding(schema_error, span, origin)];
     }
     let message = plain_message(root);
+    if let Some(findings) = interval_findings(&message, origin) {
+        return findings;
+    }
     if let DataFusionError::SQL(..) = root {
         let place = position_in_message(&message)
             .and_then(|(line, column)| byte_of(origin.text(), line, column))
             .map_or_else(|| origin.whole(), |start| origin.within(token_at(origin.text(), start)));
         let message = message.split(" at Line:").next().unwrap_or(&message).to_owned();
-        return Diagnostic::error("syntax", message).at(place);
+        return vec![Diagnostic::error("syntax", message).at(place)];
     }
     let place = span
         .or_else(|| name_in_quotes(&message).and_then(|name| only_occurrence(origin.text(), name)))
@@ -107,7 +141,7 @@ fn diagnose_one(error: &DataFusionError, origin: &TextOrigin) -> Diagnostic {
             finding = finding.help(help.message.clone());
         }
     }
-    finding
+    vec![finding]
 }
 
 fn schema_finding(error: &SchemaError, span: Option<Range<usize>>, origin: &TextOrigin) -> Diagnostic {
@@ -116,7 +150,9 @@ fn schema_finding(error: &SchemaError, span: Option<Range<usize>>, origin: &Text
             let place = span
                 .or_else(|| only_occurrence(origin.text(), &field.name))
                 .map_or_else(|| origin.whole(), |range| origin.within(range));
-            let mut names: Vec<&str> = valid_fields.iter().map(|valid| valid.name.as_str()).collect();
+            // Columns with two underscores are the program's own.
+            let names = valid_fields.iter().map(|valid| valid.name.as_str());
+            let mut names: Vec<&str> = names.filter(|name| !name.starts_with("__")).collect();
             names.sort_unstable();
             names.dedup();
             let relation = field.relation.as_ref().map(|relation| format!(" in `{relation}`")).unwrap_or_default();

@@ -25,6 +25,8 @@ mod step;
 mod select;
 mod lineage;
 mod named_columns;
+mod alias_fields;
+mod likely_place;
 mod error_place;
 
 pub use condition::{BrokenRule, condition, row_rule};

@@ -67,6 +67,7 @@ pub async fn plan(
     let mut findings = lacking_columns(&pipeline, &graph, step, &mut found, &mut of_triggers);
     findings.0.extend(found.into_values().flat_map(|found| found.0));
     findings.0.extend(of_triggers.0);
+    once_for_all_matches(&mut findings);
     if !findings.0.is_empty() {
         return Err(findings);
     }
@@ -74,6 +75,12 @@ pub async fn plan(
     let mut warnings = oddities(&pipeline, &graph, &steps);
     warnings.extend(moved_on(&pipeline));
     Ok(Plan { pipeline, parameters, steps, graph, warnings })
+}
+
+/// What is wrong with touchpoints is wrong for every model that matches them, and said once.
+fn once_for_all_matches(findings: &mut Diagnostics) {
+    let mut said = BTreeSet::new();
+    findings.0.retain(|finding| finding.code != "matcher-input" || said.insert(finding.message.clone()));
 }
 
 /// What came of a relation; without findings of its own when only an input of it has some.

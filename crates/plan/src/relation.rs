@@ -10,6 +10,7 @@ use throughline_config::{
     Diagnostic, Diagnostics, JourneyDefinition, Located, MatchRows, Model, ModelKind, Pipeline, SourceFile,
 };
 
+use crate::alias_fields::missing_columns;
 use crate::eligible::eligible;
 use crate::error_place::{TextOrigin, diagnose};
 use crate::input::{Written, as_asked_for};
@@ -113,12 +114,20 @@ pub async fn select(
     let mut statement = sql.statement.clone();
     parameters.bind(&mut statement, &origin)?;
     let state = session.state();
-    let plan = state.statement_to_plan(statement).await.map_err(|error| diagnose(&error, &origin))?;
+    let planned = state.statement_to_plan(statement).await;
     // Comparisons of unlike types and wrong arguments surface in the analyzer. The optimizer finds nothing more, costs
     // several times as much, and runs anyway when the rows are made.
-    let analyzed = state.analyzer().execute_and_check(plan.clone(), state.config_options(), |_, _| {});
-    analyzed.map_err(|error| diagnose(&error, &origin))?;
-    Ok(plan)
+    let analyzed = planned.and_then(|plan| {
+        state.analyzer().execute_and_check(plan.clone(), state.config_options(), |_, _| {})?;
+        Ok(plan)
+    });
+    match analyzed {
+        Ok(plan) => Ok(plan),
+        Err(error) => {
+            let missing = missing_columns(&error, sql, session).await;
+            Err(missing.unwrap_or_else(|| diagnose(&error, &origin)))
+        }
+    }
 }
 
 /// The plan of a relation that the session has under the name written in YAML.

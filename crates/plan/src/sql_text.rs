@@ -15,6 +15,7 @@ use datafusion::sql::sqlparser::tokenizer::Tokenizer;
 use throughline_config::{Diagnostic, Diagnostics, Place, SourceFile};
 
 use crate::error_place::{TextOrigin, diagnose, span_to_bytes};
+use crate::likely_place::casts_that_fail;
 
 /// Deepest nesting the parser follows; past it a statement is refused instead of exhausting the stack.
 const RECURSION_LIMIT: usize = 50;
@@ -62,6 +63,13 @@ impl SqlText {
         }
         let references = references(&statement, file).map_err(|error| diagnose(&error, &origin))?;
         Ok(Self { file: Arc::clone(file), statement, references })
+    }
+
+    /// The casts that may have failed with an engine's `message` about a value that becomes no value of some type.
+    pub fn casts_that_fail(&self, message: &str) -> Vec<Place> {
+        let spans = casts_that_fail(&self.file.text, message);
+        let ranges = spans.into_iter().filter_map(|span| span_to_bytes(span, &self.file.text));
+        ranges.map(|span| Place { file: Arc::clone(&self.file), span }).collect()
     }
 }
 

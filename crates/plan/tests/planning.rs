@@ -2,6 +2,8 @@
 
 #[path = "planning/eligible.rs"]
 mod eligible;
+#[path = "planning/strangers.rs"]
+mod strangers;
 #[path = "planning/libraries.rs"]
 mod libraries;
 

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use throughline_plan::{Step, StepKind};
 
+use super::blame::blamed;
 use super::context::StepContext;
 use super::customers::compare_customers;
 use super::data_tests::test_view;
@@ -26,7 +27,7 @@ pub(crate) async fn execute(context: &StepContext, name: &str) -> StepRecord {
     let outcome = match relations.prepared.plan.step(name) {
         Some(step) => tokio::select! {
             biased;
-            outcome = execute_kind(context, step, &mut record) => outcome,
+            outcome = execute_or_blame(context, step, &mut record) => outcome,
             () = context.commits.stopped() => Err(EngineError::Interrupted),
         },
         None => Err(EngineError::internal(format!("`{name}` is not a step of the plan"))),
@@ -36,6 +37,13 @@ pub(crate) async fn execute(context: &StepContext, name: &str) -> StepRecord {
     }
     record.seconds = began.elapsed().as_secs_f64();
     record
+}
+
+async fn execute_or_blame(context: &StepContext, step: &Step, record: &mut StepRecord) -> Result<(), EngineError> {
+    match execute_kind(context, step, record).await {
+        Ok(()) => Ok(()),
+        Err(error) => Err(blamed(&context.relations, step, error).await),
+    }
 }
 
 async fn execute_kind(context: &StepContext, step: &Step, record: &mut StepRecord) -> Result<(), EngineError> {

@@ -5,8 +5,9 @@
 //! ([`relation_cache`]); rows that break its contract are set aside at its [`intake`] and published ([`rejected`]), and
 //! a source's [`row_limits`] and [`freshness`] are checked. What the matcher reads is compared with the last run,
 //! customer by customer ([`customers`]). A [`table`] is staged ([`stage`], watched by [`stuck`]), tested
-//! ([`data_tests`]) and committed ([`commit`], after which [`leftovers`] of killed runs go). [`triggers`] fire when all
-//! tables are published. A [`stop`] ends steps, but no commit.
+//! ([`data_tests`]) and committed ([`commit`], after which [`leftovers`] of killed runs go). Of a value that cannot be
+//! cast it is said whose SQL casts it ([`blame`]). [`triggers`] fire when all tables are published. A [`stop`] ends
+//! steps, but no commit.
 
 pub(crate) mod execute;
 pub(crate) mod context;
@@ -19,6 +20,7 @@ pub(crate) mod rejected;
 mod row_limits;
 pub(crate) mod freshness;
 mod customers;
+mod blame;
 mod table;
 mod stage;
 mod stuck;

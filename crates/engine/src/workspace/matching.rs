@@ -110,7 +110,7 @@ fn words(kind: &MatchErrorKind) -> (&'static str, String, String) {
         MatchErrorKind::MissingColumn { .. } | MatchErrorKind::ColumnType { .. } => (
             "matcher-input",
             none(),
-            "the relation under `match:` needs customer_id and touchpoint_id (text or int64) and occurred_at (timestamp in microseconds, UTC), with `ordered_by: known_at` known_at too".to_owned(),
+            "the relation under `match:` needs customer_id and touchpoint_id (text or int64) and occurred_at (timestamp in microseconds, UTC), with `ordered_by: known_at` known_at too; of any other time SQL makes one by `arrow_cast(the_time, 'Timestamp(Microsecond, Some(\"UTC\"))')`".to_owned(),
         ),
         MatchErrorKind::MissingMeasured { .. } | MatchErrorKind::MeasuredType { .. } => (
             "matcher-input",

@@ -52,6 +52,14 @@ pub enum SourceError {
         #[source]
         error: object_store::Error,
     },
+    /// More files than anyone means by one location.
+    #[error("`{path}` holds {files} files, too many to look through")]
+    TooManyFiles {
+        /// The folder.
+        path: String,
+        /// How many files lie below it.
+        files: usize,
+    },
     /// A Parquet file that ends before its footer.
     #[error("`{file}` is cut short: {bytes} bytes without a readable Parquet footer ({reason})")]
     CutShort {
@@ -191,6 +199,7 @@ impl SourceError {
             Self::Missing { .. } => "missing-source",
             Self::Empty { .. } => "empty-source",
             Self::Storage { .. } => "storage",
+            Self::TooManyFiles { .. } => "too-many-files",
             Self::CutShort { .. } => "cut-short-file",
             Self::NotParquet { .. } => "not-parquet",
             Self::MixedTypes { .. } => "mixed-types",
@@ -220,6 +229,7 @@ impl SourceError {
                 endings(format)
             ),
             Self::Storage { error, .. } => storage_help(error),
+            Self::TooManyFiles { .. } => "name the folders of the tables themselves".into(),
             Self::CutShort { .. } => "copy the file again from its source, or move it away".into(),
             Self::NotParquet { .. } => {
                 "correct `format:`, or move the file away; names that begin with `_` or `.` are skipped".into()

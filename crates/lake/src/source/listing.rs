@@ -20,6 +20,27 @@ pub(super) async fn files(
     location: &Location,
     format: Format,
 ) -> Result<Vec<ObjectMeta>, SourceError> {
+    let all = match everything(source_name, location).await? {
+        Listing::File(file) => return Ok(vec![file]),
+        Listing::Folder(all) => all,
+    };
+    let wanted = extensions(format_name(format));
+    let mut files: Vec<ObjectMeta> =
+        all.into_iter().filter(|file| is_data(&location.prefix, &file.location, wanted)).collect();
+    files.sort_unstable_by(|a, b| a.location.cmp(&b.location));
+    Ok(files)
+}
+
+/// What lies at a location.
+pub(super) enum Listing {
+    /// The location is a file.
+    File(ObjectMeta),
+    /// All files below it, whatever their names, in no order.
+    Folder(Vec<ObjectMeta>),
+}
+
+/// The file, or all files below the folder.
+pub(super) async fn everything(source_name: &str, location: &Location) -> Result<Listing, SourceError> {
     let failed = |error| SourceError::Storage { source_name: source_name.into(), path: location.to_string(), error };
     let missing = || SourceError::Missing { source_name: source_name.into(), path: location.to_string() };
     if let Some(path) = &location.local {
@@ -29,27 +50,22 @@ pub(super) async fn files(
                 return Err(failed(object_store::Error::Generic { store: "LocalFileSystem", source: Box::new(error) }));
             }
             Ok(metadata) if metadata.is_file() => {
-                return Ok(vec![location.store.head(&location.prefix).await.map_err(failed)?]);
+                return location.store.head(&location.prefix).await.map(Listing::File).map_err(failed);
             }
             Ok(_) => {}
         }
     }
     let listed: Result<Vec<ObjectMeta>, _> = location.store.list(Some(&location.prefix)).try_collect().await;
     // The list comes first: its answer says why it was refused, that to a question about one object has no body.
-    let all = match listed {
-        Ok(all) if !all.is_empty() || location.local.is_some() => all,
-        Err(error) if !says_no(&error) => return Err(failed(error)),
+    match listed {
+        Ok(all) if !all.is_empty() || location.local.is_some() => Ok(Listing::Folder(all)),
+        Err(error) if !says_no(&error) => Err(failed(error)),
         outcome => match single_file(location).await {
-            Ok(Some(file)) => return Ok(vec![file]),
-            Ok(None) => return Err(outcome.map_or_else(failed, |_| missing())),
-            Err(error) => return Err(failed(outcome.err().unwrap_or(error))),
+            Ok(Some(file)) => Ok(Listing::File(file)),
+            Ok(None) => Err(outcome.map_or_else(failed, |_| missing())),
+            Err(error) => Err(failed(outcome.err().unwrap_or(error))),
         },
-    };
-    let wanted = extensions(format_name(format));
-    let mut files: Vec<ObjectMeta> =
-        all.into_iter().filter(|file| is_data(&location.prefix, &file.location, wanted)).collect();
-    files.sort_unstable_by(|a, b| a.location.cmp(&b.location));
-    Ok(files)
+    }
 }
 
 /// Differs for files that differ in their path below the source, in size, or in what is known of their content: the

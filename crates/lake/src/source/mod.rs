@@ -12,6 +12,7 @@ mod json;
 mod value;
 mod rows;
 mod opened;
+mod inventory;
 mod error;
 
 use std::collections::HashSet;
@@ -22,9 +23,11 @@ use throughline_config::{Format, Source};
 
 pub use declared::{column_type, declared_columns};
 pub use error::SourceError;
+pub use inventory::{FoundColumn, FoundTable, Inventory, PassedOver, inventory};
 pub use opened::OpenSource;
 pub use text::{ORIGIN_COLUMN, PROBLEM_COLUMN};
 pub use types::type_name;
+pub use value::{reads_as, reads_as_instant};
 
 use crate::stores::Stores;
 use declared::declared_schema;

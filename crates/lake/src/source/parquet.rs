@@ -65,6 +65,13 @@ pub(super) async fn open(
     Ok(OpenSource { schema, provider, files: shown, stamps, warnings: Vec::new() })
 }
 
+/// The columns of one file, as its footer has them.
+pub(super) async fn file_schema(stores: &Stores, location: &Location, file: ObjectMeta) -> Result<Schema, SourceError> {
+    let cache = stores.runtime().cache_manager.get_file_metadata_cache();
+    let shown = location.show(&file.location);
+    footer(&shown, location, file, cache).await.map(|footer| footer.schema)
+}
+
 async fn footer(
     source_name: &str,
     location: &Location,

@@ -115,6 +115,25 @@ impl ValueBuilder {
     }
 }
 
+/// Whether a source whose column is declared so would read `text` as a value. Of a declared time, `pattern` is the
+/// `strftime` pattern.
+pub fn reads_as(text: &str, data_type: ColumnType, pattern: Option<&str>) -> bool {
+    let text = text.trim();
+    match data_type {
+        ColumnType::String => true,
+        ColumnType::Int64 => whole_number(text).is_some(),
+        ColumnType::Float64 => text.parse::<f64>().is_ok_and(f64::is_finite),
+        ColumnType::Boolean => boolean(text).is_some(),
+        ColumnType::Date => date(text, pattern).is_some(),
+        ColumnType::Timestamp => instant(text, pattern).is_some(),
+    }
+}
+
+/// The instant, in microseconds since 1970, that a source reads `text` as; `None` where it is no time of that pattern.
+pub fn reads_as_instant(text: &str, pattern: Option<&str>) -> Option<i64> {
+    instant(text.trim(), pattern)
+}
+
 /// Whether chrono understands every item of a strftime pattern.
 pub(super) fn is_pattern(pattern: &str) -> bool {
     StrftimeItems::new(pattern).all(|item| item != Item::Error)

@@ -9,6 +9,7 @@ mod delta_sources;
 mod dice;
 mod exports;
 mod faults;
+mod inventories;
 mod leases;
 mod parquet_sources;
 mod parts;
