@@ -14,10 +14,12 @@ WITH pooled AS (
         excess_leavers(exposed_leavers, exposed_days, unexposed_leavers, unexposed_days, $confidence) AS excess,
         mantel_haenszel_rates(exposed_leavers, exposed_days, unexposed_leavers, unexposed_days, $confidence)
             AS adjusted,
-        -- Nothing is known of money where no bill stands against any exposed day.
-        CASE WHEN count(billed) > 0 THEN excess_revenue(
+        -- Nothing is known of money where no bill stands against any exposed day. (Fields are read from the figure before
+        -- CASE, never after it: in DataFusion 55 a field of a null structure can have a value.)
+        count(billed) > 0 AS has_bills,
+        excess_revenue(
             exposed_leavers, exposed_days, unexposed_leavers, unexposed_days, coalesce(billed, 0), $confidence)
-        END AS revenue,
+            AS revenue,
         -- Within the exposed: runs that went wrong beside runs that went well.
         excess_leavers(other_leavers, other_days, good_leavers, good_days, $confidence) AS avoidable,
         sum(exposed_days) AS exposed_days,
@@ -65,6 +67,7 @@ figure AS (
         pooled.excess,
         pooled.adjusted,
         pooled.revenue,
+        pooled.has_bills,
         pooled.avoidable,
         coalesce(pooled.exposed_lost, 0) AS exposed_lost,
         coalesce(pooled.unexposed_lost, 0) AS unexposed_lost,
@@ -267,9 +270,9 @@ SELECT
     excess['attributable_share_upper'] AS attributable_share_upper,
     excess['e_value'] AS e_value,
     excess['e_value_limit'] AS e_value_limit,
-    revenue['estimate'] AS excess_revenue,
-    revenue['lower'] AS excess_revenue_lower,
-    revenue['upper'] AS excess_revenue_upper,
+    CASE WHEN has_bills THEN revenue['estimate'] END AS excess_revenue,
+    CASE WHEN has_bills THEN revenue['lower'] END AS excess_revenue_lower,
+    CASE WHEN has_bills THEN revenue['upper'] END AS excess_revenue_upper,
     CASE WHEN tells_avoidable THEN avoidable['estimate'] END AS avoidable_churners,
     CASE WHEN tells_avoidable THEN avoidable['lower'] END AS avoidable_churners_lower,
     CASE WHEN tells_avoidable THEN avoidable['upper'] END AS avoidable_churners_upper,

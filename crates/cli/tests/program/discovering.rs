@@ -143,9 +143,9 @@ fn spells_are_counted_and_not_the_versions_of_their_attributes() {
     let fault = &ending_with(&before, "fault_repaired")["churn"];
     assert!(number(fault, "exposed_customers") >= 20.0 && number(fault, "exposed_leavers") >= 5.0, "{fault}");
 
-    workspace.edit("sql/customers.sql", "    joined_at AS valid_from,", "    joined_at + age AS valid_from,");
-    let versions = "FROM register\nCROSS JOIN (VALUES (INTERVAL '0 days'), (INTERVAL '100 days')) AS version (age)";
-    workspace.edit("sql/customers.sql", "FROM register\n", &format!("{versions}\n"));
+    let versions = "    joined_at + age AS valid_from,\n    segment\nFROM register\n\
+                    CROSS JOIN (VALUES (INTERVAL '0 days'), (INTERVAL '100 days')) AS version (age)\n";
+    workspace.edit("sql/staging/customers.sql", "    segment\nFROM register\n", versions);
     let after = discovered(&workspace, FEW);
     assert_eq!(list(&after, "candidates").len(), list(&before, "candidates").len());
     for journey in list(&before, "candidates") {
@@ -268,7 +268,7 @@ sources:
     columns: { customer_id: string, joined_at: timestamp, churned_at: timestamp, segment: string }
     time_column: joined_at
 models:
-  touchpoints: { sql: sql/touchpoints.sql, grain: [touchpoint_id] }
+  touchpoints: { sql: sql/staging/touchpoints.sql, grain: [touchpoint_id] }
 ",
     );
     let plain = workspace.run(&format!("--pipeline plain discover --as-of 2026-07-01 --format json{FEW}")).ends_with(0);
@@ -294,9 +294,9 @@ fn what_discover_cannot_do_is_refused() {
     exit 2
     --- stderr
     error[bad-value]: the variable `exposure_horizon` is no length of time above zero
-      --> library:facts/days_at_risk.yaml:37:10
+      --> library:facts/days_at_risk.yaml:41:10
        |
-    37 |   match: touchpoints
+    41 |   match: touchpoints
        |          ^^^^^^^^^^^
        |
        = help: write e.g. `exposure_horizon: 90 days` under `variables:`

@@ -8,6 +8,7 @@ mod checking;
 mod dice;
 mod discovering;
 mod discovering_logs;
+mod earlier;
 mod explaining;
 mod hand_made;
 mod hostile;

@@ -40,6 +40,11 @@ impl Workspace {
         std::fs::write(path, content).expect("the file can be written");
     }
 
+    /// Copies a folder of the repository into the workspace.
+    pub(crate) fn copy_from_repository(&self, from: &str, to: &str) {
+        copy(&repository().join(from), &self.path().join(to));
+    }
+
     /// Replaces the one occurrence of `from` in a file.
     pub(crate) fn edit(&self, file: &str, from: &str, to: &str) {
         let path = self.path().join(file);

@@ -20,7 +20,7 @@ use throughline_config::Timestamp;
 use throughline_lake::{FoundTable, PassedOver, Stores, inventory};
 
 use crate::failure::EngineError;
-use crate::session::sessions::{SessionOptions, new_runtime, new_session};
+use crate::workspace::sessions::{SessionOptions, new_runtime, new_session};
 use look::{TableProfile, look};
 use words::snake_case;
 

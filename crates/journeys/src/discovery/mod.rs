@@ -125,7 +125,9 @@ fn searched(log: &TouchpointLog, approach: &Approach, options: &DiscoveryOptions
     for group in &approach.groups {
         match journeys_of(log, group, options) {
             Ok(outlines) => {
-                explained += outlines.iter().map(|outline| outline.touchpoints).sum::<usize>();
+                // Two candidates of one group may explain the same touchpoints.
+                let by_each = outlines.iter().map(|outline| outline.touchpoints).sum::<usize>();
+                explained += by_each.min(group.touchpoints);
                 found.candidates.extend(outlines.iter().map(|outline| Candidate::of(log, group, outline)));
             }
             Err(reason) => found.everyday.push(Everyday {

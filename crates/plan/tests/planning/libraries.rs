@@ -227,12 +227,12 @@ fn a_mistake_in_a_library_is_shown_in_its_file() {
         name: "shop",
         files: &[
             ("library.yaml", "name: shop\nmodels: { fct_order: { sql: facts/fct_order.sql } }\n"),
-            ("facts/fct_order.sql", "SELECT order_id, amnt\nFROM orders\n"),
+            ("facts/fct_order.sql", "SELECT order_id, amout\nFROM orders\n"),
         ],
     }];
     let folder = tempfile::tempdir().expect("a temporary folder");
     let refusal = plan_in(folder.path(), "uses: shop\n", BROKEN).expect_err("no such column");
-    has(&refusal, &["no column `amnt`", "--> library:facts/fct_order.sql:1:18", "did you mean `amount`?"]);
+    has(&refusal, &["no column `amout`", "--> library:facts/fct_order.sql:1:18", "did you mean `amount`?"]);
 }
 
 #[test]

@@ -74,8 +74,9 @@ fn conservation(context: &Context<'_>) -> Vec<Block> {
             "How they ended",
         ],
     );
+    let steps = &context.tables.published().record.steps;
     let mut seen: BTreeMap<&str, ()> = BTreeMap::new();
-    for row in context.tables.published().record.steps.iter().flat_map(|step| &step.conservation) {
+    for row in steps.iter().flat_map(|step| &step.conservation) {
         if seen.insert(&row.journey, ()).is_some() {
             continue;
         }
@@ -97,8 +98,19 @@ fn conservation(context: &Context<'_>) -> Vec<Block> {
         ]);
     }
     if table.rows.is_empty() {
-        Vec::new()
-    } else {
-        vec![Block::heading("Touchpoints accounted for"), Block::Table { table }]
+        return Vec::new();
     }
+    let earlier = steps
+        .iter()
+        .filter(|step| !step.conservation.is_empty())
+        .find_map(|step| step.increment.as_ref()?.from.as_ref());
+    let counted = earlier.map(|from| {
+        let from = from.split('T').next().unwrap_or(from);
+        Block::text(format!(
+            "Of the touchpoints that this run matched, those since {from} and what they touch; all others stay as \
+             earlier runs counted them."
+        ))
+    });
+    let heading = Block::heading("Touchpoints accounted for");
+    [Some(heading), counted, Some(Block::Table { table })].into_iter().flatten().collect()
 }

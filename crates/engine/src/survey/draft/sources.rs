@@ -49,7 +49,7 @@ pub(crate) fn source(table: &TableProfile, rules: &SourceRules) -> String {
         }
         _ => {}
     }
-    columns(table, &mut text);
+    columns(table, rules, &mut text);
     let called = |place: ColumnIndex| scalar(&table.columns[place].name);
     let readable_time = rules.time.filter(|place| table.columns[*place].read_as == Some(ColumnType::Timestamp));
     match (readable_time, rules.time) {
@@ -83,7 +83,7 @@ pub(crate) fn looked_at(table: &TableProfile) -> String {
 }
 
 /// The declared columns; none at all where one has a type that cannot be declared.
-fn columns(table: &TableProfile, text: &mut String) {
+fn columns(table: &TableProfile, rules: &SourceRules, text: &mut String) {
     let is_typed = matches!(table.format, Format::Parquet | Format::Delta);
     let undeclared = |column: &&ColumnProfile| column.read_as.is_none() && !matches!(column.holds, Holds::Other(_));
     if is_typed && let Some(column) = table.columns.iter().find(undeclared) {
@@ -92,8 +92,10 @@ fn columns(table: &TableProfile, text: &mut String) {
         return;
     }
     text.push_str("  columns:\n");
-    for column in &table.columns {
+    for (place, column) in table.columns.iter().enumerate() {
         let name = scalar(&column.name);
+        // Who the customers are, and which rows there are, is not written into a file that is kept and shared.
+        let identifies = rules.key == Some(place) || rules.needed.contains(&place);
         let declared = match column.read_as {
             Some(data_type) => type_word(data_type),
             None => {
@@ -105,7 +107,8 @@ fn columns(table: &TableProfile, text: &mut String) {
             Some(pattern) => format!("{{ type: {declared}, format: {} }}", scalar(pattern)),
             None => declared.to_owned(),
         };
-        let _ = writeln!(text, "    {name}: {declared}  # {}", about(column));
+        let known = if identifies && column.holds == Holds::Text { different(column) } else { about(column) };
+        let _ = writeln!(text, "    {name}: {declared}  # {known}");
     }
 }
 

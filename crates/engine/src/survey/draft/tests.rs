@@ -107,6 +107,26 @@ calls:
 ");
 }
 
+#[test]
+fn what_may_be_a_case_goes_along() {
+    let texts = |called: fn(usize) -> String| (0..330).map(called).collect::<Vec<String>>();
+    let columns = [
+        ("user", texts(|row| format!("u{}", row / 15))),
+        ("session_id", texts(|row| format!("s{}", row / 3))),
+        ("event", texts(|row| ["home", "search", "cart"][row % 3].to_owned())),
+        ("at", texts(|row| format!("2024-03-{:02} 10:{:02}:00", row % 28 + 1, row % 60))),
+        ("price_shown", texts(|row| (row / 2).to_string())),
+    ];
+    let columns =
+        columns.each_ref().map(|(name, values)| (*name, values.iter().map(String::as_str).collect::<Vec<_>>()));
+    let tables = [table("visits", &columns.each_ref().map(|(name, values)| (*name, values.as_slice())))];
+    let draft = draft(&tables, &guess(&tables)).expect("events");
+    let sql = text(&draft, "sql/staging/touchpoints.sql");
+    assert!(sql.lines().any(|line| line == "    session_id"), "{sql}");
+    assert!(sql.replace("\n    -- ", " ").contains("`discover --key session_id`"), "{sql}");
+    assert!(!sql.contains("price_shown"), "a number of which some values repeat is no case:\n{sql}");
+}
+
 fn same(found: &str, expected: &str) {
     assert_eq!(found, expected, "found:\n{found}");
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::super::column::{ColumnProfile, Holds};
-use super::super::guess::{CustomerOf, EventsGuess, Guess, is_called_id, may_be_id};
+use super::super::guess::{CustomerOf, EventsGuess, Guess, is_called_id, may_be_case, may_be_id};
 use super::super::look::TableProfile;
 use super::super::words::snake_case;
 use super::notes::{Questions, comment, day, shown, thousands};
@@ -372,8 +372,9 @@ impl Staging<'_> {
         list.add(&literal(&self.table.name), "source", "");
     }
 
-    /// Columns with few values go along as they are, for conditions of journeys.
+    /// Columns that may tell cases apart, and columns with few values, go along as they are.
     fn others(&self, list: &mut SelectList) {
+        const MOST_CASES: usize = 3;
         const MOST: usize = 12;
         let events = self.events;
         let customer = match events.customer {
@@ -384,15 +385,27 @@ impl Staging<'_> {
         let few = |(place, column): &(usize, &ColumnProfile)| {
             column.is_category() && column.distinct > 1 && column.distinct <= 100 && !used.contains(&Some(*place))
         };
-        let mut note = "found: few values each, for conditions of journeys";
-        for (_, column) in self.table.columns.iter().enumerate().filter(few).take(MOST) {
+        let case = |(place, column): &(usize, &ColumnProfile)| may_be_case(column) && !used.contains(&Some(*place));
+        let columns = || self.table.columns.iter().enumerate();
+        let cases = columns().filter(case).take(MOST_CASES).map(|(_, column)| {
             let called = snake_case(&column.name);
-            if taken.contains(&called) {
-                continue;
+            let several = thousands(column.distinct);
+            let note = format!(
+                "found: {several} different ones, of some rows each; where it is a case or a visit, `discover --key \
+                 {called}` and a journey's `key: [customer_id, {called}]` keep it together"
+            );
+            (column, called, note)
+        });
+        let mut note = "found: few values each, for conditions of journeys";
+        let few = columns().filter(few).take(MOST).map(|(_, column)| {
+            let note = std::mem::take(&mut note).to_owned();
+            (column, snake_case(&column.name), note)
+        });
+        for (column, called, note) in cases.chain(few) {
+            if !taken.contains(&called) {
+                list.add(&as_text(self.relation, column), &called, &note);
+                taken.push(called);
             }
-            list.add(&as_text(self.relation, column), &called, note);
-            note = "";
-            taken.push(called);
         }
     }
 }

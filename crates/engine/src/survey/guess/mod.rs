@@ -11,7 +11,7 @@ mod register;
 
 pub(crate) use customer::{CustomerOf, CustomerWord};
 pub(crate) use events::EventsGuess;
-pub(crate) use names::{ColumnIndex, TableIndex, is_called_id, may_be_id};
+pub(crate) use names::{ColumnIndex, TableIndex, is_called_id, may_be_case, may_be_id};
 pub(crate) use register::{Leaving, RegisterGuess};
 pub(crate) use scale::Scale;
 

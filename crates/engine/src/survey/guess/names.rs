@@ -39,6 +39,12 @@ pub(crate) fn may_be_id(column: &ColumnProfile) -> bool {
     matches!(column.holds, Holds::Text | Holds::Whole(..)) && column.marker.is_none()
 }
 
+/// Whether it may tell cases apart, such as sessions or orders: called like an identifier, with many values, most of
+/// them in some rows.
+pub(crate) fn may_be_case(column: &ColumnProfile) -> bool {
+    is_called_id(column) && may_be_id(column) && column.distinct > 100 && column.distinct * 2 <= column.values
+}
+
 /// The column with the highest score above 0, the first of equals; and whether another has the same score.
 pub(super) fn best(
     table: &TableProfile,
