@@ -220,7 +220,7 @@ mod tests {
         assert_eq!(pattern(&["20240131"]), "%Y%m%d");
         assert_eq!(pattern(&["31-Jan-2024"]), "%d-%b-%Y");
         assert_eq!(pattern(&["2010-10-02T10:31:00.000+0200"]), "Some(Iso)");
-        assert_eq!(pattern(&["13/03/2024 10:21:14 +0200"]), "%d/%m/%Y %H:%M:%S %z");
+        assert_eq!(pattern(&["13/03/2024 10:21:14+0200"]), "%d/%m/%Y %H:%M:%S%z");
     }
 
     #[test]
