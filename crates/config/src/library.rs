@@ -75,6 +75,8 @@ pub struct InputColumn {
     pub required: bool,
     /// The column whose value it takes where a model leaves it out; null without one.
     pub default: Option<String>,
+    /// What is not shown where it is null, e.g. "cost to serve is not shown".
+    pub without: Option<String>,
     /// What it means.
     pub description: Option<String>,
 }

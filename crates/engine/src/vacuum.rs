@@ -194,6 +194,7 @@ mod tests {
             peak_memory_bytes: None,
             steps: Vec::new(),
             triggers: Vec::new(),
+            not_shown: Vec::new(),
             tables: BTreeMap::from([("t".to_owned(), version)]),
         }
     }

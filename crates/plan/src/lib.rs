@@ -14,6 +14,7 @@ mod planning;
 mod condition;
 mod eligible;
 mod input;
+mod always_null;
 mod union;
 mod relation;
 mod replaced_model;

@@ -16,6 +16,7 @@ use throughline_config::{
     Source, SourceKind, Variable,
 };
 
+use crate::always_null::is_always_null;
 use crate::condition::{column_named, row_rule, schema_of};
 use crate::data_test::planned_tests;
 use crate::ejected::moved_on;
@@ -144,6 +145,7 @@ impl Checker {
             schema,
             fingerprint: source_fingerprint(source),
             sql: None,
+            always_null: Vec::new(),
             replaced: None,
         })
     }
@@ -198,6 +200,8 @@ impl Checker {
         };
         let plan = relation(model, sql, &self.pipeline, parameters, &self.session, self.matching.as_ref()).await?;
         let schema: SchemaRef = Arc::new(plan.schema().as_arrow().clone());
+        let asked = self.pipeline.inputs.get(&model.name.value).map(|input| input.columns.keys());
+        let always_null = asked.into_iter().flatten().filter(|column| is_always_null(&plan, column)).cloned().collect();
         if model.materialized.is_stored() {
             storable(model, &schema)?;
         }
@@ -231,6 +235,7 @@ impl Checker {
             schema,
             fingerprint: self.fingerprint(model, node, inputs),
             sql: node.sql.clone(),
+            always_null,
             replaced,
         })
     }

@@ -40,6 +40,8 @@ pub struct Step {
     pub fingerprint: String,
     /// The parsed SELECT of an SQL model.
     pub sql: Option<Arc<SqlText>>,
+    /// Columns that a library asks for and that hold nothing, by the SELECT itself.
+    pub always_null: Vec<String>,
     /// For an incremental model, how the rows to be replaced are recognised.
     pub replaced: Option<ReplacedRows>,
 }
@@ -68,6 +70,20 @@ impl Plan {
     /// Changes when the definition of any relation changes: 16 hex digits.
     pub fn fingerprint(&self) -> String {
         digest(self.steps.iter().flat_map(|step| [step.name.as_str(), step.fingerprint.as_str()]))
+    }
+
+    /// What is not shown because optional inputs of libraries, or columns of them, are not given, a sentence each.
+    pub fn not_shown(&self) -> Vec<String> {
+        let mut sentences: Vec<String> = self.pipeline.not_shown().collect();
+        for step in &self.steps {
+            let Some(input) = self.pipeline.inputs.get(&step.name).filter(|input| input.given) else { continue };
+            for column in step.always_null.iter().filter_map(|name| input.columns.get(name)) {
+                let without = column.without.iter();
+                sentences
+                    .extend(without.map(|without| format!("no {} of {}: {without}", column.name.value, input.words())));
+            }
+        }
+        sentences
     }
 
     /// Whether a step of this name makes a table.

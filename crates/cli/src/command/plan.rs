@@ -54,7 +54,7 @@ pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &PlanArgument
         [] => format!("{name} is turned off"),
         triggers => format!("{name} is turned off, and what watches it: {}", triggers.join(", ")),
     });
-    let notes = new_version(plan, &steps, &before).into_iter().chain(plan.pipeline.not_shown()).chain(off);
+    let notes = new_version(plan, &steps, &before).into_iter().chain(plan.not_shown()).chain(off);
     for note in notes {
         text.push_str(&format!("{}\n", wrapped(&note, "", text_width())));
     }

@@ -30,8 +30,8 @@ pub(crate) fn print_summary(record: &RunRecord, prepared: &Prepared) {
     if let Some(line) = triggers(&record.triggers) {
         say(&on_terminal(&line));
     }
-    for sentence in prepared.plan.pipeline.not_shown() {
-        say(&on_terminal(&sentence));
+    for sentence in &record.not_shown {
+        say(&on_terminal(sentence));
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{ColumnType, Diagnostics, Input, InputColumn, Located, SourceFile};
 
 pub(crate) const KEYS: [&str; 8] =
     ["description", "required", "without", "columns", "grain", "time_column", "tags", "tests"];
-pub(crate) const COLUMN_KEYS: [&str; 4] = ["type", "required", "default", "description"];
+pub(crate) const COLUMN_KEYS: [&str; 5] = ["type", "required", "default", "without", "description"];
 /// What a model that is the input takes over.
 const OF_THE_MODEL: [&str; 5] = ["description", "grain", "time_column", "tags", "tests"];
 
@@ -51,7 +51,14 @@ fn input(name: &Located<String>, node: &Node, library: &Located<String>, finding
 fn column(name: &Located<String>, node: &Node, findings: &mut Diagnostics) -> Option<InputColumn> {
     if !matches!(node.kind, NodeKind::Mapping(_)) {
         let data_type = Field { key: name, node }.one_of(&COLUMN_TYPES, findings)?.value;
-        return Some(InputColumn { name: name.clone(), data_type, required: false, default: None, description: None });
+        return Some(InputColumn {
+            name: name.clone(),
+            data_type,
+            required: false,
+            default: None,
+            without: None,
+            description: None,
+        });
     }
     let what = format!("column `{}`", name.value);
     let fields = Fields::open(node, name.place.clone(), what, &COLUMN_KEYS, findings)?;
@@ -61,6 +68,7 @@ fn column(name: &Located<String>, node: &Node, findings: &mut Diagnostics) -> Op
         data_type,
         required: is_true(&fields, findings),
         default: fields.words("default", findings),
+        without: fields.words("without", findings),
         description: fields.words("description", findings),
     })
 }

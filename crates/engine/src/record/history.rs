@@ -316,6 +316,7 @@ mod tests {
             peak_memory_bytes: None,
             steps: vec![table("a", 10, Some("20261123T065003Z-1a2b3c4d")), table("b", 7, None)],
             triggers: Vec::new(),
+            not_shown: Vec::new(),
             tables: [("a".to_owned(), 3), ("b".to_owned(), 3)].into(),
         };
         let count = |column: &str| {

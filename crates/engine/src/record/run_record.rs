@@ -61,6 +61,9 @@ pub struct RunRecord {
     /// What the triggers found.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub triggers: Vec<TriggerRecord>,
+    /// What is not shown because optional inputs of libraries, or columns of them, are not given, a sentence each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_shown: Vec<String>,
     /// The consistent set: every published table of the pipeline and its version after this run.
     pub tables: BTreeMap<String, u64>,
 }

@@ -269,6 +269,7 @@ fn begun_record(context: &StepContext, began: &Began) -> RunRecord {
         peak_memory_bytes: None,
         steps: Vec::new(),
         triggers: Vec::new(),
+        not_shown: plan.not_shown(),
         tables: BTreeMap::new(),
     }
 }

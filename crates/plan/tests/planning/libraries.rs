@@ -20,7 +20,7 @@ inputs:
       amount: { type: float64, required: true, description: What was paid }
       bought_at: { type: timestamp, required: true }
       known_at: { type: timestamp, default: bought_at }
-      channel: string
+      channel: { type: string, without: channels are not shown }
 models:
   fct_purchase: { sql: fct_purchase.sql, materialized: table }
   mart_sales: { sql: mart_sales.sql, materialized: table }
@@ -68,6 +68,30 @@ fn has(text: &str, parts: &[&str]) {
     for part in parts {
         assert!(text.contains(part), "no `{part}` in:\n{text}");
     }
+}
+
+#[test]
+fn what_an_input_holds_nothing_of_is_not_shown() {
+    let not_shown = |models: &str, sql: &[(&str, &str)]| {
+        planned(models, sql).unwrap_or_else(|refusal| panic!("{refusal}")).not_shown()
+    };
+    let told = ["no channel of purchases: channels are not shown"];
+    assert_eq!(not_shown("", &[]), told, "a column that is left out");
+    let with = |channel: &str| PURCHASES.replace("    customer_id\n", &format!("    {channel} AS channel\n"));
+    assert_eq!(not_shown("", &[("purchases", &with("CAST(NULL AS VARCHAR)"))]), told, "a column without a value");
+    assert!(not_shown("", &[("purchases", &with("customer_id"))]).is_empty());
+    let parts =
+        |channel: &str| format!("WITH all_of_them AS ({PURCHASES})\nSELECT *, {channel} AS channel FROM all_of_them");
+    let of = |first: &str, second: &str| {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        write(folder.path(), "sql/first.sql", &parts(first));
+        write(folder.path(), "sql/second.sql", &parts(second));
+        let models = "models:\n  purchases: { union: [sql/first.sql, sql/second.sql] }\n";
+        let plan = plan_in(folder.path(), &format!("uses: shop\n{models}"), LIBRARIES);
+        plan.unwrap_or_else(|refusal| panic!("{refusal}")).not_shown()
+    };
+    assert_eq!(of("CAST(NULL AS VARCHAR)", "CAST(NULL AS VARCHAR)"), told);
+    assert!(of("CAST(NULL AS VARCHAR)", "customer_id").is_empty(), "one part has it");
 }
 
 #[test]

@@ -29,7 +29,7 @@ pub(crate) fn section(context: &Context<'_>) -> Section {
     if !failed.is_empty() {
         blocks.push(Block::List { sentences: failed });
     }
-    let not_shown: Vec<String> = context.pipeline.not_shown().map(|sentence| format!("{sentence}.")).collect();
+    let not_shown: Vec<String> = record.not_shown.iter().map(|sentence| format!("{sentence}.")).collect();
     if !not_shown.is_empty() {
         blocks.push(Block::heading("What is not given, and so not shown"));
         blocks.push(Block::List { sentences: not_shown });

@@ -50,10 +50,11 @@ fn columns(library: &Library, input: &Input) -> String {
     let mut table = framed();
     table.set_header(["column", "type", "", "meaning"]);
     for (name, column) in &input.columns {
-        let needed = match (column.required, &column.default) {
-            (true, _) => "required".to_owned(),
-            (false, None) => "null without it".to_owned(),
-            (false, Some(default)) => format!("{default} without it"),
+        let needed = match (column.required, &column.default, &column.without) {
+            (true, ..) => "required".to_owned(),
+            (false, Some(default), _) => format!("{default} without it"),
+            (false, None, Some(without)) => format!("without it {without}"),
+            (false, None, None) => "null without it".to_owned(),
         };
         let meaning = column.description.as_ref().or_else(|| library.dictionary.get(name));
         let meaning = meaning.cloned().unwrap_or_default();
