@@ -15,7 +15,7 @@ WITH pooled AS (
         mantel_haenszel_rates(exposed_leavers, exposed_days, unexposed_leavers, unexposed_days, $confidence)
             AS adjusted,
         -- Nothing is known of money where no bill stands against any exposed day. (Fields are read from the figure before
-        -- CASE, never after it: in DataFusion 55 a field of a null structure can have a value.)
+        -- CASE, never after it: in DataFusion 55 a field of a null structure can have a value, its issue 25120.)
         count(billed) > 0 AS has_bills,
         excess_revenue(
             exposed_leavers, exposed_days, unexposed_leavers, unexposed_days, coalesce(billed, 0), $confidence)
