@@ -247,6 +247,7 @@ mod tests {
             peak_memory_bytes: None,
             steps: vec![step("calls", None), step("touchpoints", None), step("fact", Some(5)), step("mart", Some(5))],
             triggers: Vec::new(),
+            not_shown: Vec::new(),
             tables: BTreeMap::new(),
         }
     }
