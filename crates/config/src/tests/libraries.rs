@@ -92,7 +92,7 @@ fn refused(yaml: &str) -> String {
     load(&with(yaml)).expect_err("must be refused").to_string()
 }
 
-fn names<'a, V>(map: &'a indexmap::IndexMap<String, V>) -> Vec<&'a str> {
+fn names<V>(map: &indexmap::IndexMap<String, V>) -> Vec<&str> {
     map.keys().map(String::as_str).collect()
 }
 
