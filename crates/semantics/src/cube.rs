@@ -41,7 +41,12 @@ fn cube(model: &SemanticModel, table: &Table, connection: &Connection, notes: &m
         if joined.insert(&join.to) {
             joins.push(join_of(join));
         } else {
-            notes.push(format!("Cube joins {} to {} once; by {} it does not", join.from, join.to, join.from_columns.join(", ")));
+            notes.push(format!(
+                "Cube joins {} to {} once; by {} it does not",
+                join.from,
+                join.to,
+                join.from_columns.join(", ")
+            ));
         }
     }
     if !joins.is_empty() {
@@ -59,7 +64,12 @@ fn cube(model: &SemanticModel, table: &Table, connection: &Connection, notes: &m
     Value::Object(cube)
 }
 
-fn describe(object: &mut Map<String, Value>, description: Option<&str>, synonyms: &[String], mut meta: Map<String, Value>) {
+fn describe(
+    object: &mut Map<String, Value>,
+    description: Option<&str>,
+    synonyms: &[String],
+    mut meta: Map<String, Value>,
+) {
     if let Some(description) = description {
         object.insert("description".to_owned(), json!(literal(description)));
     }
@@ -78,9 +88,8 @@ fn own(column: &str) -> String {
 
 fn join_of(join: &Join) -> Value {
     let pairs = join.from_columns.iter().zip(&join.to_columns);
-    let conditions: Vec<String> = pairs
-        .map(|(from, to)| format!("{} = {{{}}}.{}", own(from), join.to, literal(&sql::identifier(to))))
-        .collect();
+    let conditions: Vec<String> =
+        pairs.map(|(from, to)| format!("{} = {{{}}}.{}", own(from), join.to, literal(&sql::identifier(to)))).collect();
     json!({ "name": join.to, "relationship": "many_to_one", "sql": conditions.join(" AND ") })
 }
 
@@ -168,8 +177,9 @@ fn measures(table: &Table, confidence: f64) -> Vec<Value> {
                 sql::quotient(&base(&names.0, numerator), &base(&names.1, denominator), *times)
             }
             FigureKind::Limit { numerator, denominator, times, interval, upper } => {
-                let parts = (&*base(&format!("{}_above", figure.name), numerator), &*base(&format!("{}_below", figure.name), denominator));
-                sql::limit(parts, *times, *interval, *upper, confidence)
+                let above = base(&format!("{}_above", figure.name), numerator);
+                let below = base(&format!("{}_below", figure.name), denominator);
+                sql::limit((&above, &below), *times, *interval, *upper, confidence)
             }
             FigureKind::NonAdditive(column) => {
                 let rows = base("rows", &Aggregate { of: AggregateOf::Rows, filters: Vec::new() });

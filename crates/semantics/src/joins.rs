@@ -23,7 +23,7 @@ pub(crate) fn joins(pipeline: &Pipeline, tables: &BTreeMap<&str, Table>, finding
         }
     };
     for table in tables.values() {
-        let tests = pipeline.models.get(&table.name).map_or(&[][..], |model| &model.tests);
+        let tests = pipeline.models.get(&table.name).map_or(&[][..], |model| model.tests.as_slice());
         for test in tests {
             let TestKind::Relationship { column, references } = &test.kind else { continue };
             let Some((to, to_column)) = references.value.split_once('.') else { continue };

@@ -79,13 +79,8 @@ fn with_limits(
     };
     let (times, interval) = (ratio.times, ratio.interval);
     let names = (ratio.numerator.value.clone(), ratio.denominator.value.clone());
-    let estimate = FigureKind::Ratio {
-        names,
-        numerator: numerator.clone(),
-        denominator: denominator.clone(),
-        times,
-        interval,
-    };
+    let estimate =
+        FigureKind::Ratio { names, numerator: numerator.clone(), denominator: denominator.clone(), times, interval };
     let mut figures = vec![figure(estimate)];
     for (upper, end, word) in [(false, "lower", "Lower"), (true, "upper", "Upper")] {
         let Some(interval) = interval else { continue };
@@ -122,7 +117,9 @@ fn value(text: &str, kind: ColumnKind) -> Option<FilterValue> {
     match kind {
         ColumnKind::Text => Some(FilterValue::Text(text.to_owned())),
         ColumnKind::Boolean => text.parse().ok().map(FilterValue::Boolean),
-        kind if kind.is_number() => text.parse().ok().filter(|number: &f64| number.is_finite()).map(FilterValue::Number),
+        kind if kind.is_number() => {
+            text.parse().ok().filter(|number: &f64| number.is_finite()).map(FilterValue::Number)
+        }
         _ => None,
     }
 }

@@ -91,10 +91,13 @@ fn expressions(connection: &Connection) -> String {
 fn relationships(model: &SemanticModel, notes: &mut Vec<String>) -> String {
     let mut out = Tmdl::default();
     let mut active: Vec<&Join> = Vec::new();
-    // The longer ways first, so that a fact's own filters reach the rows below it.
-    let is_last = |join: &&Join| model.joins_from(&join.to).next().is_none();
-    let (last, first): (Vec<&Join>, Vec<&Join>) = model.joins.iter().partition(is_last);
-    for join in first.into_iter().chain(last) {
+    // Between facts first, then from those that reach the fewest tables: so that the longest way to a dimension is the
+    // active one, and a fact's own filters reach the rows below it.
+    let all: Vec<&Join> = model.joins.iter().collect();
+    let is_last = |join: &Join| model.joins_from(&join.to).next().is_none();
+    let mut ordered = all.clone();
+    ordered.sort_by_key(|join| (is_last(join), reached(&join.from, &all, false).len()));
+    for join in ordered {
         let ([from], [to]) = (join.from_columns.as_slice(), join.to_columns.as_slice()) else {
             let by = join.from_columns.join(", ");
             notes.push(format!("Power BI joins over one column: {} to {} by {by} is left out", join.from, join.to));
@@ -122,21 +125,23 @@ fn shown(model: &SemanticModel, table: &str, column: &str) -> Option<String> {
 
 /// Whether with this join some table would reach another one in two ways.
 fn makes_two_ways(join: &Join, active: &[&Join]) -> bool {
-    let reached = |start: &str, up: bool| {
-        let mut all = BTreeSet::from([start.to_owned()]);
-        let mut new = vec![start.to_owned()];
-        while let Some(table) = new.pop() {
-            for other in active {
-                let (near, far) = if up { (&other.to, &other.from) } else { (&other.from, &other.to) };
-                if *near == table && all.insert(far.clone()) {
-                    new.push(far.clone());
-                }
+    let (above, below) = (reached(&join.from, active, true), reached(&join.to, active, false));
+    above.iter().any(|table| reached(table, active, false).intersection(&below).next().is_some())
+}
+
+/// The tables that rows of `start` name, directly or by way of others, itself included; `up`, those that name it.
+fn reached(start: &str, joins: &[&Join], up: bool) -> BTreeSet<String> {
+    let mut all = BTreeSet::from([start.to_owned()]);
+    let mut new = vec![start.to_owned()];
+    while let Some(table) = new.pop() {
+        for join in joins {
+            let (near, far) = if up { (&join.to, &join.from) } else { (&join.from, &join.to) };
+            if *near == table && all.insert(far.clone()) {
+                new.push(far.clone());
             }
         }
-        all
-    };
-    let (above, below) = (reached(&join.from, true), reached(&join.to, false));
-    above.iter().any(|table| reached(table, false).intersection(&below).next().is_some())
+    }
+    all
 }
 
 /// What Power BI calls columns and measures: in a table no two may differ by case alone.

@@ -96,16 +96,12 @@ fn table(plan: &Plan, model: &Model, notes: &mut Vec<String>) -> Option<Table> {
 
 fn nothing_published(pipeline: &Pipeline) -> Diagnostic {
     let message = format!("the pipeline `{}` publishes no table for its readers", pipeline.name.value);
-    Diagnostic::error(NOTHING_TO_EXPORT, message)
-        .at(pipeline.name.place.clone())
-        .help("a table is published by `materialized: table`; views, and tables tagged `working` or `staging`, stay out")
+    Diagnostic::error(NOTHING_TO_EXPORT, message).at(pipeline.name.place.clone()).help(
+        "a table is published by `materialized: table`; views, and tables tagged `working` or `staging`, stay out",
+    )
 }
 
-fn not_published<'a>(
-    name: &Located<String>,
-    pipeline: &Pipeline,
-    tables: impl Iterator<Item = &'a str>,
-) -> Diagnostic {
+fn not_published<'a>(name: &Located<String>, pipeline: &Pipeline, tables: impl Iterator<Item = &'a str>) -> Diagnostic {
     let is_model = pipeline.models.contains_key(&name.value);
     let message = if is_model {
         format!("`semantics` speaks of `{}`, which is not published for readers", name.value)

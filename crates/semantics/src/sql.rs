@@ -2,7 +2,7 @@
 
 use throughline_config::RatioInterval;
 
-use crate::model::{Aggregate, AggregateOf, FigureKind, Filter, FilterValue, Figure};
+use crate::model::{Aggregate, AggregateOf, Figure, FigureKind, Filter, FilterValue};
 
 /// Words that some dialect reserves, so that a column of the name is quoted.
 const RESERVED: &str = " all and any array as asc between both by case cast check collate column constraint create cross \
@@ -95,8 +95,8 @@ pub(crate) fn figure(figure: &Figure, confidence: f64, column: &impl Fn(&str) ->
             quotient(&aggregate(numerator, column), &aggregate(denominator, column), *times)
         }
         FigureKind::Limit { numerator, denominator, times, interval, upper } => {
-            let parts = (&*aggregate(numerator, column), &*aggregate(denominator, column));
-            limit(parts, *times, *interval, *upper, confidence)
+            let (above, below) = (aggregate(numerator, column), aggregate(denominator, column));
+            limit((&above, &below), *times, *interval, *upper, confidence)
         }
         // A single row has a single value of every column.
         FigureKind::NonAdditive(name) => {

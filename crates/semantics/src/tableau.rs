@@ -197,9 +197,7 @@ fn calculated(table: &Table, figure: &Figure, confidence: f64) -> Element {
         .with("name", field(&format!("Calculation_{}", figure.name)))
         .with("role", "measure")
         .with("type", "quantitative")
-        .child(
-            Element::new("calculation").with("class", "tableau").with("formula", formula(table, figure, confidence)),
-        )
+        .child(Element::new("calculation").with("class", "tableau").with("formula", formula(table, figure, confidence)))
         .children(description(in_words(figure.description.as_deref(), &figure.synonyms)))
 }
 
@@ -209,17 +207,14 @@ fn object_id(table: &Table) -> String {
 
 fn object_graph(parts: &[Part<'_>], joins: &[&Join], connection: &Connection) -> Element {
     let objects = parts.iter().map(|part| {
-        Element::new("object").with("caption", &part.table.name).with("id", object_id(part.table)).child(
-            Element::new("properties").with("context", "").child(relation(part.table, connection)),
-        )
+        Element::new("object")
+            .with("caption", &part.table.name)
+            .with("id", object_id(part.table))
+            .child(Element::new("properties").with("context", "").child(relation(part.table, connection)))
     });
     let graph = Element::new("object-graph").child(Element::new("objects").children(objects));
     let relationships: Vec<Element> = joins.iter().filter_map(|join| relationship(parts, join)).collect();
-    if relationships.is_empty() {
-        graph
-    } else {
-        graph.child(Element::new("relationships").children(relationships))
-    }
+    if relationships.is_empty() { graph } else { graph.child(Element::new("relationships").children(relationships)) }
 }
 
 fn relationship(parts: &[Part<'_>], join: &Join) -> Option<Element> {
@@ -242,8 +237,6 @@ fn relationship(parts: &[Part<'_>], join: &Join) -> Option<Element> {
         Element::new("relationship")
             .child(expression)
             .child(Element::new("first-end-point").with("object-id", object_id(from.table)))
-            .child(
-                Element::new("second-end-point").with("object-id", object_id(to.table)).with("unique-key", "true"),
-            ),
+            .child(Element::new("second-end-point").with("object-id", object_id(to.table)).with("unique-key", "true")),
     )
 }

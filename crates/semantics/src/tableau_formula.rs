@@ -21,9 +21,10 @@ fn text(text: &str) -> String {
             last.push(letter);
         }
     }
-    let quoted = parts.iter().enumerate().map(|(place, part)| {
-        if place % 2 == 1 { part.clone() } else { format!("'{}'", part.replace('\'', "''")) }
-    });
+    let quoted = parts
+        .iter()
+        .enumerate()
+        .map(|(place, part)| if place % 2 == 1 { part.clone() } else { format!("'{}'", part.replace('\'', "''")) });
     let all = quoted.collect::<Vec<_>>().join(" + ");
     if parts.len() == 1 { all } else { format!("({all})") }
 }

@@ -53,7 +53,8 @@ impl Element {
         let mut start = BytesStart::new(self.name);
         for (name, value) in &self.attributes {
             // A reader turns a line break in an attribute into a space.
-            let value: String = allowed(value).chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
+            let value: String =
+                allowed(value).chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
             start.push_attribute((*name, value.as_str()));
         }
         if self.children.is_empty() && self.text.is_none() {

@@ -83,7 +83,9 @@ fn host(text: &str) -> Result<String, String> {
     let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':');
     // One colon is a port; addresses of IPv6 have more.
     if bare.is_empty() || !bare.bytes().all(is_name) || bare.matches(':').count() == 1 {
-        return Err("write the name or address of a machine, such as bi.example.com or 10.0.0.5; --port is apart".into());
+        return Err(
+            "write the name or address of a machine, such as bi.example.com or 10.0.0.5; --port is apart".into()
+        );
     }
     Ok(bare.to_owned())
 }

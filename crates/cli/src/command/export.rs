@@ -58,7 +58,9 @@ fn refuse_folder_in_use(out: &Path) -> Result<(), Exit> {
             )),
         },
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(Exit::refused(format!("{shown} is no folder to write to: {error}"), "name another one with --out")),
+        Err(error) => {
+            Err(Exit::refused(format!("{shown} is no folder to write to: {error}"), "name another one with --out"))
+        }
     }
 }
 

@@ -171,8 +171,7 @@ fn kind(fields: &Fields<'_>, findings: &mut Diagnostics) -> Option<MeasureKind> 
                 Some(second) => (second.key.place.clone(), "is computed in more than one way"),
                 None => (fields.header.clone(), "does not say how it is computed"),
             };
-            findings
-                .push(Diagnostic::error("bad-value", format!("{} {how}", fields.what)).at(place).help(FORMS));
+            findings.push(Diagnostic::error("bad-value", format!("{} {how}", fields.what)).at(place).help(FORMS));
             return None;
         }
     };
@@ -196,8 +195,11 @@ fn ratio(numerator: Located<String>, fields: &Fields<'_>, findings: &mut Diagnos
             Some(number) => number,
             None => {
                 findings.push(
-                    Diagnostic::error("bad-value", format!("`times` must be a number above zero, found `{}`", text.value))
-                        .at(text.place),
+                    Diagnostic::error(
+                        "bad-value",
+                        format!("`times` must be a number above zero, found `{}`", text.value),
+                    )
+                    .at(text.place),
                 );
                 return None;
             }
