@@ -176,9 +176,9 @@ fn measures(table: &Table, confidence: f64) -> Vec<Value> {
             FigureKind::Ratio { names, numerator, denominator, times, .. } => {
                 sql::quotient(&base(&names.0, numerator), &base(&names.1, denominator), *times)
             }
-            FigureKind::Limit { numerator, denominator, times, interval, upper } => {
-                let above = base(&format!("{}_above", figure.name), numerator);
-                let below = base(&format!("{}_below", figure.name), denominator);
+            FigureKind::Limit { names, numerator, denominator, times, interval, upper } => {
+                let above = base(&names.0, numerator);
+                let below = base(&names.1, denominator);
                 sql::limit((&above, &below), *times, *interval, *upper, confidence)
             }
             FigureKind::NonAdditive(column) => {

@@ -79,13 +79,18 @@ fn with_limits(
     };
     let (times, interval) = (ratio.times, ratio.interval);
     let names = (ratio.numerator.value.clone(), ratio.denominator.value.clone());
-    let estimate =
-        FigureKind::Ratio { names, numerator: numerator.clone(), denominator: denominator.clone(), times, interval };
+    let estimate = FigureKind::Ratio {
+        names: names.clone(),
+        numerator: numerator.clone(),
+        denominator: denominator.clone(),
+        times,
+        interval,
+    };
     let mut figures = vec![figure(estimate)];
     for (upper, end, word) in [(false, "lower", "Lower"), (true, "upper", "Upper")] {
         let Some(interval) = interval else { continue };
-        let (numerator, denominator) = (numerator.clone(), denominator.clone());
-        let limit = figure(FigureKind::Limit { numerator, denominator, times, interval, upper });
+        let (names, numerator, denominator) = (names.clone(), numerator.clone(), denominator.clone());
+        let limit = figure(FigureKind::Limit { names, numerator, denominator, times, interval, upper });
         let name = format!("{}_{end}", limit.name);
         if said.measures.contains_key(&name) {
             continue;

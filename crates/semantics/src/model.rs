@@ -125,6 +125,8 @@ pub enum FigureKind {
     },
     /// A limit of a ratio's interval, by a function that the endpoint's sessions have.
     Limit {
+        /// The measures' names.
+        names: (String, String),
         /// Above the line.
         numerator: Aggregate,
         /// Below the line.

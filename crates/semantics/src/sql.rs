@@ -94,7 +94,7 @@ pub(crate) fn figure(figure: &Figure, confidence: f64, column: &impl Fn(&str) ->
         FigureKind::Ratio { numerator, denominator, times, .. } => {
             quotient(&aggregate(numerator, column), &aggregate(denominator, column), *times)
         }
-        FigureKind::Limit { numerator, denominator, times, interval, upper } => {
+        FigureKind::Limit { numerator, denominator, times, interval, upper, .. } => {
             let (above, below) = (aggregate(numerator, column), aggregate(denominator, column));
             limit((&above, &below), *times, *interval, *upper, confidence)
         }

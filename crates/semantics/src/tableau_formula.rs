@@ -69,7 +69,7 @@ pub(crate) fn formula(table: &Table, figure: &Figure, confidence: f64) -> String
     let value = match &figure.kind {
         FigureKind::Aggregate(one) => aggregate(table, one),
         FigureKind::Ratio { numerator, denominator, times, .. } => quotient(*times, numerator, denominator),
-        FigureKind::Limit { numerator, denominator, times, interval, upper } => {
+        FigureKind::Limit { numerator, denominator, times, interval, upper, .. } => {
             let function = match interval {
                 RatioInterval::Wilson => "wilson",
                 RatioInterval::Poisson => "poisson_rate",

@@ -41,6 +41,7 @@ pub(crate) fn hostile_model() -> SemanticModel {
         interval: Some(RatioInterval::Wilson),
     };
     let limit = |upper| FigureKind::Limit {
+        names: ("chosen".to_owned(), "rows".to_owned()),
         numerator: chosen.clone(),
         denominator: rows.clone(),
         times: 1.0,
