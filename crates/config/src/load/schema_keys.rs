@@ -100,6 +100,9 @@ fn the_repositorys_files_keep_the_schema() {
     let mut problems = Vec::new();
     validate(&serde_yaml::from_str(&text).expect("YAML"), &schema, &schema, "", &mut problems);
     assert!(problems.is_empty(), "the library: {problems:#?}");
+    let text = std::fs::read_to_string(repository.join("sql/semantics.yaml")).expect("readable");
+    validate(&serde_yaml::from_str(&text).expect("YAML"), &schema["$defs"]["semantics"], &schema, "", &mut problems);
+    assert!(problems.is_empty(), "the library's semantics: {problems:#?}");
 }
 
 #[test]
@@ -125,6 +128,9 @@ fn what_the_loader_refuses_the_schema_refuses() {
         "unit_tests: { t: { model: m, expect: [1] } }",
         "unit_tests: { t: { model: m, expect: [], journeys: { j: { starts: a, within: 3 months } } } }",
         "triggers: { t: { table: m, condition: a, route: r } }",
+        "semantics: { table: {} }",
+        "semantics: { tables: { m: { measures: { a: { sums: x } } } } }",
+        "semantics: { tables: { m: { joins: { a: b } } } }",
         "sources: { s: { path: p, format: parquet, rejected: { warn: few } } }",
         "sources: { s: { path: p, format: parquet, rejected: {} } }",
         "sources: { s: { path: p, format: parquet, rows: {} } }",
