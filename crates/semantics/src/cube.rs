@@ -1,4 +1,4 @@
-//! Cube's data model (docs: "Data modeling", the reference of cubes, joins, dimensions and measures): a YAML file a table.
+//! Cube's data model (its reference of cubes, joins, dimensions and measures): a YAML file a table.
 
 use std::collections::BTreeSet;
 
@@ -35,27 +35,15 @@ fn cube(model: &SemanticModel, table: &Table, connection: &Connection, notes: &m
     let name = [&connection.schema, &table.name].map(|part| literal(&sql::identifier(part))).join(".");
     cube.insert("sql_table".to_owned(), json!(name));
     describe(&mut cube, table.description.as_deref(), &table.synonyms, Map::new());
-    let mut joins: Vec<Value> = Vec::new();
-    let mut joined = BTreeSet::new();
-    for join in model.joins_from(&table.name) {
-        if joined.insert(&join.to) {
-            joins.push(join_of(join));
-        } else {
-            notes.push(format!(
-                "Cube joins {} to {} once; by {} it does not",
-                join.from,
-                join.to,
-                join.from_columns.join(", ")
-            ));
-        }
-    }
+    let joins = joins(model, table, notes);
     if !joins.is_empty() {
         cube.insert("joins".to_owned(), json!(joins));
     }
     // Dimensions and measures of a cube share one set of names. Measures keep theirs.
     let mut names: BTreeSet<String> = table.figures.iter().map(|figure| figure.name.clone()).collect();
     let columns = table.columns.iter().filter(|column| column.kind != ColumnKind::Other);
-    let dimensions: Vec<Value> = columns.map(|column| dimension(table, column, &mut names)).collect();
+    let mut dimensions: Vec<Value> = columns.map(|column| dimension(table, column, &mut names)).collect();
+    dimensions.extend(row_key(table));
     cube.insert("dimensions".to_owned(), json!(dimensions));
     let measures = measures(table, model.confidence);
     if !measures.is_empty() {
@@ -84,6 +72,39 @@ fn describe(
 
 fn own(column: &str) -> String {
     format!("{{CUBE}}.{}", literal(&sql::identifier(column)))
+}
+
+/// Joins to each table once. Cube asks for a key of the table that joins.
+fn joins(model: &SemanticModel, table: &Table, notes: &mut Vec<String>) -> Vec<Value> {
+    let mut joins: Vec<Value> = Vec::new();
+    let mut joined = BTreeSet::new();
+    for join in model.joins_from(&table.name) {
+        let by = join.from_columns.join(", ");
+        if table.key.is_empty() && table.unique.is_empty() {
+            notes.push(format!("Cube joins no table without a grain: {} to {} is left out", join.from, join.to));
+        } else if joined.insert(&join.to) {
+            joins.push(join_of(join));
+        } else {
+            notes.push(format!("Cube joins {} to {} once; by {by} it does not", join.from, join.to));
+        }
+    }
+    joins
+}
+
+/// The key of a table that has none, made of columns that are unique together.
+fn row_key(table: &Table) -> Option<Value> {
+    if table.unique.is_empty() {
+        return None;
+    }
+    let parts: Vec<String> =
+        table.unique.iter().map(|column| format!("COALESCE(CAST({} AS VARCHAR), '')", own(column))).collect();
+    Some(json!({
+        "name": "row__key",
+        "sql": parts.join(" || '|' || "),
+        "type": "string",
+        "primary_key": true,
+        "public": false,
+    }))
 }
 
 fn join_of(join: &Join) -> Value {

@@ -28,6 +28,8 @@ pub struct Table {
     pub synonyms: Vec<String>,
     /// The columns that identify a row.
     pub key: Vec<String>,
+    /// Without a key, columns whose values together are never the same in two rows, though some may be null.
+    pub unique: Vec<String>,
     /// All columns.
     pub columns: Vec<Column>,
     /// All measures, each ratio followed by its limits.

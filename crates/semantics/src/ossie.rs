@@ -1,5 +1,5 @@
-//! Apache Ossie (Open Semantic Interchange), core specification 0.2.0.dev0: `core-spec/spec.md` and `osi-schema.json` of
-//! github.com/apache/ossie.
+//! Apache Ossie (Open Semantic Interchange), core specification 0.2.0.dev0: `core-spec/spec.md` and `osi-schema.json`
+//! of github.com/apache/ossie.
 
 use serde_json::{Map, Value, json};
 use throughline_config::Diagnostic;
@@ -37,8 +37,8 @@ pub(crate) fn file(model: &SemanticModel, connection: &Connection) -> Result<Exp
     let mut semantic_model = Map::new();
     semantic_model.insert("name".to_owned(), json!(model.name));
     insert(&mut semantic_model, "description", model.description.as_deref());
-    let instructions = "Take measures from `metrics`: a rate is a sum over a sum, never a mean of rates. A metric that is null \
-                        for the rows chosen must not be added or averaged over them; choose fewer rows.";
+    let instructions = "Take measures from `metrics`: a rate is a sum over a sum, never a mean of rates. A metric that is \
+                        null for the rows chosen must not be added or averaged over them; choose fewer rows.";
     semantic_model.insert("ai_context".to_owned(), json!({ "instructions": instructions }));
     semantic_model.insert("datasets".to_owned(), json!(datasets));
     semantic_model.insert("relationships".to_owned(), json!(relationships));
@@ -71,6 +71,9 @@ fn dataset(table: &Table, connection: &Connection) -> Value {
     dataset.insert("source".to_owned(), json!(source));
     if !table.key.is_empty() {
         dataset.insert("primary_key".to_owned(), json!(table.key));
+    }
+    if !table.unique.is_empty() {
+        dataset.insert("unique_keys".to_owned(), json!([table.unique]));
     }
     insert(&mut dataset, "description", table.description.as_deref());
     insert_synonyms(&mut dataset, &table.synonyms);

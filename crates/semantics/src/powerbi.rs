@@ -1,5 +1,5 @@
-//! Power BI: a `.pbids` file that connects to the endpoint, and a semantic model as the folder of a Power BI project has
-//! it: `definition.pbism` and TMDL. (Microsoft: "Connect to data sources with PBIDS files", "Power BI Desktop project
+//! Power BI: a `.pbids` file that connects to the endpoint, and a semantic model as a Power BI project has it:
+//! `definition.pbism` and TMDL. (Microsoft: "Connect to data sources with PBIDS files", "Power BI Desktop project
 //! semantic model folder", "TMDL overview".)
 
 use std::collections::BTreeSet;

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use throughline_config::{Diagnostic, Diagnostics, Located, Model, Pipeline, TableSemantics, Variable, closest};
+use throughline_config::{
+    Diagnostic, Diagnostics, Located, Model, Pipeline, TableSemantics, TestKind, Variable, closest,
+};
 use throughline_plan::{Plan, StepKind};
 
 use crate::columns::columns;
 use crate::joins::joins;
 use crate::measures::figures;
-use crate::model::{SemanticModel, Table};
+use crate::model::{ColumnKind, SemanticModel, Table};
 
 /// Tags of tables that are made on the way to others.
 const ON_THE_WAY: [&str; 2] = ["working", "staging"];
@@ -84,11 +86,19 @@ fn table(plan: &Plan, model: &Model, notes: &mut Vec<String>) -> Option<Table> {
     let key: Vec<String> = model.grain.iter().map(|column| column.value.clone()).collect();
     // A key of which a part is left out identifies nothing.
     let key = if key.iter().all(|part| columns.iter().any(|column| column.name == *part)) { key } else { Vec::new() };
+    let unique = model.tests.iter().find_map(|test| match &test.kind {
+        TestKind::Unique(columns) if key.is_empty() => Some(columns),
+        _ => None,
+    });
+    let unique: Vec<String> = unique.into_iter().flatten().map(|column| column.value.clone()).collect();
+    let known = |name: &String| columns.iter().any(|column| column.name == *name && column.kind != ColumnKind::Other);
+    let unique = if unique.iter().all(known) { unique } else { Vec::new() };
     Some(Table {
         name: name.to_owned(),
         description: model.description.clone(),
         synonyms: Vec::new(),
         key,
+        unique,
         columns,
         figures: Vec::new(),
     })

@@ -5,12 +5,13 @@ use throughline_config::RatioInterval;
 use crate::model::{Aggregate, AggregateOf, Figure, FigureKind, Filter, FilterValue};
 
 /// Words that some dialect reserves, so that a column of the name is quoted.
-const RESERVED: &str = " all and any array as asc between both by case cast check collate column constraint create cross \
-                        current date day default desc distinct do else end except exists false fetch for foreign from \
-                        full function grant group having in inner intersect interval into is join key leading left \
-                        like limit lateral month natural not null offset on only open or order outer overlaps partition \
-                        position primary range references right row rows select session_user set some table then time \
-                        timestamp to trailing true union unique update user using values when where window with year ";
+const RESERVED: &str = " all and any array as asc between both by case cast check collate column constraint create \
+                        cross current date day default desc distinct do else end except exists false fetch for \
+                        foreign from full function grant group having in inner intersect interval into is join key \
+                        leading left like limit lateral month natural not null offset on only open or order outer \
+                        overlaps partition position primary range references right row rows select session_user \
+                        set some table then time timestamp to trailing true union unique update user using values \
+                        when where window with year ";
 
 /// A name in SQL: as it is where it is plain, else between quotes.
 pub(crate) fn identifier(name: &str) -> String {

@@ -1,5 +1,5 @@
 //! Tableau: a data source (`.tds`) a table, related to the tables whose rows it names. The elements are those of the
-//! workbook schema that Tableau publishes (github.com/tableau/tableau-document-schemas), whose data sources are the same.
+//! workbook schema that Tableau publishes (github.com/tableau/tableau-document-schemas), which has data sources too.
 
 use std::collections::BTreeSet;
 

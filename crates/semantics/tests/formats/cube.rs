@@ -32,7 +32,7 @@ fn read(text: &str) -> Result<String, String> {
 
 #[test]
 fn what_the_documentation_requires_is_there() {
-    for table in ["fct_sales", "fct_line", "dim_item"] {
+    for table in ["fct_sales", "fct_line", "dim_item", "fct_visit"] {
         let cube = cube(table);
         assert_eq!(cube["name"], table);
         assert_eq!(cube["sql_table"], format!("main.{table}"));
@@ -56,6 +56,17 @@ fn what_the_documentation_requires_is_there() {
     assert_eq!(join["name"], "fct_sales");
     assert_eq!(join["relationship"], "many_to_one");
     assert_eq!(join["sql"], "{CUBE}.sale = {fct_sales}.sale");
+}
+
+/// Cube refuses a join of a table without a key.
+#[test]
+fn a_table_without_a_key_has_one_of_its_unique_columns() {
+    let visit = cube("fct_visit");
+    assert_eq!(visit["joins"][0]["name"], "dim_item");
+    let key = visit["dimensions"].as_array().and_then(|all| all.last()).expect("a dimension");
+    assert_eq!((key["primary_key"].as_bool(), key["public"].as_bool()), (Some(true), Some(false)));
+    let sql = key["sql"].as_str().expect("an expression");
+    assert!(sql.starts_with("COALESCE(CAST({CUBE}.item AS VARCHAR), '') || '|' || COALESCE(CAST({CUBE}.\""), "{sql}");
 }
 
 #[test]

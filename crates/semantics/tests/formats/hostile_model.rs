@@ -53,6 +53,7 @@ pub(crate) fn hostile_model() -> SemanticModel {
         description: Some(TEXT.to_owned()),
         synonyms: vec![TEXT.to_owned()],
         key: vec!["sale".to_owned()],
+        unique: Vec::new(),
         columns: vec![
             column("sale", ColumnKind::Integer),
             column(NAME, ColumnKind::Text),
@@ -78,6 +79,7 @@ pub(crate) fn hostile_model() -> SemanticModel {
         description: None,
         synonyms: Vec::new(),
         key: vec!["sale".to_owned(), "item".to_owned()],
+        unique: Vec::new(),
         columns: vec![column("sale", ColumnKind::Integer), column("item", ColumnKind::Text)],
         figures: Vec::new(),
     };
@@ -86,7 +88,17 @@ pub(crate) fn hostile_model() -> SemanticModel {
         description: Some("One row an item".to_owned()),
         synonyms: vec!["article".to_owned()],
         key: vec!["item".to_owned()],
+        unique: Vec::new(),
         columns: vec![column("item", ColumnKind::Text), column(NAME, ColumnKind::Boolean)],
+        figures: Vec::new(),
+    };
+    let visit = Table {
+        name: "fct_visit".to_owned(),
+        description: None,
+        synonyms: Vec::new(),
+        key: Vec::new(),
+        unique: vec!["item".to_owned(), NAME.to_owned()],
+        columns: vec![column("item", ColumnKind::Text), column(NAME, ColumnKind::Text)],
         figures: Vec::new(),
     };
     let join = |from: &str, by: &str, to: &str| Join {
@@ -98,11 +110,12 @@ pub(crate) fn hostile_model() -> SemanticModel {
     SemanticModel {
         name: "shop".to_owned(),
         description: Some(TEXT.to_owned()),
-        tables: vec![sales, line, item],
+        tables: vec![sales, line, item, visit],
         joins: vec![
             join("fct_line", "item", "dim_item"),
             join("fct_line", "sale", "fct_sales"),
             join("fct_sales", "item", "dim_item"),
+            join("fct_visit", "item", "dim_item"),
         ],
         confidence: 0.9,
     }

@@ -41,7 +41,7 @@ fn the_connection_is_what_microsoft_documents() {
 fn every_table_has_columns_measures_and_one_partition() {
     let model = definition("model");
     let tables: Vec<String> = model.all("ref").map(|node| read_name(&node.line["ref table ".len()..]).0).collect();
-    assert_eq!(tables, ["fct_sales", "fct_line", "dim_item"]);
+    assert_eq!(tables, ["fct_sales", "fct_line", "dim_item", "fct_visit"]);
     for name in tables {
         let table = table(&name);
         assert_eq!(table.all("partition").count(), 1);
@@ -106,6 +106,7 @@ fn of_two_ways_from_a_table_to_another_one_one_is_active() {
             (ends("fct_line", "dim_item"), false),
             (ends("fct_line", "fct_sales"), true),
             (ends("fct_sales", "dim_item"), true),
+            (ends("fct_visit", "dim_item"), true),
         ]
     );
 }

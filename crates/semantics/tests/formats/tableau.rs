@@ -18,7 +18,7 @@ fn field(name: &str) -> String {
 
 #[test]
 fn a_data_source_has_its_connection_tables_and_fields() {
-    for (table, tables) in [("fct_sales", 2), ("fct_line", 3), ("dim_item", 1)] {
+    for (table, tables) in [("fct_sales", 2), ("fct_line", 3), ("dim_item", 1), ("fct_visit", 2)] {
         let source = source(table);
         assert_eq!(source.attribute("formatted-name"), format!("federated.{table}"));
         let connection = source.one("connection");
