@@ -148,8 +148,18 @@ fn record(table: &Table, column: &Column, name: &str, place: usize) -> Element {
         .child(plain("remote-alias", &column.name))
         .child(plain("ordinal", &place.to_string()))
         .child(plain("local-type", data_type(column.kind)))
+        .child(plain("aggregation", aggregation(column.kind)))
         .child(plain("contains-null", if table.key.contains(&column.name) { "false" } else { "true" }))
         .child(plain("object-id", &field(&object_id(table))))
+}
+
+/// What Tableau notes as a type's usual aggregation; a field's role decides what is done with it.
+fn aggregation(kind: ColumnKind) -> &'static str {
+    match kind {
+        kind if kind.is_number() => "Sum",
+        ColumnKind::Date | ColumnKind::Instant | ColumnKind::DateTime => "Year",
+        _ => "Count",
+    }
 }
 
 fn data_type(kind: ColumnKind) -> &'static str {
@@ -163,9 +173,9 @@ fn data_type(kind: ColumnKind) -> &'static str {
     }
 }
 
-fn description(words: Option<String>) -> Option<Element> {
+fn description(element: &'static str, words: Option<String>) -> Option<Element> {
     let words = words?;
-    Some(Element::new("desc").child(Element::new("formatted-text").child(Element::new("run").text(&words))))
+    Some(Element::new(element).child(Element::new("formatted-text").child(Element::new("run").text(&words))))
 }
 
 /// Every column is a dimension, a number's a continuous one: Tableau would sum a measure, rates included.
@@ -182,7 +192,7 @@ fn columns<'a>(parts: &'a [Part<'a>]) -> impl Iterator<Item = Element> + 'a {
             .with("name", field(name))
             .with("role", "dimension")
             .with("type", kind)
-            .children(description(in_words(column.description.as_deref(), &column.synonyms)))
+            .children(description("desc", in_words(column.description.as_deref(), &column.synonyms)))
     })
 }
 
@@ -198,7 +208,7 @@ fn calculated(table: &Table, figure: &Figure, confidence: f64) -> Element {
         .with("role", "measure")
         .with("type", "quantitative")
         .child(Element::new("calculation").with("class", "tableau").with("formula", formula(table, figure, confidence)))
-        .children(description(in_words(figure.description.as_deref(), &figure.synonyms)))
+        .children(description("desc", in_words(figure.description.as_deref(), &figure.synonyms)))
 }
 
 fn object_id(table: &Table) -> String {
@@ -207,10 +217,12 @@ fn object_id(table: &Table) -> String {
 
 fn object_graph(parts: &[Part<'_>], joins: &[&Join], connection: &Connection) -> Element {
     let objects = parts.iter().map(|part| {
+        let words = in_words(part.table.description.as_deref(), &part.table.synonyms);
         Element::new("object")
             .with("caption", &part.table.name)
             .with("id", object_id(part.table))
             .child(Element::new("properties").with("context", "").child(relation(part.table, connection)))
+            .children(description("table-description", words))
     });
     let graph = Element::new("object-graph").child(Element::new("objects").children(objects));
     let relationships: Vec<Element> = joins.iter().filter_map(|join| relationship(parts, join)).collect();

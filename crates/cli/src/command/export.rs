@@ -64,21 +64,22 @@ fn refuse_folder_in_use(out: &Path) -> Result<(), Exit> {
     }
 }
 
-/// All files beside the folder first, so that a reader never finds half of them.
+/// A new folder appears as a whole, so that a reader never finds half of it; an empty one that is there is filled.
 fn write(out: &Path, files: &[ExportedFile]) -> Result<(), Exit> {
-    let mut beside = out.as_os_str().to_owned();
+    let failed = |error: std::io::Error| {
+        Exit::refused(format!("cannot write {}: {error}", out.display()), "name another folder with --out")
+    };
+    if out.is_dir() {
+        return write_all(out, files).map_err(failed);
+    }
+    // Without a slash at the end.
+    let mut beside = out.components().collect::<PathBuf>().into_os_string();
     beside.push(format!(".{}.part", std::process::id()));
     let beside = PathBuf::from(beside);
-    let written = write_all(&beside, files).and_then(|()| {
-        // An empty folder of the name gives way.
-        match std::fs::remove_dir(out) {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-            _ => std::fs::rename(&beside, out),
-        }
-    });
+    let written = write_all(&beside, files).and_then(|()| std::fs::rename(&beside, out));
     written.map_err(|error| {
         let _ = std::fs::remove_dir_all(&beside);
-        Exit::failed(format!("cannot write {}: {error}", out.display()), "name another folder with --out")
+        failed(error)
     })
 }
 

@@ -130,7 +130,10 @@ fn every_measure_runs_and_agrees_with_the_tables() {
         assert_eq!(values, "true,true,true,true,true,true", "{table}: {answer}");
     }
     // Over months and quarters, or segments and their total, nothing is added.
-    assert_eq!(ask(&format!("SELECT {} AS m FROM fct_key_journeys", of("fct_key_journeys__exposed_leavers"))), "m\n\"\"\n");
+    assert_eq!(
+        ask(&format!("SELECT {} AS m FROM fct_key_journeys", of("fct_key_journeys__exposed_leavers"))),
+        "m\n\"\"\n"
+    );
     let quarters = "FROM fct_journey_performance WHERE period_kind = 'quarter' AND segment = 'all'";
     let both = ask(&format!(
         "SELECT {}, (SELECT count(*) FROM fct_journey) {quarters}",
@@ -221,6 +224,10 @@ fn what_cannot_be_written_is_refused_before_anything_is() {
     std::fs::create_dir(workspace.path().join("empty")).expect("a folder");
     workspace.run("export --cube --offline --out empty").ends_with(0);
     assert!(workspace.has("empty/cube.env"));
+    workspace.run("export --ossie --offline --out new/deep/").ends_with(0);
+    assert!(workspace.has("new/deep/key_journeys.ossie.yaml"));
+    let left = std::fs::read_dir(workspace.path().join("new")).expect("a folder").count();
+    assert_eq!(left, 1, "nothing else is left");
 
     let workspace = Workspace::empty();
     workspace.put("pipelines/p.yaml", "name: p\nstart: 2024-10-01\nwarehouse: w\nmodels:\n  a: { sql: a.sql }\n");

@@ -65,6 +65,104 @@ fn a_data_source_has_its_connection_tables_and_fields() {
     }
 }
 
+/// What the published schema (twb_2026.2.0.xsd) says of the elements that are written: what stands in them, in which
+/// order, and what must be there: the part that is needed, in a form of our own.
+const SCHEMA: [(&str, &[&str], &[&str]); 8] = [
+    (
+        "datasource",
+        &["document-format-change-manifest", "connection", "aliases", "column", "object-graph"],
+        &["connection", "@version", "@inline"],
+    ),
+    ("column", &["calculation", "desc"], &["@name", "@role", "@type", "@datatype"]),
+    (
+        "metadata-record",
+        &[
+            "remote-name",
+            "local-name",
+            "parent-name",
+            "remote-alias",
+            "ordinal",
+            "local-type",
+            "aggregation",
+            "contains-null",
+            "object-id",
+        ],
+        &["remote-name", "remote-alias", "aggregation", "contains-null", "@class"],
+    ),
+    ("relation", &["relation"], &["@type"]),
+    ("object-graph", &["objects", "relationships"], &[]),
+    ("object", &["properties", "table-description"], &["properties", "@id"]),
+    (
+        "relationship",
+        &["expression", "first-end-point", "second-end-point"],
+        &["expression", "first-end-point", "second-end-point"],
+    ),
+    ("expression", &["expression"], &["@op"]),
+];
+
+fn keeps_the_schema(element: &Element, checked: &mut usize) {
+    if let Some((name, order, required)) = SCHEMA.iter().find(|(name, ..)| *name == element.name) {
+        let places = element.children.iter().map(|child| {
+            let place = order.iter().position(|known| *known == child.name);
+            place.unwrap_or_else(|| panic!("{} in {name}", child.name))
+        });
+        assert!(places.is_sorted(), "the order in {name}: {element:?}");
+        for part in *required {
+            let there = match part.strip_prefix('@') {
+                Some(attribute) => element.attributes.iter().any(|(known, _)| known == attribute),
+                None => element.all(part).next().is_some(),
+            };
+            assert!(there, "{part} of {element:?}");
+        }
+        *checked += 1;
+    }
+    for child in &element.children {
+        keeps_the_schema(child, checked);
+    }
+}
+
+#[test]
+fn it_keeps_the_published_schema() {
+    let mut checked = 0;
+    for table in ["fct_sales", "fct_line", "dim_item", "fct_visit"] {
+        keeps_the_schema(&source(table), &mut checked);
+    }
+    assert!(checked > 100, "{checked}");
+}
+
+/// A qualified name of the schema: components between brackets, a closing one doubled.
+fn is_qualified_name(text: &str) -> bool {
+    let mut rest = text;
+    loop {
+        let Some(inner) = rest.strip_prefix('[') else { return false };
+        let mut end = 0;
+        loop {
+            let Some(bracket) = inner[end..].find(']') else { return false };
+            end += bracket + 1;
+            if !inner[end..].starts_with(']') {
+                break;
+            }
+            end += 1;
+        }
+        match inner[end..].strip_prefix('.') {
+            None => return inner[end..].is_empty(),
+            Some(more) => rest = more,
+        }
+    }
+}
+
+#[test]
+fn names_are_qualified_as_the_schema_asks() {
+    assert!(is_qualified_name("[a].[b]]c]") && !is_qualified_name("[a]b]") && !is_qualified_name("a"));
+    let source = source("fct_sales");
+    for column in source.all("column") {
+        assert!(is_qualified_name(column.attribute("name")), "{column:?}");
+    }
+    for map in source.one("connection/cols").all("map") {
+        assert!(is_qualified_name(map.attribute("key")) && is_qualified_name(map.attribute("value")), "{map:?}");
+    }
+}
+
 #[test]
 fn nothing_is_summed_by_itself_and_a_rate_is_a_sum_over_a_sum() {
     let source = source("fct_sales");
