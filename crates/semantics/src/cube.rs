@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 use crate::cube_yaml::{document, literal};
-use crate::files::{Connection, ExportedFile};
+use crate::exported::{Connection, ExportedFile};
 use crate::model::{Aggregate, AggregateOf, Column, ColumnKind, Figure, FigureKind, Join, SemanticModel, Table};
 use crate::sql;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use throughline_config::{Diagnostic, Diagnostics, Located, Pipeline, TestKind};
 
 use crate::model::{Join, Table};
-use crate::resolve::unknown_column;
+use crate::unknown_column::unknown_column;
 
 /// Tables of this tag describe what others name by their key.
 const DIMENSIONS: &str = "dimensions";

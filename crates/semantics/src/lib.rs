@@ -7,12 +7,14 @@
 //! This crate opens nothing, reads no row and writes no file. Names and texts of people are data in every format: they
 //! are quoted by its rules and never become part of an expression.
 
-mod files;
 mod model;
 mod resolve;
 mod columns;
 mod joins;
 mod measures;
+mod unknown_column;
+mod files;
+mod exported;
 mod sql;
 mod ossie;
 mod cube;
@@ -24,7 +26,8 @@ mod tableau;
 mod tableau_formula;
 mod xml;
 
-pub use files::{Connection, ExportedFile, Format, files};
+pub use exported::{Connection, ExportedFile};
+pub use files::{Format, files};
 pub use model::{
     Aggregate, AggregateOf, Column, ColumnKind, Figure, FigureKind, Filter, FilterValue, Join, SemanticModel, Table,
 };

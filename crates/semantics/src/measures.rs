@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use throughline_config::{Diagnostic, Diagnostics, Located, Measure, MeasureKind, Ratio, TableSemantics};
 
 use crate::model::{Aggregate, AggregateOf, ColumnKind, Figure, FigureKind, Filter, FilterValue, Table};
-use crate::resolve::unknown_column;
+use crate::unknown_column::unknown_column;
 
 /// Each measure, a ratio's limits behind it. A table that the pipeline makes in its own way may lack columns that a
 /// measure needs: then the measure is left out, with a note, and so are the ratios made of it.

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 use throughline_config::Diagnostic;
 
-use crate::files::{Connection, ExportedFile, not_writable};
+use crate::exported::{Connection, ExportedFile, not_writable};
 use crate::model::{ColumnKind, Figure, FigureKind, SemanticModel, Table};
 use crate::sql;
 

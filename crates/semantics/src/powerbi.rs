@@ -8,7 +8,7 @@ use serde_json::json;
 use throughline_config::{Diagnostic, RatioInterval};
 
 use crate::dax;
-use crate::files::{Connection, ExportedFile, not_writable};
+use crate::exported::{Connection, ExportedFile, not_writable};
 use crate::model::{Column, ColumnKind, Figure, FigureKind, Join, SemanticModel, Table, in_words};
 use crate::tmdl::{Tmdl, m_text, name};
 

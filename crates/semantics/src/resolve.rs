@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use throughline_config::{
-    Diagnostic, Diagnostics, Located, Model, Pipeline, TableSemantics, TestKind, Variable, closest,
-};
+use throughline_config::{Diagnostic, Diagnostics, Located, Model, Pipeline, TestKind, Variable, closest};
 use throughline_plan::{Plan, StepKind};
 
 use crate::columns::columns;
@@ -125,15 +123,5 @@ fn not_published<'a>(name: &Located<String>, pipeline: &Pipeline, tables: impl I
     match closest(&name.value, tables) {
         Some(near) => finding.label(format!("did you mean `{near}`?")),
         None => finding.help("`throughline check` counts the models; `throughline plan` lists them"),
-    }
-}
-
-/// A column that `semantics:` names and the table does not have.
-pub(crate) fn unknown_column(column: &Located<String>, said: &TableSemantics, table: &Table) -> Diagnostic {
-    let message = format!("no column `{}` in `{}`", column.value, said.name.value);
-    let finding = Diagnostic::error("unknown-column", message).at(column.place.clone());
-    match closest(&column.value, table.columns.iter().map(|column| column.name.as_str())) {
-        Some(near) => finding.label(format!("did you mean `{near}`?")),
-        None => finding.help(format!("`throughline show {} --limit 0` lists the columns", said.name.value)),
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use throughline_config::Diagnostic;
 
-use crate::files::{Connection, ExportedFile, not_writable};
+use crate::exported::{Connection, ExportedFile, not_writable};
 use crate::model::{Column, ColumnKind, Figure, FigureKind, Join, SemanticModel, Table, in_words};
 use crate::tableau_formula::{field, formula};
 use crate::xml::Element;
