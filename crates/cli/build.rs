@@ -8,7 +8,7 @@ use std::{env, fs, io};
 /// Folders of the library, below `sql/`.
 const FOLDERS: [&str; 3] = ["facts", "marts", "tests"];
 /// Its files beside these folders.
-const FILES: [&str; 2] = ["library.yaml", "dictionary.yaml"];
+const FILES: [&str; 3] = ["library.yaml", "dictionary.yaml", "semantics.yaml"];
 
 fn main() -> io::Result<()> {
     let sql = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sql").canonicalize()?;

@@ -4,6 +4,7 @@ mod run;
 mod read;
 mod serve;
 mod snapshot;
+mod export;
 mod library;
 mod log_format;
 
@@ -13,6 +14,8 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use export::EXPORT_EXAMPLES;
+pub(crate) use export::ExportArguments;
 use library::LIBRARY_EXAMPLES;
 pub(crate) use library::{LibraryCommand, LibraryEjectArguments};
 pub(crate) use log_format::LogFormat;
@@ -54,6 +57,7 @@ Examples:
   throughline explain onboarding                         why a journey is ranked where it is
   throughline report --out report.html                   a page for executives, operations and analysts
   throughline serve                                      the tables for BI tools, by SQL
+  throughline export --powerbi                           what the figures mean, for Power BI
   throughline query \"SELECT journey, count(*) FROM fct_journey GROUP BY 1\" --format csv
 
 Exit codes: 0 done · 1 a step failed, a rerun may help · 2 usage or configuration ·
@@ -147,6 +151,9 @@ pub(crate) enum Command {
     /// Answers read-only SQL over the published tables, for BI tools.
     #[command(after_help = SERVE_EXAMPLES)]
     Serve(ServeArguments),
+    /// Writes what the published tables and their figures mean for a BI tool: tables, joins, measures, other names.
+    #[command(after_help = EXPORT_EXAMPLES)]
+    Export(ExportArguments),
     /// Lists past runs and what failed in them; `throughline query` has them as `runs`, `run_steps` and `run_tests`.
     Runs(RunsArguments),
     /// Freezes quarters: makes, lists, shows, compares, copies and verifies snapshots.

@@ -15,6 +15,7 @@ pub(crate) mod report;
 pub(crate) mod lineage;
 pub(crate) mod schema;
 pub(crate) mod serve;
+pub(crate) mod export;
 pub(crate) mod runs;
 pub(crate) mod snapshot;
 pub(crate) mod library;

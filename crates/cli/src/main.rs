@@ -76,6 +76,7 @@ async fn dispatch(arguments: Arguments) -> Result<(), Exit> {
         Command::Lineage(lineage) => command::lineage::run(&workspace, &lineage).await,
         Command::Schema(schema) => command::schema::run(&schema),
         Command::Serve(serve) => command::serve::run(&workspace, &serve).await,
+        Command::Export(export) => command::export::run(&workspace, &export).await,
         Command::Runs(runs) => command::runs::run(&workspace, &runs).await,
         Command::Snapshot(snapshot) => command::snapshot::run(&workspace, &snapshot).await,
         Command::Library(library) => command::library::run(&workspace, &library),

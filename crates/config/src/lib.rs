@@ -16,6 +16,7 @@ mod journey;
 mod model;
 mod data_test;
 mod trigger;
+mod semantics;
 mod unit_test;
 mod value;
 mod place;
@@ -33,6 +34,7 @@ pub use load::{LoadOptions, built_in_library, duration, instant, journey_definit
 pub use model::{Calendar, Increment, MatchRows, Materialization, Model, ModelKind};
 pub use pipeline::Pipeline;
 pub use place::{Located, Place, SourceFile};
+pub use semantics::{Measure, MeasureKind, Ratio, RatioInterval, Semantics, TableSemantics};
 pub use schema::{FileKind, json_schema};
 pub use source::{Column, ColumnType, Format, Freshness, RejectedLimits, RowLimits, Source, SourceKind};
 pub use trigger::{Template, TemplatePart, Trigger, TriggerSeverity};

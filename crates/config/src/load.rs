@@ -22,6 +22,7 @@ mod rules;
 mod journeys;
 mod models;
 mod triggers;
+mod semantics;
 mod unit_tests;
 mod fields;
 pub(crate) mod values;

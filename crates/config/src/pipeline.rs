@@ -6,8 +6,8 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use crate::{
-    Input, JourneyDefinition, Library, Located, Model, Place, Source, SourceFile, Timestamp, Trigger, TurnedOff,
-    UnitTest, Variable,
+    Input, JourneyDefinition, Library, Located, Model, Place, Semantics, Source, SourceFile, Timestamp, Trigger,
+    TurnedOff, UnitTest, Variable,
 };
 
 /// One pipeline of the workspace, everything it names included.
@@ -52,6 +52,8 @@ pub struct Pipeline {
     pub unit_tests: IndexMap<String, UnitTest>,
     /// One comment a column name, for every table in which the column appears (`dictionary:`).
     pub dictionary: IndexMap<String, String>,
+    /// What tables and their figures mean to BI tools (`semantics:`).
+    pub semantics: Semantics,
 }
 
 impl Pipeline {

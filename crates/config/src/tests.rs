@@ -7,6 +7,7 @@ mod random;
 mod refusals;
 mod rendering;
 mod sections;
+mod semantics;
 mod whole;
 
 use std::fs;

@@ -1,6 +1,7 @@
 //! `throughline check`.
 
 use throughline_engine::{PrepareOptions, check_unit_tests, prepare};
+use throughline_semantics::{NOTHING_TO_EXPORT, semantic_model};
 
 use crate::arguments::{CheckArguments, WorkspaceArguments};
 use crate::command::options;
@@ -15,6 +16,12 @@ pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &CheckArgumen
         0 => String::new(),
         tests => format!(", {tests} unit tests"),
     };
+    // A pipeline need not publish anything for readers to be in order.
+    if let Err(findings) = semantic_model(&prepared.plan)
+        && findings.iter().any(|finding| finding.code != NOTHING_TO_EXPORT)
+    {
+        return Err(findings.into());
+    }
     let pipeline = &prepared.plan.pipeline;
     let looked_at =
         if arguments.offline { "no source was opened, each is taken as it is declared" } else { "no row was read" };

@@ -149,7 +149,7 @@ fn a_file_that_cannot_be_added_to_stays_as_it_is() {
 fn a_new_version_says_what_it_makes_anew_and_why() {
     let workspace = Workspace::of_the_repository();
     std::fs::create_dir_all(workspace.path().join("company")).expect("a folder");
-    for part in ["library.yaml", "dictionary.yaml", "facts", "marts", "tests"] {
+    for part in ["library.yaml", "dictionary.yaml", "semantics.yaml", "facts", "marts", "tests"] {
         let (from, to) = (workspace.path().join("sql").join(part), workspace.path().join("company").join(part));
         std::fs::rename(from, to).expect("it can be moved");
     }

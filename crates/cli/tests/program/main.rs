@@ -10,6 +10,7 @@ mod discovering;
 mod discovering_logs;
 mod earlier;
 mod explaining;
+mod exporting;
 mod hand_made;
 mod hostile;
 mod increments;

@@ -32,7 +32,7 @@ fn unknown_keys() {
     2 | ownr: tests
       | ^^^^ did you mean `owner`?
       |
-      = help: its keys: name, owner, description, start, warehouse, uses, assisted_channels, variables, sources, seeds, journeys, models, triggers, unit_tests, dictionary
+      = help: its keys: name, owner, description, start, warehouse, uses, assisted_channels, variables, sources, seeds, journeys, models, triggers, unit_tests, dictionary, semantics
     ");
     assert_snapshot!(refused(JOURNEYS, "idle: 4 days", "idel: 4 days"), @"
     exit 2

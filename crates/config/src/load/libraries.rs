@@ -16,7 +16,8 @@ use super::tree::{self, Entries, Node, NodeKind};
 use super::workspace::Workspace;
 use crate::{BuiltInLibrary, Diagnostic, Diagnostics, Input, LoadOptions, Located, Place, SourceFile, closest};
 
-pub(crate) const KEYS: [&str; 7] = ["name", "description", "inputs", "variables", "models", "triggers", "dictionary"];
+pub(crate) const KEYS: [&str; 8] =
+    ["name", "description", "inputs", "variables", "models", "triggers", "dictionary", "semantics"];
 /// The file that makes a folder a library.
 const DECLARATION: &str = "library.yaml";
 
@@ -33,6 +34,8 @@ pub(super) struct Declared {
     pub(super) triggers: Entries,
     /// Comments by column, with the node that holds them.
     pub(super) dictionary: Entries,
+    /// What tables and their figures mean to BI tools.
+    pub(super) semantics: Entries,
 }
 
 /// Reads the libraries that `uses:` names, and makes their files known to the workspace.
@@ -121,14 +124,27 @@ fn read(
         Some(field) => files(field, &mut folder, options, findings),
         None => Vec::new(),
     };
-    let dictionary = match fields.get("dictionary") {
+    let mut inline_or_files = |key: &str| match fields.get(key) {
         Some(field) if !matches!(field.node.kind, NodeKind::Mapping(_)) => files(field, &mut folder, options, findings),
-        Some(_) => entries("dictionary", findings),
+        Some(_) => entries(key, findings),
         None => Vec::new(),
     };
+    let dictionary = inline_or_files("dictionary");
+    let semantics = inline_or_files("semantics");
     let description = fields.words("description", findings);
     workspace.libraries.push(folder);
-    Some(Declared { name, used, description, inputs, input_models, variables, models, triggers, dictionary })
+    Some(Declared {
+        name,
+        used,
+        description,
+        inputs,
+        input_models,
+        variables,
+        models,
+        triggers,
+        dictionary,
+        semantics,
+    })
 }
 
 /// The entries of the files that a text or a list of texts names.

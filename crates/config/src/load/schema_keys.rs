@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_yaml::Value;
 
-use super::{inputs, journeys, libraries, models, rules, sources, top, triggers, unit_tests};
+use super::{inputs, journeys, libraries, models, rules, semantics, sources, top, triggers, unit_tests};
 use crate::schema::{FileKind, json_schema};
 
 fn schema(of: FileKind) -> Value {
@@ -21,7 +21,7 @@ fn keys_of(definition: &str) -> BTreeSet<String> {
 #[test]
 fn the_schema_has_the_loaders_keys_and_no_others() {
     let severity = [rules::RULES.as_slice(), &["severity"]].concat();
-    let known: [(&str, &[&str]); 19] = [
+    let known: [(&str, &[&str]); 22] = [
         ("pipeline", &top::KEYS),
         ("library", &libraries::KEYS),
         ("input", &inputs::KEYS),
@@ -37,6 +37,9 @@ fn the_schema_has_the_loaders_keys_and_no_others() {
         ("test_rule", &severity),
         ("model", &models::KEYS),
         ("trigger", &triggers::KEYS),
+        ("semantics", &semantics::KEYS),
+        ("table_semantics", &semantics::TABLE_KEYS),
+        ("measure", &semantics::MEASURE_KEYS),
         ("journey", &journeys::KEYS),
         ("unit_test", &unit_tests::KEYS),
         ("given", &unit_tests::GIVEN_KEYS),
@@ -97,6 +100,9 @@ fn the_repositorys_files_keep_the_schema() {
     let mut problems = Vec::new();
     validate(&serde_yaml::from_str(&text).expect("YAML"), &schema, &schema, "", &mut problems);
     assert!(problems.is_empty(), "the library: {problems:#?}");
+    let text = std::fs::read_to_string(repository.join("sql/semantics.yaml")).expect("readable");
+    validate(&serde_yaml::from_str(&text).expect("YAML"), &schema["$defs"]["semantics"], &schema, "", &mut problems);
+    assert!(problems.is_empty(), "the library's semantics: {problems:#?}");
 }
 
 #[test]
@@ -122,6 +128,9 @@ fn what_the_loader_refuses_the_schema_refuses() {
         "unit_tests: { t: { model: m, expect: [1] } }",
         "unit_tests: { t: { model: m, expect: [], journeys: { j: { starts: a, within: 3 months } } } }",
         "triggers: { t: { table: m, condition: a, route: r } }",
+        "semantics: { table: {} }",
+        "semantics: { tables: { m: { measures: { a: { sums: x } } } } }",
+        "semantics: { tables: { m: { joins: { a: b } } } }",
         "sources: { s: { path: p, format: parquet, rejected: { warn: few } } }",
         "sources: { s: { path: p, format: parquet, rejected: {} } }",
         "sources: { s: { path: p, format: parquet, rows: {} } }",

@@ -9,10 +9,10 @@ use super::names::Names;
 use super::tree::{Entries, Node, NodeKind};
 use super::variables::variables;
 use super::workspace::Workspace;
-use super::{interpolate, journeys, libraries, made, models, sources, tree, unit_tests, values};
+use super::{interpolate, journeys, libraries, made, models, semantics, sources, tree, unit_tests, values};
 use crate::{Diagnostic, Diagnostics, LoadOptions, Located, Model, Pipeline, Place, Timestamp};
 
-pub(crate) const KEYS: [&str; 15] = [
+pub(crate) const KEYS: [&str; 16] = [
     "name",
     "owner",
     "description",
@@ -28,6 +28,7 @@ pub(crate) const KEYS: [&str; 15] = [
     "triggers",
     "unit_tests",
     "dictionary",
+    "semantics",
 ];
 
 /// Reads `pipelines/<name>.yaml` and all it names. `None` only when something a pipeline cannot be without is missing;
@@ -84,6 +85,13 @@ pub(super) fn read(
     if let Some(field) = fields.get("dictionary") {
         comments.extend(dictionary(field, workspace, options, findings));
     }
+    let own = fields.get("semantics").map_or_else(Vec::new, |field| {
+        in_place_or_file(field, workspace, options, findings).map_or_else(Vec::new, |node| {
+            Field { key: field.key, node: &node }.entries("a mapping with `tables` and `columns`", findings).to_vec()
+        })
+    });
+    let of_libraries: Vec<&Entries> = libraries.iter().map(|library| &library.semantics).collect();
+    let semantics = semantics::semantics(&of_libraries, &own, findings);
     let of_libraries: Vec<&Entries> = libraries.iter().map(|library| &library.triggers).collect();
     let (triggers, off) = made::watched(fields.get("triggers"), &of_libraries, made.off, findings);
     Some(Pipeline {
@@ -106,6 +114,7 @@ pub(super) fn read(
         triggers,
         unit_tests,
         dictionary: comments,
+        semantics,
     })
 }
 
@@ -153,16 +162,21 @@ fn dictionary(
     options: &LoadOptions,
     findings: &mut Diagnostics,
 ) -> IndexMap<String, String> {
-    let NodeKind::Scalar { .. } = field.node.kind else { return models::comments(field, findings) };
-    let Some(path) = field.text(findings) else { return IndexMap::new() };
-    let file = match workspace.read_named(&path) {
-        Ok(file) => file,
-        Err(finding) => {
-            findings.push(finding);
-            return IndexMap::new();
-        }
-    };
-    let Some(mut root): Option<Node> = tree::parse(&file, findings) else { return IndexMap::new() };
+    let Some(node) = in_place_or_file(field, workspace, options, findings) else { return IndexMap::new() };
+    models::comments(Field { key: field.key, node: &node }, findings)
+}
+
+/// What stands here, or in the file whose path stands here.
+fn in_place_or_file(
+    field: Field<'_>,
+    workspace: &Workspace,
+    options: &LoadOptions,
+    findings: &mut Diagnostics,
+) -> Option<Node> {
+    let NodeKind::Scalar { .. } = field.node.kind else { return Some(field.node.clone()) };
+    let path = field.text(findings)?;
+    let file = workspace.read_named(&path).map_err(|finding| findings.push(finding)).ok()?;
+    let mut root: Node = tree::parse(&file, findings)?;
     interpolate::interpolate(&mut root, &options.environment, findings);
-    models::comments(Field { key: field.key, node: &root }, findings)
+    Some(root)
 }

@@ -152,7 +152,7 @@ fn a_byte_order_mark_and_windows_line_ends_are_fine() {
     3 | warehose: data/warehose
       | ^^^^^^^^ did you mean `warehouse`?
       |
-      = help: its keys: name, owner, description, start, warehouse, uses, assisted_channels, variables, sources, seeds, journeys, models, triggers, unit_tests, dictionary
+      = help: its keys: name, owner, description, start, warehouse, uses, assisted_channels, variables, sources, seeds, journeys, models, triggers, unit_tests, dictionary, semantics
     ");
 }
 

@@ -53,7 +53,7 @@ fn keys() {
     6 | onwer: cx
       | ^^^^^ did you mean `owner`?
       |
-      = help: its keys: name, owner, description, start, warehouse, uses, assisted_channels, variables, sources, seeds, journeys, models, triggers, unit_tests, dictionary
+      = help: its keys: name, owner, description, start, warehouse, uses, assisted_channels, variables, sources, seeds, journeys, models, triggers, unit_tests, dictionary, semantics
     ");
     assert_snapshot!(refused("owner: a\nowner: b\n"), @"
     error[duplicate-key]: `owner` is given twice
@@ -88,7 +88,7 @@ fn keys() {
     1 | - name: main
       | ^^^^^^^^^^^^
       |
-      = help: its keys: name, owner, description, start, warehouse, uses, assisted_channels, variables, sources, seeds, journeys, models, triggers, unit_tests, dictionary
+      = help: its keys: name, owner, description, start, warehouse, uses, assisted_channels, variables, sources, seeds, journeys, models, triggers, unit_tests, dictionary, semantics
     ");
     assert_snapshot!(refusal(""), @"
     error[empty-file]: `pipelines/main.yaml` is empty
