@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use throughline_config::Timestamp;
+use throughline_lake::Warehouse;
 
 use super::calendar::midnight_before;
 use crate::failure::EngineError;
@@ -49,6 +50,15 @@ impl KeptDigests {
         }
         Some(midnight_before(matched_since)).filter(|day| *day >= self.since)
     }
+}
+
+/// Where the history of an incremental table begins that does not begin with the first row.
+///
+/// # Errors
+/// The table's log cannot be read.
+pub(crate) async fn history_begins(warehouse: &Warehouse, table: &str) -> Result<Option<Timestamp>, EngineError> {
+    let parts = warehouse.table_parts(table).await?;
+    Ok(parts.and_then(|parts| Ledger::parse(parts.ledger.as_deref()?)).and_then(|ledger| ledger.from))
 }
 
 impl Ledger {

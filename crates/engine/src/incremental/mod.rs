@@ -29,6 +29,7 @@ pub(crate) use carry::FoundOpenInstances;
 pub(crate) use comparison::{ChangedCustomers, Comparison, digests_table};
 pub use decide::decide_rebuilds;
 pub(crate) use digests::CustomerDigests;
+pub(crate) use ledger::history_begins;
 pub use rebuild::{IntervalOptions, LateRows, Rebuild, Rebuilds};
 pub(crate) use replace::{Shared, plan_replacement};
 pub(crate) use replacement::Replacement;

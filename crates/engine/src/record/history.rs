@@ -318,6 +318,7 @@ mod tests {
             triggers: Vec::new(),
             not_shown: Vec::new(),
             tables: [("a".to_owned(), 3), ("b".to_owned(), 3)].into(),
+            carried: Default::default(),
         };
         let count = |column: &str| {
             let (.., of) = RUN_COUNTS.iter().find(|(name, ..)| *name == column).expect("a column");

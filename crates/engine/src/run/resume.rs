@@ -248,6 +248,7 @@ mod tests {
             steps: vec![step("calls", None), step("touchpoints", None), step("fact", Some(5)), step("mart", Some(5))],
             triggers: Vec::new(),
             tables: BTreeMap::new(),
+            carried: BTreeMap::new(),
         }
     }
 

@@ -20,11 +20,11 @@ use throughline_lake::{Lease, Warehouse};
 use throughline_plan::{Plan, Selection, Step, TRIGGER_LOG};
 
 use super::attempts::Attempts;
-use super::inputs::Inputs;
+use super::inputs::{Found, Inputs};
 use super::journal::RunJournal;
 use super::lease::{LEASE, take_lease};
 use super::made_from::MadeFrom;
-use super::outcome::{status, versions};
+use super::outcome::{carried, status, versions};
 use super::resume::{Candidate, Resumption, candidates};
 use super::schedule::{Schedule, ScheduledStep};
 use super::work_off::{Steps, work_off};
@@ -35,7 +35,7 @@ use crate::incremental::{
 use crate::instants::rfc3339;
 use crate::record::events::{Event, Observer};
 use crate::record::progress::RunProgress;
-use crate::record::run_record::{RunRecord, RunStatus};
+use crate::record::run_record::{MadeBy, RunRecord, RunStatus};
 use crate::record::step_record::{StepRecord, StepStatus};
 use crate::record::stored::store_record;
 use crate::record::usage::peak_memory_bytes;
@@ -71,14 +71,27 @@ pub struct RunOptions {
     pub stop: StopSignal,
 }
 
+/// What came of a run.
+#[derive(Debug)]
+pub enum RunOutcome {
+    /// It ran, and its record is stored.
+    Recorded(Box<RunRecord>),
+    /// Nothing ran and nothing was written: the day of the run is contained in the published tables, which are as of a
+    /// later one.
+    Contained {
+        /// What is published, and what to do where that is not what was meant.
+        message: String,
+    },
+}
+
 /// Runs `prepared` and stores the record of the run.
 ///
 /// A step that fails keeps those that read it from running; with `fail_fast`, no other step starts any more, either. A
 /// failed step is no error of the run: what became of each is in the record.
 ///
 /// # Errors
-/// Before any step has run: a selector that fits nothing, an `as_of` before the published one, an input that is neither
-/// selected nor published, a pipeline that another run holds, or a warehouse that cannot be reached or read.
+/// Before any step has run: a selector that fits nothing, an `as_of` before the published one that the
+/// published tables do not contain, an input that is neither selected nor published, a pipeline that another run holds, or a warehouse that cannot be reached or read.
 ///
 /// After the steps have run, so that tables may have been committed: another run has taken over the pipeline although
 /// every step was done (the record is stored and says `held`); or the store does not say whether the lease is still
@@ -87,22 +100,27 @@ pub async fn run(
     prepared: &Arc<Prepared>,
     options: &RunOptions,
     observer: &Arc<dyn Observer>,
-) -> Result<RunRecord, EngineError> {
+) -> Result<RunOutcome, EngineError> {
     let began = Began { instant: Instant::now(), at: Utc::now() };
     let run_id = began.run_id();
     let steps = selected_steps(&prepared.plan, &options.selection)?;
-    Inputs::check(prepared, &steps, options.interval.full_refresh).await?;
+    if let Found::Contained(message) = Inputs::check(prepared, &steps, options.interval).await? {
+        return Ok(RunOutcome::Contained { message });
+    }
     let warehouse = prepared.warehouse.of_run(&run_id);
     let pipeline = prepared.plan.pipeline.name.value.as_str();
     let lease = take_lease(&warehouse, pipeline, &run_id, options.lease.unwrap_or(LEASE)).await?;
-    let decisions = match Decisions::make(prepared, options, &steps, &warehouse, observer.as_ref()).await {
-        Ok(decisions) => decisions,
+    let (inputs, decisions) = match Decisions::make(prepared, options, &steps, &warehouse, observer.as_ref()).await {
+        Ok(Found::Inputs(decided)) => *decided,
+        Ok(Found::Contained(message)) => {
+            lease.release().await;
+            return Ok(RunOutcome::Contained { message });
+        }
         Err(error) => {
             lease.release().await;
             return Err(error);
         }
     };
-    let (inputs, decisions) = decisions;
     let context = Arc::new(StepContext {
         relations: Relations {
             prepared: Arc::clone(prepared),
@@ -125,7 +143,7 @@ pub async fn run(
     if let Some(context) = Arc::into_inner(context) {
         context.commits.release().await;
     }
-    outcome
+    outcome.map(|record| RunOutcome::Recorded(Box::new(record)))
 }
 
 /// When a run began.
@@ -160,6 +178,8 @@ struct Decisions {
     rebuilds: Rebuilds,
     /// For each relation that is not read whole, the instant since which it is.
     windows: BTreeMap<String, Timestamp>,
+    /// Who made the tables that were published when the run began.
+    made_before: BTreeMap<String, MadeBy>,
 }
 
 impl Decisions {
@@ -170,9 +190,12 @@ impl Decisions {
         steps: &[&Step],
         warehouse: &Warehouse,
         observer: &dyn Observer,
-    ) -> Result<(Inputs, Self), EngineError> {
+    ) -> Result<Found<Box<(Inputs, Self)>>, EngineError> {
         let plan = &prepared.plan;
-        let inputs = Inputs::open(prepared, steps, options.interval.full_refresh).await?;
+        let inputs = match Inputs::open(prepared, steps, options.interval).await? {
+            Found::Inputs(inputs) => inputs,
+            Found::Contained(message) => return Ok(Found::Contained(message)),
+        };
         let attempts = Attempts::of(warehouse, &plan.pipeline.name, observer).await?;
         let made_from = MadeFrom::of(prepared, options.interval, inputs.tables());
         let candidates = if options.retry { candidates(plan, steps)? } else { Vec::new() };
@@ -187,7 +210,9 @@ impl Decisions {
         let rebuilds = decide_rebuilds(prepared, steps, options.interval).await?;
         let run = steps.iter().copied().filter(|step| !resumption.reused.contains_key(&step.name));
         let windows = source_windows(plan, &run.collect::<Vec<_>>(), &rebuilds);
-        Ok((inputs, Self { attempts, candidates, made_from, resumption, rebuilds, windows }))
+        let made_before = inputs.published.as_ref().map(|published| published.record.makers()).unwrap_or_default();
+        let decided = Self { attempts, candidates, made_from, resumption, rebuilds, windows, made_before };
+        Ok(Found::Inputs(Box::new((inputs, decided))))
     }
 }
 
@@ -200,7 +225,7 @@ async fn work_off_and_record(
     began: &Began,
 ) -> Result<RunRecord, EngineError> {
     let observer = context.relations.observer.as_ref();
-    let Decisions { attempts, candidates, made_from, resumption, rebuilds, .. } = decisions;
+    let Decisions { attempts, candidates, made_from, resumption, rebuilds, made_before, .. } = decisions;
     warn_of_late_rows(steps, &rebuilds, observer);
     let mut record = begun_record(context, began);
     let progress = RunProgress::begin(&context.warehouse, observer, record.clone()).await?;
@@ -234,6 +259,7 @@ async fn work_off_and_record(
     }
     record.tables = versions(context.published.clone(), &ended);
     record.steps = ended;
+    record.carried = carried(&record, &made_before);
     record.finished_at = Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true);
     record.seconds = began.instant.elapsed().as_secs_f64();
     record.peak_memory_bytes = peak_memory_bytes();
@@ -271,6 +297,7 @@ fn begun_record(context: &StepContext, began: &Began) -> RunRecord {
         triggers: Vec::new(),
         not_shown: plan.not_shown(),
         tables: BTreeMap::new(),
+        carried: BTreeMap::new(),
     }
 }
 
