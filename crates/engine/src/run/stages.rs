@@ -345,22 +345,27 @@ async fn clear_away(record: &RunRecord, attempts: &Attempts, warehouse: &Warehou
     }
 }
 
-/// Says of rows that came later than the lookback how they are taken in.
+/// Says of rows that came later than the lookback, in this run or an earlier one, where they are missing and how they
+/// are taken in.
 fn warn_of_late_rows(steps: &[&Step], rebuilds: &Rebuilds, observer: &dyn Observer) {
-    let mut warned = BTreeSet::new();
+    let mut by_source: BTreeMap<&str, (u64, Timestamp, Vec<String>)> = BTreeMap::new();
     for step in steps {
         for late in rebuilds.get(&step.name).map(|rebuild| rebuild.late.as_slice()).unwrap_or_default() {
-            if warned.insert(late.source.clone()) {
-                let since = rfc3339(late.since);
-                let message = format!(
-                    "{} row{} of `{}` came later than the lookback, the earliest of {since}, and change nothing yet; \
-                     `throughline run --start {since}` takes them in",
-                    late.rows,
-                    if late.rows == 1 { "" } else { "s" },
-                    late.source,
-                );
-                observer.event(&Event::Warning { message: &message });
-            }
+            let (rows, since, missing) = by_source.entry(&late.source).or_insert((0, late.since, Vec::new()));
+            *rows = late.rows.max(*rows);
+            *since = late.since.min(*since);
+            missing.push(format!("`{}`", step.name));
         }
+    }
+    for (source, (rows, since, missing)) in by_source {
+        let (since, missing) = (rfc3339(since), missing.join(", "));
+        let message = format!(
+            "{rows} row{} of `{source}` came later than the lookback, the earliest of {since}, and {} not in {missing} \
+             yet; `throughline run --start {since}` takes {} in",
+            if rows == 1 { "" } else { "s" },
+            if rows == 1 { "is" } else { "are" },
+            if rows == 1 { "it" } else { "them" },
+        );
+        observer.event(&Event::Warning { message: &message });
     }
 }
