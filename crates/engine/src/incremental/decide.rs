@@ -87,6 +87,7 @@ impl<'a> Deciding<'a> {
             since: None,
             why: String::new(),
             late: Vec::new(),
+            replaced_files: Vec::new(),
             changed_since: None,
             touchpoints: touchpoints.map(ToOwned::to_owned),
             next_matched_since: reach.matched_since(replaced, as_of.saturating_sub(reach.upstream)),
@@ -165,13 +166,14 @@ impl<'a> Deciding<'a> {
         lookback: Timestamp,
     ) -> Result<Result<Changes, String>, EngineError> {
         let oldest = before.until.saturating_sub(lookback);
-        let mut changes = Changes { since: before.until, late: LateDays::default() };
+        let mut changes = Changes { since: before.until, late: LateDays::default(), replaced: LateDays::default() };
         for source in self.sources(closure) {
             let Some(found) = self.new_files.rows(source, before, oldest).await? else {
                 return Ok(Err(source.name.value.clone()));
             };
             changes.since = found.earliest.map_or(changes.since, |earliest| changes.since.min(earliest));
             changes.late.add(&source.name.value, found.late);
+            changes.replaced.add(&source.name.value, found.replaced);
         }
         Ok(Ok(changes))
     }

@@ -25,6 +25,9 @@ pub(super) struct NewRows {
     pub(super) earliest: Option<Timestamp>,
     /// Those before the lookback, by day.
     pub(super) late: Vec<LateDay>,
+    /// The same, where files were replaced or removed: most of these rows were in the files before, and nobody knows
+    /// which were not.
+    pub(super) replaced: Vec<LateDay>,
 }
 
 /// The new files of sources; each set of files is read once, however many models ask.
@@ -72,6 +75,7 @@ impl<'a> NewFiles<'a> {
         if is_any_gone {
             // Nobody knows which rows were in a file that is gone, so the whole lookback is rebuilt.
             found.earliest = Some(oldest);
+            found.replaced = std::mem::take(&mut found.late);
         }
         Ok(Some(found))
     }

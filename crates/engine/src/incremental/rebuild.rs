@@ -35,6 +35,8 @@ pub struct Rebuild {
     pub why: String,
     /// Rows that came too late to be taken in, in this run or an earlier one.
     pub late: Vec<LateRows>,
+    /// Rows before the lookback in files that came in the place of others. They count as unchanged.
+    pub replaced_files: Vec<LateRows>,
     /// The instant since which the model's inputs have changed; a model of instances matches its touchpoints since
     /// then.
     pub(super) changed_since: Option<Timestamp>,
@@ -60,6 +62,8 @@ pub(super) struct Changes {
     pub(super) since: Timestamp,
     /// Rows that came later than the lookback.
     pub(super) late: LateDays,
+    /// Rows before the lookback in files that came in the place of others.
+    pub(super) replaced: LateDays,
 }
 
 impl Rebuilds {
@@ -107,8 +111,8 @@ impl Rebuild {
     }
 
     /// The rows that may differ from those that `before` speaks of: since the earliest of what changed in sources, what
-    /// a person asked for, and what the run rebuilds of the models it reads, less its reach. Where that reaches rows that
-    /// came later than the lookback, they are taken in as well, with all that they change.
+    /// a person asked for, and what the run rebuilds of the models it reads, less its reach. Where that reaches rows
+    /// that came later than the lookback, they are taken in as well, with all that they change.
     pub(super) fn of_what_changed(
         mut self,
         before: &Ledger,
@@ -136,6 +140,7 @@ impl Rebuild {
         // What lies after the beginning of the rebuild is taken in by it.
         self.ledger.late = late.before(changed_since.saturating_add(reach.upstream));
         self.late = self.ledger.late.by_source();
+        self.replaced_files = changes.replaced.before(changed_since.saturating_add(reach.upstream)).by_source();
         self
     }
 
@@ -200,6 +205,7 @@ mod tests {
             since: None,
             why: String::new(),
             late: Vec::new(),
+            replaced_files: Vec::new(),
             changed_since: None,
             touchpoints: None,
             next_matched_since: 0,
@@ -211,8 +217,12 @@ mod tests {
         }
     }
 
+    fn changes(since: Timestamp, late: LateDays) -> Changes {
+        Changes { since, late, replaced: LateDays::default() }
+    }
+
     fn nothing_new() -> Changes {
-        Changes { since: UNTIL, late: LateDays::default() }
+        changes(UNTIL, LateDays::default())
     }
 
     fn decided(changes: Changes, inputs: Option<Timestamp>, asked: Option<Timestamp>, reach: &Reach) -> Rebuild {
@@ -238,7 +248,7 @@ mod tests {
     #[test]
     fn rows_that_came_late_are_taken_in() {
         let late = UNTIL - 3 * DAY;
-        let rebuild = decided(Changes { since: late, late: LateDays::default() }, None, None, &NO_REACH);
+        let rebuild = decided(changes(late, LateDays::default()), None, None, &NO_REACH);
         assert_eq!(rebuild.since, Some(late));
         let why = format!("finished up to {}; rows came late, the earliest of {}", rfc3339(UNTIL), rfc3339(late));
         assert_eq!(rebuild.why, why);
@@ -276,21 +286,33 @@ mod tests {
     #[test]
     fn rows_beyond_the_lookback_stay_in_the_ledger_until_they_are_taken_in() {
         let row = UNTIL - 20 * DAY;
-        let changes = || Changes { since: UNTIL, late: late(row, 3) };
-        let rebuild = decided(changes(), None, None, &NO_REACH);
+        let with_late_rows = || changes(UNTIL, late(row, 3));
+        let rebuild = decided(with_late_rows(), None, None, &NO_REACH);
         assert_eq!((&rebuild.ledger.late, &rebuild.late), (&late(row, 3), &of_calls(row, 3)));
-        let rebuild = decided(changes(), None, Some(row), &NO_REACH);
+        let rebuild = decided(with_late_rows(), None, Some(row), &NO_REACH);
         assert_eq!((&rebuild.ledger.late, &rebuild.late), (&LateDays::default(), &Vec::new()));
 
         // They are told every night, with what came in others.
         let known = Ledger { late: late(UNTIL - 40 * DAY, 2), ..ledger(UNTIL) };
-        let next = |changes, asked| {
-            undecided(ReplacedRows::Members).of_what_changed(&known, changes, None, asked, &NO_REACH)
-        };
+        let next =
+            |changes, asked| undecided(ReplacedRows::Members).of_what_changed(&known, changes, None, asked, &NO_REACH);
         assert_eq!(next(nothing_new(), None).late, of_calls(UNTIL - 40 * DAY, 2));
-        assert_eq!(next(changes(), None).late, of_calls(UNTIL - 40 * DAY, 5));
-        assert_eq!(next(changes(), Some(row)).late, of_calls(UNTIL - 40 * DAY, 2));
-        assert_eq!(next(changes(), Some(UNTIL - 40 * DAY)).late, Vec::new());
+        assert_eq!(next(with_late_rows(), None).late, of_calls(UNTIL - 40 * DAY, 5));
+        assert_eq!(next(with_late_rows(), Some(row)).late, of_calls(UNTIL - 40 * DAY, 2));
+        assert_eq!(next(with_late_rows(), Some(UNTIL - 40 * DAY)).late, Vec::new());
+    }
+
+    /// A source that is one file, written anew each night, is not late each night.
+    #[test]
+    fn rows_of_replaced_files_are_told_and_not_kept() {
+        let reach = Reach { own: 10 * DAY, ..NO_REACH };
+        let (near, far) = (UNTIL - 9 * DAY, UNTIL - 30 * DAY);
+        let mut replaced = late(near, 1);
+        replaced.add("calls", [LateDay { since: far, rows: 2 }]);
+        let rebuild = decided(Changes { replaced, ..nothing_new() }, None, None, &reach);
+        assert_eq!((rebuild.changed_since, rebuild.since), (Some(UNTIL), Some(UNTIL - 10 * DAY)));
+        assert_eq!((rebuild.late, rebuild.ledger.late), (Vec::new(), LateDays::default()));
+        assert_eq!(rebuild.replaced_files, of_calls(far, 3));
     }
 
     #[test]
@@ -299,15 +321,15 @@ mod tests {
         let (near, far) = (UNTIL - 9 * DAY, UNTIL - 18 * DAY);
         let mut both = late(near, 1);
         both.add("calls", [LateDay { since: far, rows: 2 }, LateDay { since: UNTIL - 30 * DAY, rows: 4 }]);
-        let rebuild = decided(Changes { since: UNTIL, late: both }, None, None, &reach);
+        let rebuild = decided(changes(UNTIL, both), None, None, &reach);
         assert_eq!(rebuild.changed_since, Some(far), "the nearer one reaches the farther one");
         assert_eq!(rebuild.since, Some(far - 10 * DAY));
         assert_eq!(rebuild.late, of_calls(UNTIL - 30 * DAY, 4));
         assert!(rebuild.why.contains(&format!("rows came late, the earliest of {}", rfc3339(far))), "{}", rebuild.why);
         let through_inputs = Reach { own: 0, upstream: 10 * DAY, ..NO_REACH };
-        let rebuild = decided(Changes { since: UNTIL, late: late(near, 1) }, None, None, &through_inputs);
+        let rebuild = decided(changes(UNTIL, late(near, 1)), None, None, &through_inputs);
         assert_eq!((rebuild.changed_since, rebuild.late), (Some(UNTIL - 10 * DAY), of_calls(near, 1)));
-        let rebuild = decided(Changes { since: UNTIL, late: late(near, 1) }, Some(near - 10 * DAY), None, &through_inputs);
+        let rebuild = decided(changes(UNTIL, late(near, 1)), Some(near - 10 * DAY), None, &through_inputs);
         assert_eq!(rebuild.late, Vec::new(), "what it reads has taken it in");
     }
 

@@ -30,7 +30,8 @@ use super::schedule::{Schedule, ScheduledStep};
 use super::work_off::{Steps, work_off};
 use crate::failure::EngineError;
 use crate::incremental::{
-    ChangedCustomers, FoundOpenInstances, IntervalOptions, Rebuilds, decide_rebuilds, digests_table, source_windows,
+    ChangedCustomers, FoundOpenInstances, IntervalOptions, LateRows, Rebuild, Rebuilds, decide_rebuilds, digests_table,
+    source_windows,
 };
 use crate::instants::rfc3339;
 use crate::record::events::{Event, Observer};
@@ -348,17 +349,8 @@ async fn clear_away(record: &RunRecord, attempts: &Attempts, warehouse: &Warehou
 /// Says of rows that came later than the lookback, in this run or an earlier one, where they are missing and how they
 /// are taken in.
 fn warn_of_late_rows(steps: &[&Step], rebuilds: &Rebuilds, observer: &dyn Observer) {
-    let mut by_source: BTreeMap<&str, (u64, Timestamp, Vec<String>)> = BTreeMap::new();
-    for step in steps {
-        for late in rebuilds.get(&step.name).map(|rebuild| rebuild.late.as_slice()).unwrap_or_default() {
-            let (rows, since, missing) = by_source.entry(&late.source).or_insert((0, late.since, Vec::new()));
-            *rows = late.rows.max(*rows);
-            *since = late.since.min(*since);
-            missing.push(format!("`{}`", step.name));
-        }
-    }
-    for (source, (rows, since, missing)) in by_source {
-        let (since, missing) = (rfc3339(since), missing.join(", "));
+    for (source, late) in rows_by_source(steps, rebuilds, |rebuild| &rebuild.late) {
+        let LateIn { rows, since, models } = late;
         let message = format!(
             "{rows} row{} of `{source}` came later than the lookback, the earliest of {since}, and {} not in {missing} \
              yet; `throughline run --start {since}` takes {} in",
@@ -369,3 +361,42 @@ fn warn_of_late_rows(steps: &[&Step], rebuilds: &Rebuilds, observer: &dyn Observ
         observer.event(&Event::Warning { message: &message });
     }
 }
+    for (source, replaced) in rows_by_source(steps, rebuilds, |rebuild| &rebuild.replaced_files) {
+        let LateIn { rows, since, models } = replaced;
+        let message = format!(
+            "files of `{source}` were replaced or removed; {rows} row{} before the lookback, from {since} on, in what \
+             came count as unchanged for {models}. Where they were corrected, `throughline run --start {since}` takes \
+             that in",
+            if rows == 1 { "" } else { "s" },
+        );
+        observer.event(&Event::Warning { message: &message });
+    }
+}
+
+/// Late rows of a source, over all models that they are missing in.
+struct LateIn {
+    rows: u64,
+    since: String,
+    models: String,
+}
+
+fn rows_by_source<'a>(
+    steps: &'a [&Step],
+    rebuilds: &'a Rebuilds,
+    of: impl Fn(&'a Rebuild) -> &'a [LateRows],
+) -> BTreeMap<&'a str, LateIn> {
+    let mut by_source: BTreeMap<&str, (u64, Timestamp, Vec<String>)> = BTreeMap::new();
+    for step in steps {
+        for late in rebuilds.get(&step.name).map(&of).unwrap_or_default() {
+            let (rows, since, models) = by_source.entry(&late.source).or_insert((0, late.since, Vec::new()));
+            *rows = late.rows.max(*rows);
+            *since = late.since.min(*since);
+            models.push(format!("`{}`", step.name));
+        }
+    }
+    let in_words = |(rows, since, models): (u64, Timestamp, Vec<String>)| LateIn {
+        rows,
+        since: rfc3339(since),
+        models: models.join(", "),
+    };
+    by_source.into_iter().map(|(source, late)| (source, in_words(late))).collect()
