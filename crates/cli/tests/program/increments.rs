@@ -563,3 +563,27 @@ fn what_an_increment_cannot_do_without_is_refused() {
     let refused = workspace.run("check").ends_with(2);
     assert!(refused.stderr.contains("has no `time_column`"), "{refused}");
 }
+
+/// Rows of an instance change long after the time that they carry, and a `match` that is made as a whole says of none.
+#[test]
+fn a_select_rebuilt_by_time_reads_no_match_that_is_made_as_a_whole() {
+    let workspace = workspace();
+    let model =
+        "  late: { sql: sql/late.sql, materialized: incremental, time_column: started_at, grain: [journey_id] }";
+    workspace.edit("pipelines/grown.yaml", "  daily:", &format!("{model}\n  daily:"));
+    workspace.put("sql/late.sql", "SELECT * FROM whole WHERE started_at >= $interval_start\n");
+    workspace.edit("pipelines/grown.yaml", "  late:", "  whole: { match: touchpoints, rows: instances }\n  late:");
+    let refused = workspace.run("check").ends_with(2);
+    assert!(refused.stderr.contains("the incremental model `late` reads `whole`, whose rows change"), "{refused}");
+    assert!(refused.stderr.contains("sql/late.sql:1:15"), "{refused}");
+    assert!(refused.stderr.contains("write `materialized: view` at `whole` and read it here itself"), "{refused}");
+
+    // By way of another view it is the same.
+    workspace.edit("pipelines/grown.yaml", "rows: instances }", "rows: instances, materialized: view }");
+    workspace.run("check").ends_with(0);
+    workspace.edit("pipelines/grown.yaml", "  late:", "  passed_on: { sql: sql/passed_on.sql }\n  late:");
+    workspace.put("sql/passed_on.sql", "SELECT * FROM whole\n");
+    workspace.put("sql/late.sql", "SELECT * FROM passed_on WHERE started_at >= $interval_start\n");
+    let refused = workspace.run("check").ends_with(2);
+    assert!(refused.stderr.contains("the incremental model `late` reads `whole`"), "{refused}");
+}
