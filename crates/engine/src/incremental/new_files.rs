@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use arrow::array::{AsArray, RecordBatch};
-use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
+use arrow::datatypes::{Int64Type, SchemaRef, TimestampMicrosecondType};
 use datafusion::common::ScalarValue;
 use datafusion::functions::expr_fn::{date_trunc, least};
 use datafusion::functions_aggregate::expr_fn::{count, min};
@@ -67,7 +67,7 @@ impl<'a> NewFiles<'a> {
         let mut found = match self.found.get(&key) {
             Some(found) => found.clone(),
             None => {
-                let found = self.read(source, &key.1, before.until, oldest).await?;
+                let found = self.read(source, &open.schema, &key.1, before.until, oldest).await?;
                 self.found.insert(key, found.clone());
                 found
             }
@@ -83,13 +83,14 @@ impl<'a> NewFiles<'a> {
     async fn read(
         &self,
         source: &Source,
+        schema: &SchemaRef,
         stamps: &[u64],
         until: Timestamp,
         oldest: Timestamp,
     ) -> Result<NewRows, EngineError> {
         let wanted = stamps.iter().copied().collect();
         // A Delta source is not read by its files.
-        let Some(opened) = open_source_files(source, &self.prepared.stores, &wanted).await? else {
+        let Some(opened) = open_source_files(source, &self.prepared.stores, &wanted, schema).await? else {
             return Ok(NewRows { earliest: Some(oldest), ..NewRows::default() });
         };
         let session = self.prepared.session()?;

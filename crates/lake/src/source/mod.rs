@@ -19,6 +19,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use datafusion::datasource::empty::EmptyTable;
+use arrow::datatypes::SchemaRef;
 use throughline_config::{Format, Source};
 
 pub use declared::{column_type, declared_columns};
@@ -56,7 +57,7 @@ pub async fn open_source(source: &Source, stores: &Stores) -> Result<OpenSource,
         return empty(source, &location.to_string());
     }
     match source.format {
-        Format::Parquet => parquet::open(source, stores, &location, files).await,
+        Format::Parquet => parquet::open(source, stores, &location, files, None).await,
         Format::Csv { delimiter } => csv::open(source, &location, files, delimiter).await,
         Format::Json => json::open(source, &location, files),
         Format::Delta => delta::open(source, &location).await,
@@ -64,7 +65,8 @@ pub async fn open_source(source: &Source, stores: &Stores) -> Result<OpenSource,
 }
 
 /// Opens only those files of a source whose stamps are `wanted`; `None` for a Delta table, which is opened as a whole,
-/// and where no file is left.
+/// and where no file is left. `schema` are the columns of the source as a whole, as it was opened: those of them that
+/// none of these files has are null, as they are where the whole is read.
 ///
 /// # Errors
 ///
@@ -74,6 +76,7 @@ pub async fn open_source_files(
     stores: &Stores,
     wanted: &HashSet<u64>,
 ) -> Result<Option<OpenSource>, SourceError> {
+    schema: &SchemaRef,
     let name = source.name.as_str();
     let location =
         stores.locate(&source.path).map_err(|error| SourceError::Location { source_name: name.into(), error })?;
@@ -86,7 +89,7 @@ pub async fn open_source_files(
         return Ok(None);
     }
     match source.format {
-        Format::Parquet => parquet::open(source, stores, &location, files).await,
+        Format::Parquet => parquet::open(source, stores, &location, files, Some(schema)).await,
         Format::Csv { delimiter } => csv::open(source, &location, files, delimiter).await,
         Format::Json | Format::Delta => json::open(source, &location, files),
     }
