@@ -7,6 +7,7 @@ pub(crate) mod types;
 mod parquet;
 mod delta;
 mod text;
+mod text_scan;
 mod csv;
 mod json;
 mod value;
@@ -18,8 +19,8 @@ mod error;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use datafusion::datasource::empty::EmptyTable;
 use arrow::datatypes::SchemaRef;
+use datafusion::datasource::empty::EmptyTable;
 use throughline_config::{Format, Source};
 
 pub use declared::{column_type, declared_columns};
@@ -75,8 +76,8 @@ pub async fn open_source_files(
     source: &Source,
     stores: &Stores,
     wanted: &HashSet<u64>,
-) -> Result<Option<OpenSource>, SourceError> {
     schema: &SchemaRef,
+) -> Result<Option<OpenSource>, SourceError> {
     let name = source.name.as_str();
     let location =
         stores.locate(&source.path).map_err(|error| SourceError::Location { source_name: name.into(), error })?;
