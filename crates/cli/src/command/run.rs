@@ -32,6 +32,7 @@ pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &RunArguments
         threads: usize::from(arguments.threads),
         fail_fast: arguments.fail_fast,
         retry: arguments.retry,
+        allow_future: arguments.allow_future,
         lease: Some(Duration::from_secs(arguments.lease_seconds)),
         stop: stop.clone(),
     };

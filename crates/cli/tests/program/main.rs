@@ -5,6 +5,7 @@
 mod bad_input;
 mod beginning;
 mod checking;
+mod clocks;
 mod dice;
 mod discovering;
 mod discovering_logs;

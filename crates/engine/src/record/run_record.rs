@@ -38,7 +38,7 @@ impl RunStatus {
 /// A run, as stored beside the tables.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RunRecord {
-    /// Sorts by time: `20261124T065003123456Z-1f2e3d4c`.
+    /// Sorts in the order of runs: `r00000042-20261124T065003123456Z-1f2e3d4c`.
     pub run_id: String,
     /// The pipeline's name.
     pub pipeline: String,

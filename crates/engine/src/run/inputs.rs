@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::Utc;
 use datafusion::prelude::SessionContext;
 use throughline_plan::{Plan, Step};
 
-use super::older_day::contained;
+use super::older_day::{contained, published_ahead};
 use crate::failure::EngineError;
 use crate::incremental::IntervalOptions;
 use crate::read::published::Published;
@@ -15,6 +16,8 @@ use crate::workspace::prepare::Prepared;
 pub(crate) struct Inputs {
     pub(crate) published: Option<Published>,
     pub(crate) session: SessionContext,
+    /// What a person should know of it.
+    pub(crate) warning: Option<String>,
 }
 
 /// What a run finds of its inputs.
@@ -51,8 +54,8 @@ impl Inputs {
         steps: &[&Step],
         interval: IntervalOptions,
     ) -> Result<Found<Self>, EngineError> {
-        let published = match Self::latest(prepared, steps, interval).await? {
-            Found::Inputs(published) => published,
+        let (published, warning) = match Self::latest(prepared, steps, interval).await? {
+            Found::Inputs(latest) => latest,
             Found::Contained(message) => return Ok(Found::Contained(message)),
         };
         let session = prepared.session()?;
@@ -61,29 +64,34 @@ impl Inputs {
                 published.register_table(name, &session).await?;
             }
         }
-        Ok(Found::Inputs(Self { published, session }))
+        Ok(Found::Inputs(Self { published, session, warning }))
     }
 
+    /// The last complete run, and what is odd about it.
     async fn latest(
         prepared: &Prepared,
         steps: &[&Step],
         interval: IntervalOptions,
-    ) -> Result<Found<Option<Published>>, EngineError> {
+    ) -> Result<Found<(Option<Published>, Option<String>)>, EngineError> {
         let plan = &prepared.plan;
         let published = Published::latest(&prepared.warehouse, &plan.pipeline.name).await?;
-        if let Some(published) = &published
+        let warning = match &published {
+            Some(published) => published_ahead(prepared, published, Utc::now()).await?,
+            None => None,
+        };
+        if let (Some(published), None) = (&published, &warning)
             && let Some(message) = contained(prepared, steps, published, interval).await?
         {
             return Ok(Found::Contained(message));
         }
         let is_published = |name: &str| published.as_ref().is_some_and(|run| run.record.tables.contains_key(name));
-        match unselected(plan, steps).into_iter().find(|name| !is_published(name)) {
-            None => Ok(Found::Inputs(published)),
-            Some(name) => Err(EngineError::refused(
+        if let Some(name) = unselected(plan, steps).into_iter().find(|name| !is_published(name)) {
+            return Err(EngineError::refused(
                 format!("`{name}` is read by the selected models, but it is neither selected nor published"),
                 format!("select it too (`--select +…`), or run it first: throughline run --select +{name}"),
-            )),
+            ));
         }
+        Ok(Found::Inputs((published, warning)))
     }
 
     /// The tables of the last complete run, with their versions.

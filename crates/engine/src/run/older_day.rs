@@ -4,7 +4,7 @@
 //! the same definitions. Then there is nothing to do. What is not contained is refused: replacing newer tables by older
 //! ones is for a person to decide.
 
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 use throughline_config::Timestamp;
 use throughline_plan::{Plan, Step, StepKind};
 
@@ -12,6 +12,8 @@ use crate::failure::EngineError;
 use crate::incremental::{IntervalOptions, history_begins};
 use crate::instants::rfc3339;
 use crate::read::published::Published;
+use crate::record::run_record::RunStatus;
+use crate::record::stored::read_record;
 use crate::workspace::prepare::Prepared;
 
 /// What a run of these steps would say of its day when there is nothing to do for it: see [`RunOutcome::Contained`].
@@ -26,9 +28,53 @@ pub async fn contained_day(
     interval: IntervalOptions,
 ) -> Result<Option<String>, EngineError> {
     match Published::latest(&prepared.warehouse, &prepared.plan.pipeline.name).await? {
-        Some(published) => contained(prepared, steps, &published, interval).await,
+        Some(published) if published_ahead(prepared, &published, Utc::now()).await?.is_none() => {
+            contained(prepared, steps, &published, interval).await
+        }
+        Some(_) => Ok(None),
         None => Ok(None),
     }
+}
+
+/// A warning when the published tables are as of an instant that is still to come, by a clock that was ahead or because
+/// somebody asked for it. Such tables hold no day, so any run replaces them.
+///
+/// This machine's clock may be the wrong one, and behind. So it is believed only where an earlier complete run lies in
+/// the past by it, and not after the day of this run.
+///
+/// # Errors
+/// The run records cannot be read.
+pub(super) async fn published_ahead(
+    prepared: &Prepared,
+    published: &Published,
+    now: DateTime<Utc>,
+) -> Result<Option<String>, EngineError> {
+    let (as_of, now) = (prepared.plan.parameters.as_of(), now.timestamp_micros());
+    let is_ahead = |recorded: &str| is_before(now, recorded);
+    if !is_ahead(&published.record.as_of) || !is_before(as_of, &published.record.as_of) {
+        return Ok(None);
+    }
+    let (mut ahead, mut believed) = (0, false);
+    for run_id in prepared.warehouse.run_ids().await? {
+        let Some(record) = read_record(&prepared.warehouse, &run_id).await? else { continue };
+        if record.pipeline != published.record.pipeline || record.status != RunStatus::Done {
+            continue;
+        }
+        if !is_ahead(&record.as_of) {
+            believed = !is_before(as_of, &record.as_of);
+            break;
+        }
+        ahead += 1;
+        // The first run of all, and nothing to hold the clock against.
+        believed = ahead == 1;
+    }
+    Ok(believed.then(|| {
+        format!(
+            "the published tables are as of {}, which is still to come: they were made under a clock that was ahead, \
+             or with `--allow-future`. They are replaced",
+            published.record.as_of
+        )
+    }))
 }
 
 /// Whether the day of a run is contained in what is published, in words; `None` when it is no older day.

@@ -65,6 +65,8 @@ pub struct RunOptions {
     pub fail_fast: bool,
     /// Reuse the results of the last run that are still right.
     pub retry: bool,
+    /// Accept an `as_of` that is still to come.
+    pub allow_future: bool,
     /// In an object store: how long after its last sign of life another run takes over from this one; a minute when
     /// absent.
     pub lease: Option<Duration>,
@@ -91,8 +93,9 @@ pub enum RunOutcome {
 /// failed step is no error of the run: what became of each is in the record.
 ///
 /// # Errors
-/// Before any step has run: a selector that fits nothing, an `as_of` before the published one that the
-/// published tables do not contain, an input that is neither selected nor published, a pipeline that another run holds, or a warehouse that cannot be reached or read.
+/// Before any step has run: a selector that fits nothing, an `as_of` that is still to come, or one before the published
+/// one that the published tables do not contain, an input that is neither selected nor published, a pipeline that
+/// another run holds, or a warehouse that cannot be reached or read.
 ///
 /// After the steps have run, so that tables may have been committed: another run has taken over the pipeline although
 /// every step was done (the record is stored and says `held`); or the store does not say whether the lease is still
@@ -103,14 +106,21 @@ pub async fn run(
     observer: &Arc<dyn Observer>,
 ) -> Result<RunOutcome, EngineError> {
     let began = Began { instant: Instant::now(), at: Utc::now() };
-    let run_id = began.run_id();
+    let as_of = prepared.plan.parameters.as_of();
+    if !options.allow_future {
+        refuse_future(as_of, began.at, "this machine's clock")?;
+    }
     let steps = selected_steps(&prepared.plan, &options.selection)?;
     if let Found::Contained(message) = Inputs::check(prepared, &steps, options.interval).await? {
         return Ok(RunOutcome::Contained { message });
     }
-    let warehouse = prepared.warehouse.of_run(&run_id);
-    let pipeline = prepared.plan.pipeline.name.value.as_str();
-    let lease = take_lease(&warehouse, pipeline, &run_id, options.lease.unwrap_or(LEASE)).await?;
+    let (run_id, warehouse, lease) = take_numbered_lease(prepared, &began, options.lease.unwrap_or(LEASE)).await?;
+    if !options.allow_future
+        && let Err(error) = refuse_future_of_store(&lease, as_of).await
+    {
+        lease.release().await;
+        return Err(error);
+    }
     let (inputs, decisions) = match Decisions::make(prepared, options, &steps, &warehouse, observer.as_ref()).await {
         Ok(Found::Inputs(decided)) => *decided,
         Ok(Found::Contained(message)) => {
@@ -147,18 +157,53 @@ pub async fn run(
     outcome.map(|record| RunOutcome::Recorded(Box::new(record)))
 }
 
-/// When a run began.
+/// When a run began, by the clock of its machine.
 struct Began {
     instant: Instant,
     at: DateTime<Utc>,
 }
 
-impl Began {
-    /// Sorts by time, to the microsecond, because the newest id names the newest run; the random end keeps two runs of
-    /// one instant apart.
-    fn run_id(&self) -> String {
-        let random = uuid::Uuid::new_v4().simple().to_string();
-        format!("{}-{}", self.at.format("%Y%m%dT%H%M%S%6fZ"), &random[..8])
+/// Takes the pipeline's lease under an id of its own that sorts after those of all earlier runs.
+async fn take_numbered_lease(
+    prepared: &Prepared,
+    began: &Began,
+    lasts: Duration,
+) -> Result<(String, Warehouse, Lease), EngineError> {
+    let pipeline = prepared.plan.pipeline.name.value.as_str();
+    loop {
+        let number = prepared.warehouse.next_run_number().await?;
+        let run_id = Warehouse::run_id(number, began.at, uuid::Uuid::new_v4().as_fields().0);
+        let warehouse = prepared.warehouse.of_run(&run_id);
+        let lease = take_lease(&warehouse, pipeline, &run_id, lasts).await?;
+        match warehouse.next_run_number().await {
+            Ok(next) if next == number => return Ok((run_id, warehouse, lease)),
+            // Another run has begun and ended between the two steps.
+            Ok(_) => lease.release().await,
+            Err(error) => {
+                lease.release().await;
+                return Err(error.into());
+            }
+        }
+    }
+}
+
+/// Refuses a run as of an instant that is still to come: what is open then would be published as ended.
+fn refuse_future(as_of: Timestamp, now: DateTime<Utc>, clock: &str) -> Result<(), EngineError> {
+    if as_of <= now.timestamp_micros() {
+        return Ok(());
+    }
+    let now = now.to_rfc3339_opts(SecondsFormat::Secs, true);
+    Err(EngineError::refused(
+        format!("{} is still to come by {clock}, which says {now}", rfc3339(as_of)),
+        "say a past day with `--as-of`, or set the clock; `--allow-future` runs all the same",
+    ))
+}
+
+/// An object store has a clock of its own, which tells when this machine's is ahead.
+async fn refuse_future_of_store(lease: &Lease, as_of: Timestamp) -> Result<(), EngineError> {
+    match lease.store_time().await? {
+        Some(now) => refuse_future(as_of, now, "the clock of the warehouse's store"),
+        None => Ok(()),
     }
 }
 
@@ -197,6 +242,9 @@ impl Decisions {
             Found::Inputs(inputs) => inputs,
             Found::Contained(message) => return Ok(Found::Contained(message)),
         };
+        if let Some(message) = &inputs.warning {
+            observer.event(&Event::Warning { message });
+        }
         let attempts = Attempts::of(warehouse, &plan.pipeline.name, observer).await?;
         let made_from = MadeFrom::of(prepared, options.interval, inputs.tables());
         let candidates = if options.retry { candidates(plan, steps)? } else { Vec::new() };
@@ -347,12 +395,12 @@ async fn clear_away(record: &RunRecord, attempts: &Attempts, warehouse: &Warehou
 }
 
 /// Says of rows that came later than the lookback, in this run or an earlier one, where they are missing and how they
-/// are taken in.
+/// are taken in; and of files that came in the place of others, what is not looked at.
 fn warn_of_late_rows(steps: &[&Step], rebuilds: &Rebuilds, observer: &dyn Observer) {
     for (source, late) in rows_by_source(steps, rebuilds, |rebuild| &rebuild.late) {
         let LateIn { rows, since, models } = late;
         let message = format!(
-            "{rows} row{} of `{source}` came later than the lookback, the earliest of {since}, and {} not in {missing} \
+            "{rows} row{} of `{source}` came later than the lookback, the earliest of {since}, and {} not in {models} \
              yet; `throughline run --start {since}` takes {} in",
             if rows == 1 { "" } else { "s" },
             if rows == 1 { "is" } else { "are" },
@@ -360,7 +408,6 @@ fn warn_of_late_rows(steps: &[&Step], rebuilds: &Rebuilds, observer: &dyn Observ
         );
         observer.event(&Event::Warning { message: &message });
     }
-}
     for (source, replaced) in rows_by_source(steps, rebuilds, |rebuild| &rebuild.replaced_files) {
         let LateIn { rows, since, models } = replaced;
         let message = format!(
@@ -400,3 +447,4 @@ fn rows_by_source<'a>(
         models: models.join(", "),
     };
     by_source.into_iter().map(|(source, late)| (source, in_words(late))).collect()
+}
