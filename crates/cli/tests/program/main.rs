@@ -17,6 +17,7 @@ mod increments;
 mod instances;
 mod interruption;
 mod libraries;
+mod nights;
 mod object_stores;
 mod own_data;
 mod person_time;

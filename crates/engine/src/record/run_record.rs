@@ -103,6 +103,13 @@ impl RunRecord {
         }
     }
 
+    /// The tables of the set that are as of another instant than the run, and of which: an earlier run made them,
+    /// because this one was of selected models only.
+    pub fn as_of_other_runs(&self) -> BTreeMap<&str, &str> {
+        let other = self.carried.iter().filter(|(_, made_by)| made_by.as_of != self.as_of);
+        other.map(|(table, made_by)| (table.as_str(), made_by.as_of.as_str())).collect()
+    }
+
     /// Who made each table of the set, where that is known.
     pub(crate) fn makers(&self) -> BTreeMap<String, MadeBy> {
         self.tables.keys().filter_map(|table| Some((table.clone(), self.made_by(table)?))).collect()

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use datafusion::prelude::SessionContext;
 use throughline_plan::{Plan, Step};
 
 use super::older_day::{contained, published_ahead};
 use crate::failure::EngineError;
 use crate::incremental::IntervalOptions;
+use crate::instants::rfc3339;
 use crate::read::published::Published;
 use crate::workspace::prepare::Prepared;
 
@@ -32,8 +33,8 @@ impl Inputs {
     /// Refuses a run whose inputs are not there, before anything is written. Opens no table.
     ///
     /// # Errors
-    /// The published tables are as of a later instant and do not contain this one; or a table is read that is neither
-    /// made nor published.
+    /// The published tables are as of a later instant and do not contain this one; or a table is read that is not made
+    /// and not published, or published as of another instant.
     pub(crate) async fn check(
         prepared: &Prepared,
         steps: &[&Step],
@@ -91,6 +92,9 @@ impl Inputs {
                 format!("select it too (`--select +…`), or run it first: throughline run --select +{name}"),
             ));
         }
+        if let Some(published) = &published {
+            refuse_another_cut(plan, steps, published)?;
+        }
         Ok(Found::Inputs((published, warning)))
     }
 
@@ -98,6 +102,26 @@ impl Inputs {
     pub(crate) fn tables(&self) -> BTreeMap<String, u64> {
         self.published.as_ref().map(|published| published.record.tables.clone()).unwrap_or_default()
     }
+}
+
+/// Refuses a table made from rows of two days: what it reads and the run does not make has to be as of the run's.
+fn refuse_another_cut(plan: &Plan, steps: &[&Step], published: &Published) -> Result<(), EngineError> {
+    let as_of = plan.parameters.as_of();
+    for name in unselected(plan, steps) {
+        let Some(made_by) = published.record.made_by(name) else { continue };
+        let other = DateTime::parse_from_rfc3339(&made_by.as_of).is_ok_and(|made| made.timestamp_micros() != as_of);
+        if other {
+            return Err(EngineError::refused(
+                format!(
+                    "`{name}` is read by the selected models and is as of {}, this run would be as of {}",
+                    made_by.as_of,
+                    rfc3339(as_of)
+                ),
+                format!("select it too (`--select +…`), or run as of its day: `--as-of {}`", made_by.as_of),
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Relations of the plan that the steps read and do not make.
