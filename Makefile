@@ -12,6 +12,8 @@ DIST := cargo build --locked --package throughline-cli --profile dist
 DIST_THROUGHLINE := $(or $(CARGO_TARGET_DIR),target)/dist/throughline
 # The sample ends on this day, so the demo looks at it from there and prints the same numbers on any day.
 SAMPLE_AS_OF := 2026-10-01
+# … and is past or not, by whatever clock.
+export THROUGHLINE_ALLOW_FUTURE := true
 CUSTOMERS ?= 20000
 SEED ?= 42
 SEEDS ?= 90

@@ -97,6 +97,9 @@ pub(crate) struct WorkspaceArguments {
     /// Cuts every source at this instant (UTC); by default 00:00 of today.
     #[arg(long, global = true, value_name = "TIME")]
     pub(crate) as_of: Option<String>,
+    /// Another warehouse than the pipeline's, to be written by `run` and read by the others.
+    #[arg(long, visible_alias = "warehouse", global = true, value_name = "WAREHOUSE")]
+    pub(crate) into: Option<String>,
     /// Memory that operators may hold before they spill to disk, e.g. `2GiB`; unlimited by default.
     #[arg(long, global = true, value_name = "SIZE", value_parser = byte_size)]
     pub(crate) memory_limit: Option<usize>,

@@ -33,6 +33,7 @@ pub(crate) fn options(workspace: &WorkspaceArguments) -> Result<PrepareOptions, 
     Ok(PrepareOptions {
         project: workspace.project.clone(),
         pipeline: workspace.pipeline.clone(),
+        warehouse: workspace.into.clone(),
         variables: workspace.variables.clone(),
         environment: std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))

@@ -80,13 +80,14 @@ pub use read::query::query;
 pub use read::snapshots::{ListedSnapshot, export_snapshot, find_snapshot, snapshot_at, snapshots};
 pub use read::tables::PublishedTables;
 pub use record::events::{Event, Observer, Observers, Silent};
-pub use record::run_record::{RunRecord, RunStatus};
+pub use record::run_record::{MadeBy, RunRecord, RunStatus};
 pub use record::step_record::{
     ConservationRow, IncrementRecord, IntakeCounts, StepRecord, StepStatus, TestRecord, TriggerRecord,
 };
 pub use record::usage::{StepUsage, peak_memory_bytes};
 pub use robust::{RobustVariant, Robustness, robustness};
-pub use run::stages::{RunOptions, run};
+pub use run::older_day::contained_day;
+pub use run::stages::{RunOptions, RunOutcome, run};
 pub use snapshot::{
     CoveredPeriods, ExcessChange, JourneyFigures, JourneyMove, SnapshotDiff, SnapshotOptions, SnapshotOutcome,
     TableDiff, covered_periods, create_snapshot, diff_snapshots,

@@ -196,6 +196,7 @@ mod tests {
             triggers: Vec::new(),
             not_shown: Vec::new(),
             tables: BTreeMap::from([("t".to_owned(), version)]),
+            carried: BTreeMap::new(),
         }
     }
 

@@ -20,6 +20,7 @@ mod relation;
 mod replaced_model;
 mod ejected;
 mod replaced_rows;
+mod matches_behind;
 mod data_test;
 mod trigger;
 mod step;

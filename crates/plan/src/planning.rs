@@ -23,10 +23,11 @@ use crate::ejected::moved_on;
 use crate::error_place::{TextOrigin, diagnose};
 use crate::graph::{Graph, JOURNEY_DEFINITIONS, Node};
 use crate::input::source_as_asked_for;
+use crate::matches_behind::refuse_matches_behind;
 use crate::parameters::{ASSISTED_CHANNELS, BEGINNING, Parameters};
 use crate::relation::{JourneyMatching, relation};
 use crate::replaced_model::lacking_columns;
-use crate::replaced_rows::{check_replaced, replaced_rows};
+use crate::replaced_rows::{ReplacedRows, check_replaced, replaced_rows};
 use crate::step::{Plan, ROWS_VERSION, Step, StepKind, digest};
 use crate::trigger::check_triggers;
 
@@ -206,6 +207,9 @@ impl Checker {
             storable(model, &schema)?;
         }
         let replaced = replaced_rows(model, &self.pipeline, self.graph.inputs(&model.name))?;
+        if let Some(ReplacedRows::Interval { .. }) = &replaced {
+            refuse_matches_behind(model, &self.pipeline, &self.graph)?;
+        }
         if let Some(replaced) = &replaced {
             let schema_of_view =
                 |view: &str| inputs.iter().find(|input| input.name == view).map(|view| view.schema.clone());

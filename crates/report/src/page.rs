@@ -53,7 +53,10 @@ pub(crate) fn render(context: &Context<'_>, views: &[View]) -> Result<String, mi
         title => title(&context.pipeline.name.value),
         description => &context.pipeline.description,
         owner => &context.pipeline.owner,
-        as_of => day(&record.as_of),
+        as_of => match record.as_of_other_runs().len() {
+            0 => day(&record.as_of).to_owned(),
+            others => format!("{}, {others} of its tables of another day", day(&record.as_of)),
+        },
         run_id => &record.run_id,
         views,
         // Scripts with this mark run and no others; who writes a text into the data cannot know it beforehand, for it

@@ -32,9 +32,16 @@ pub(crate) struct Table {
 /// `main`, the newest run, and each snapshot under a name of its own. A snapshot whose manifest is damaged is left out:
 /// `throughline snapshot verify` says what is wrong with it.
 pub(crate) async fn schemas(published: &Published) -> Result<Vec<Schema>, EngineError> {
+    let of_others = published.record.as_of_other_runs();
     let tables = published.tables().await?.into_iter().map(|table| Table {
+        description: match of_others.get(table.name.as_str()) {
+            Some(as_of) => Some(format!(
+                "{}cut at {as_of}, made by an earlier run",
+                table.description.map(|description| format!("{description}; ")).unwrap_or_default()
+            )),
+            None => table.description,
+        },
         name: table.name,
-        description: table.description,
         bytes: table.bytes,
         provider: table.provider,
     });

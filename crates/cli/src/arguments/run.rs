@@ -85,6 +85,9 @@ pub(crate) struct RunArguments {
     /// it was made from is the same: `--as-of`, definitions, files of sources, tables, the program.
     #[arg(long)]
     pub(crate) retry: bool,
+    /// Accepts an `--as-of` that is still to come. Limits of journeys then count as passed that have not passed.
+    #[arg(long, env = "THROUGHLINE_ALLOW_FUTURE")]
+    pub(crate) allow_future: bool,
     /// In an object store: seconds after which the next run takes over from one that was killed and is not heard of.
     #[arg(
         long,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, SecondsFormat};
-use throughline_engine::{Arrangement, Published, Rebuild, StepRecord, decide_rebuilds};
+use throughline_engine::{Arrangement, Published, Rebuild, StepRecord, contained_day, decide_rebuilds};
 use throughline_plan::{Plan, Step, StepKind, TRIGGER_LOG};
 
 use crate::arguments::{PlanArguments, WorkspaceArguments};
@@ -17,6 +17,11 @@ pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &PlanArgument
     let prepared = prepared(workspace).await?;
     let plan = &prepared.plan;
     let selected = selection(&arguments.selection).models(&plan.pipeline, &plan.graph)?;
+    let steps = throughline_engine::needed_steps(plan, &selected);
+    let interval = interval(&arguments.interval)?;
+    if let Some(message) = contained_day(&prepared, &steps, interval).await? {
+        return put(&format!("{}\n", wrapped(&message, "", text_width())));
+    }
     let published = Published::latest(prepared.warehouse(), &plan.pipeline.name).await?;
     let before: BTreeMap<String, StepRecord> = published
         .map(|published| published.record.steps.into_iter().map(|step| (step.step.clone(), step)).collect())
@@ -24,8 +29,6 @@ pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &PlanArgument
     let arrangements = prepared.arrangements().await?;
     let mut table = framed();
     table.set_header(["", "step", "kind", "reads", "why"]);
-    let steps = throughline_engine::needed_steps(plan, &selected);
-    let interval = interval(&arguments.interval)?;
     let rebuilds = decide_rebuilds(&prepared, &steps, interval).await?;
     for (index, step) in steps.iter().enumerate() {
         let kind = match step.kind {

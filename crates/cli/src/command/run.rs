@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use throughline_engine::{Published, RunOptions, RunStatus, StopSignal, run as run_plan};
+use throughline_engine::{Event, Published, RunOptions, RunOutcome, RunStatus, StopSignal, run as run_plan};
 use throughline_plan::Selection;
 
 use crate::arguments::{LogFormat, RunArguments, SelectionArguments, WorkspaceArguments};
@@ -32,13 +32,20 @@ pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &RunArguments
         threads: usize::from(arguments.threads),
         fail_fast: arguments.fail_fast,
         retry: arguments.retry,
+        allow_future: arguments.allow_future,
         lease: Some(Duration::from_secs(arguments.lease_seconds)),
         stop: stop.clone(),
     };
     let observer = run_observer(arguments.log_format);
     let (observer, lineage) = openlineage::with_lineage(observer, arguments.openlineage.as_deref(), &prepared).await?;
     let record = tokio::select! {
-        record = run_plan(&prepared, &options, &observer) => record?,
+        outcome = run_plan(&prepared, &options, &observer) => match outcome? {
+            RunOutcome::Recorded(record) => *record,
+            RunOutcome::Contained { message } => {
+                observer.event(&Event::Note { message: &message });
+                return Ok(());
+            }
+        },
         () = interrupted_twice(&mut interruptions, &stop) => return Err(Exit::interrupted()),
     };
     drop(lineage);

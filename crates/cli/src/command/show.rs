@@ -24,6 +24,11 @@ pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &ShowArgument
         None => throughline_engine::show(options.clone(), &arguments.model).await?,
     };
     rows(frame, arguments.limit, &arguments.output).await?;
+    if snapshot.is_none()
+        && let Some(as_of) = of_another_run(&options, &arguments.model).await
+    {
+        say(&format!("`{}` is as of {as_of}: an earlier run than the newest made it", arguments.model));
+    }
     let is_for_people = arguments.output.format == OutputFormat::Table && arguments.output.output.is_none();
     if arguments.limit.0 == Some(0) || !is_for_people || !RANKED.contains(&arguments.model.as_str()) {
         return Ok(());
@@ -37,6 +42,13 @@ pub(crate) async fn run(workspace: &WorkspaceArguments, arguments: &ShowArgument
         say(&format!("\nThe ranking cannot be shown: {error}"));
     }
     Ok(())
+}
+
+/// The instant that a published table is as of, where that is another than the newest run's. Sources and views are
+/// shown before anything is published, and what cannot be read has been reported when the rows were.
+async fn of_another_run(options: &PrepareOptions, table: &str) -> Option<String> {
+    let published = Published::open(options.clone()).await.ok()?;
+    published.record.as_of_other_runs().get(table).map(|as_of| (*as_of).to_owned())
 }
 
 /// Reads one file after the other, so that the same table shows the same rows in the same order each time.

@@ -463,9 +463,43 @@ fn rows_later_than_the_lookback_are_reported_until_a_run_takes_them_in() {
     let printed = run(&workspace, "grown", 31.0, &[]).ends_with(0);
     assert!(printed.stderr.contains("1 row of `contacts` came later than the lookback"), "{printed}");
     assert!(printed.stderr.contains("throughline run --start 2024-01-05T06:00:00Z"), "{printed}");
-    run(&workspace, "grown", 31.0, &["--start", "2024-01-05T06:00:00Z"]).ends_with(0);
-    run(&workspace, "whole", 31.0, &[]).ends_with(0);
+    // The next night has nothing new, and they are missing all the same.
+    let next = run(&workspace, "grown", 32.0, &[]).ends_with(0);
+    assert!(next.stderr.contains("1 row of `contacts` came later than the lookback"), "{next}");
+    assert!(next.stderr.contains("is not in `member`, `answer`, `fct`, `daily` yet"), "{next}");
+    let taken_in = run(&workspace, "grown", 32.0, &["--start", "2024-01-05T06:00:00Z"]).ends_with(0);
+    assert!(!taken_in.stderr.contains("warning"), "{taken_in}");
+    let after = run(&workspace, "grown", 33.0, &[]).ends_with(0);
+    assert!(!after.stderr.contains("warning"), "{after}");
+    run(&workspace, "whole", 33.0, &[]).ends_with(0);
     assert_equal(&workspace, "grown", "whole", "repaired");
+}
+
+/// What is rebuilt because of `reach` may hold rows that came later than the lookback. They are in, with what they
+/// change, and nobody is told that they are not.
+#[test]
+fn late_rows_that_reach_takes_in_are_no_late_rows() {
+    let workspace = with_logins();
+    let member = "match: touchpoints, materialized: incremental, lookback: 10 days, reach: 6 days";
+    workspace.edit("pipelines/grown.yaml", member, &member.replace("lookback: 10 days", "lookback: 3 days"));
+    for model in ["answer.sql", "fct.sql", "daily.sql", "unknown.sql"] {
+        let model = format!("{model}, materialized: incremental, lookback: ");
+        workspace.edit("pipelines/grown.yaml", &format!("{model}10 days"), &format!("{model}3 days"));
+    }
+    let mut random = Random(16);
+    let mut all = arrivals(&mut random);
+    all.extend(clicks(&mut random));
+    deliver(&workspace, &all, 0.0, 30.0);
+    run(&workspace, "grown", 30.0, &[]).ends_with(0);
+    // Within the reach of six days and not within the lookback of three; the login claims clicks of days before.
+    workspace.put(
+        "data/clicks/late.json",
+        r#"{"click_id":"late","visitor":"v1","customer":"k1","at":"2024-01-26T06:00:00Z","event":"a"}"#,
+    );
+    let ran = run(&workspace, "grown", 31.0, &[]).ends_with(0);
+    run(&workspace, "whole", 31.0, &[]).ends_with(0);
+    assert_equal(&workspace, "grown", "whole", "reached");
+    assert!(!ran.stderr.contains("warning"), "{ran}");
 }
 
 #[test]
@@ -528,4 +562,28 @@ fn what_an_increment_cannot_do_without_is_refused() {
     workspace.edit("pipelines/grown.yaml", "interval: day, time_column: day, ", "");
     let refused = workspace.run("check").ends_with(2);
     assert!(refused.stderr.contains("has no `time_column`"), "{refused}");
+}
+
+/// Rows of an instance change long after the time that they carry, and a `match` that is made as a whole says of none.
+#[test]
+fn a_select_rebuilt_by_time_reads_no_match_that_is_made_as_a_whole() {
+    let workspace = workspace();
+    let model =
+        "  late: { sql: sql/late.sql, materialized: incremental, time_column: started_at, grain: [journey_id] }";
+    workspace.edit("pipelines/grown.yaml", "  daily:", &format!("{model}\n  daily:"));
+    workspace.put("sql/late.sql", "SELECT * FROM whole WHERE started_at >= $interval_start\n");
+    workspace.edit("pipelines/grown.yaml", "  late:", "  whole: { match: touchpoints, rows: instances }\n  late:");
+    let refused = workspace.run("check").ends_with(2);
+    assert!(refused.stderr.contains("the incremental model `late` reads `whole`, whose rows change"), "{refused}");
+    assert!(refused.stderr.contains("sql/late.sql:1:15"), "{refused}");
+    assert!(refused.stderr.contains("write `materialized: view` at `whole` and read it here itself"), "{refused}");
+
+    // By way of another view it is the same.
+    workspace.edit("pipelines/grown.yaml", "rows: instances }", "rows: instances, materialized: view }");
+    workspace.run("check").ends_with(0);
+    workspace.edit("pipelines/grown.yaml", "  late:", "  passed_on: { sql: sql/passed_on.sql }\n  late:");
+    workspace.put("sql/passed_on.sql", "SELECT * FROM whole\n");
+    workspace.put("sql/late.sql", "SELECT * FROM passed_on WHERE started_at >= $interval_start\n");
+    let refused = workspace.run("check").ends_with(2);
+    assert!(refused.stderr.contains("the incremental model `late` reads `whole`"), "{refused}");
 }

@@ -159,6 +159,7 @@ fn a_run_that_lost_its_pipeline_after_its_last_table_is_not_the_one_that_is_read
     let options = PrepareOptions {
         project: workspace.path().to_owned(),
         pipeline: None,
+        warehouse: None,
         variables: Vec::new(),
         environment: HashMap::new(),
         as_of: 1_707_523_200_000_000,

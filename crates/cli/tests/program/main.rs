@@ -5,6 +5,7 @@
 mod bad_input;
 mod beginning;
 mod checking;
+mod clocks;
 mod dice;
 mod discovering;
 mod discovering_logs;
@@ -17,6 +18,7 @@ mod increments;
 mod instances;
 mod interruption;
 mod libraries;
+mod nights;
 mod object_stores;
 mod own_data;
 mod person_time;

@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 
-use crate::tiny::RUN;
+use crate::tiny::{BY_STATUS, RUN};
 use crate::workspace::Workspace;
 
 /// The tiny workspace after one complete run.
@@ -374,17 +374,51 @@ fn a_selector_that_fits_nothing_is_refused() {
     assert!(!workspace.has("warehouse"));
 }
 
+/// A scheduler repeats a past day, or catches up on several of which the newest was faster.
 #[test]
-fn an_older_cut_needs_a_full_refresh() {
+fn a_day_that_is_contained_in_what_is_published_is_done() {
     let workspace = published();
     let before = workspace.rows();
     assert_snapshot!(workspace.run("run --as-of 2024-01-20"), @"
+    exit 0
+    --- stderr
+    nothing to do: 2024-01-20T00:00:00Z is contained in the published tables, which are as of 2024-02-10T00:00:00Z. Rows that have come since are taken in by the next run as of that day or later. `--into WAREHOUSE` makes the tables of the older day in another warehouse, `--full-refresh` in the place of the newer ones
+    ");
+    let noted = workspace.run("run --as-of 2024-01-20 --select +instance --retry --log-format json").ends_with(0);
+    assert!(noted.stderr.contains(r#""event":"note""#) && noted.stderr.contains("nothing to do"), "{noted}");
+    assert!(workspace.run("plan --as-of 2024-01-20").ends_with(0).stdout.starts_with("nothing to do"));
+    assert_eq!(workspace.rows(), before);
+    assert_eq!(workspace.run("runs").ends_with(0).stdout.matches("[RUN]").count(), 1, "nothing ran");
+
+    workspace.run("run --as-of 2024-01-20 --into side").ends_with(0);
+    let older = workspace.run("show instance --warehouse side --format csv").ends_with(0);
+    assert_eq!(older.stdout.lines().count(), 4, "three instances had begun: {older}");
+    assert_eq!(workspace.rows(), before);
+    let nowhere = workspace.run("run --into ftp://host/side").ends_with(2);
+    assert!(nowhere.stderr.contains("`--into ftp://host/side`"), "{nowhere}");
+}
+
+#[test]
+fn an_older_day_that_is_not_contained_needs_a_full_refresh() {
+    let workspace = published();
+    let before = workspace.rows();
+    let sql = "SELECT journey, status, count(*) AS instances FROM instance WHERE true GROUP BY journey, status";
+    workspace.put(BY_STATUS, sql);
+    assert_snapshot!(workspace.run("run --as-of 2024-01-20"), @"
     exit 2
     --- stderr
-    error: the published tables are as of 2024-02-10T00:00:00Z, this run would be as of 2024-01-20T00:00:00Z
-      = help: leave `--as-of` out, or replace newer tables by older ones with `--full-refresh`
+    error: the published tables are as of 2024-02-10T00:00:00Z, this run would be as of 2024-01-20T00:00:00Z, and the definition of `by_status`, or of what it reads, has changed since
+      = help: leave `--as-of` out; make the older day in another warehouse with `--into WAREHOUSE`; or replace newer tables by older ones with `--full-refresh`
     ");
-    assert_eq!(workspace.rows(), before);
+    workspace.run("run --as-of 2024-01-20 --select member").ends_with(0);
+    let asked = workspace.run("run --as-of 2024-01-20 --select member --start 2024-01-10").ends_with(2);
+    assert!(asked.stderr.contains("`--start` asks for rows to be rebuilt"), "{asked}");
+    // One table is newer than the others, which do not hold the day between.
+    workspace.run("run --as-of 2024-02-12 --select member").ends_with(0);
+    let between = workspace.run("run --as-of 2024-02-11").ends_with(2);
+    assert!(between.stderr.contains("`instance` is only as of 2024-02-10T00:00:00Z"), "{between}");
+    workspace.run("run --as-of 2024-02-11 --select member").ends_with(0);
+
     workspace.run("run --as-of 2024-01-20 --full-refresh").ends_with(0);
     assert_snapshot!(workspace.query("SELECT journey_id, status, touchpoints FROM instance ORDER BY 1"), @"
     exit 0

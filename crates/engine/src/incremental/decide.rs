@@ -6,10 +6,11 @@ use throughline_config::{Source, Timestamp};
 use throughline_lake::PartLayout;
 use throughline_plan::{Graph, ReplacedRows, Step};
 
+use super::late_rows::LateDays;
 use super::ledger::Ledger;
 use super::new_files::NewFiles;
 use super::reach::Reach;
-use super::rebuild::{Changes, IntervalOptions, LateRows, Rebuild, Rebuilds};
+use super::rebuild::{Changes, IntervalOptions, Rebuild, Rebuilds};
 use super::window::touchpoints_of;
 use crate::failure::EngineError;
 use crate::instants::rfc3339;
@@ -86,6 +87,7 @@ impl<'a> Deciding<'a> {
             since: None,
             why: String::new(),
             late: Vec::new(),
+            replaced_files: Vec::new(),
             changed_since: None,
             touchpoints: touchpoints.map(ToOwned::to_owned),
             next_matched_since: reach.matched_since(replaced, as_of.saturating_sub(reach.upstream)),
@@ -144,7 +146,7 @@ impl<'a> Deciding<'a> {
             until: plan.parameters.as_of(),
             made_from: steps.map(|step| (step.name.clone(), step.fingerprint.clone())).collect(),
             files: files.collect(),
-            late_since: None,
+            late: LateDays::default(),
             digests: None,
         }
     }
@@ -164,15 +166,14 @@ impl<'a> Deciding<'a> {
         lookback: Timestamp,
     ) -> Result<Result<Changes, String>, EngineError> {
         let oldest = before.until.saturating_sub(lookback);
-        let mut changes = Changes { since: before.until, late: Vec::new() };
+        let mut changes = Changes { since: before.until, late: LateDays::default(), replaced: LateDays::default() };
         for source in self.sources(closure) {
             let Some(found) = self.new_files.rows(source, before, oldest).await? else {
                 return Ok(Err(source.name.value.clone()));
             };
             changes.since = found.earliest.map_or(changes.since, |earliest| changes.since.min(earliest));
-            if let Some(since) = found.late_since {
-                changes.late.push(LateRows { source: source.name.value.clone(), rows: found.late, since });
-            }
+            changes.late.add(&source.name.value, found.late);
+            changes.replaced.add(&source.name.value, found.replaced);
         }
         Ok(Ok(changes))
     }

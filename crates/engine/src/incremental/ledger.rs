@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use throughline_config::Timestamp;
+use throughline_lake::Warehouse;
 
 use super::calendar::midnight_before;
+use super::late_rows::LateDays;
 use crate::failure::EngineError;
 
 /// The ledger of a table. Times are microseconds since 1970-01-01 00:00 UTC.
@@ -20,9 +22,9 @@ pub(super) struct Ledger {
     pub(super) made_from: BTreeMap<String, String>,
     /// For each source the stamps of its files, in hexadecimal.
     pub(super) files: BTreeMap<String, Vec<String>>,
-    /// The earliest row that came later than the lookback and is in no table yet.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) late_since: Option<Timestamp>,
+    /// Rows that came later than the lookback and are not in the table yet.
+    #[serde(default, skip_serializing_if = "LateDays::is_empty")]
+    pub(super) late: LateDays,
     /// For a model of members or instances, where the digests of its customers' touchpoints are kept.
     #[serde(default, rename = "seen", skip_serializing_if = "Option::is_none")]
     pub(super) digests: Option<KeptDigests>,
@@ -51,6 +53,15 @@ impl KeptDigests {
     }
 }
 
+/// Where the history of an incremental table begins that does not begin with the first row.
+///
+/// # Errors
+/// The table's log cannot be read.
+pub(crate) async fn history_begins(warehouse: &Warehouse, table: &str) -> Result<Option<Timestamp>, EngineError> {
+    let parts = warehouse.table_parts(table).await?;
+    Ok(parts.and_then(|parts| Ledger::parse(parts.ledger.as_deref()?)).and_then(|ledger| ledger.from))
+}
+
 impl Ledger {
     /// Reads a ledger; one that another version of the program wrote counts as none.
     pub(super) fn parse(text: &str) -> Option<Self> {
@@ -75,6 +86,7 @@ impl Ledger {
 #[cfg(test)]
 mod tests {
     use super::super::calendar::DAY;
+    use super::super::late_rows::LateDay;
     use super::*;
 
     #[test]
@@ -89,12 +101,14 @@ mod tests {
 
     #[test]
     fn a_ledger_that_is_stored_reads_the_same() {
+        let mut late = LateDays::default();
+        late.add("calls", [LateDay { since: 3, rows: 2 }]);
         let ledger = Ledger {
             from: None,
             until: 7,
             made_from: BTreeMap::from([("calls".to_owned(), "1a".to_owned())]),
             files: BTreeMap::from([("calls".to_owned(), vec!["00000000000000ff".to_owned(), "none".to_owned()])]),
-            late_since: Some(3),
+            late,
             digests: Some(KeptDigests { version: 1, since: 2, next: 3 }),
         };
         let text = ledger.text().expect("JSON");

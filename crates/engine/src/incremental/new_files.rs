@@ -3,29 +3,31 @@
 use std::collections::{HashMap, HashSet};
 
 use arrow::array::{AsArray, RecordBatch};
-use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
+use arrow::datatypes::{Int64Type, SchemaRef, TimestampMicrosecondType};
 use datafusion::common::ScalarValue;
-use datafusion::functions::expr_fn::least;
+use datafusion::functions::expr_fn::{date_trunc, least};
 use datafusion::functions_aggregate::expr_fn::{count, min};
 use datafusion::logical_expr::{Expr, cast, lit, when};
 use datafusion::prelude::ident;
 use throughline_config::{Source, SourceKind, Timestamp};
 use throughline_lake::open_source_files;
 
+use super::late_rows::LateDay;
 use super::ledger::Ledger;
 use crate::failure::EngineError;
 use crate::instants::{at, instant, time_type};
 use crate::workspace::prepare::Prepared;
 
 /// The rows of new files before the end of the finished history.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct NewRows {
     /// The earliest within the lookback.
     pub(super) earliest: Option<Timestamp>,
-    /// How many lie before the lookback.
-    pub(super) late: u64,
-    /// The earliest of these.
-    pub(super) late_since: Option<Timestamp>,
+    /// Those before the lookback, by day.
+    pub(super) late: Vec<LateDay>,
+    /// The same, where files were replaced or removed: most of these rows were in the files before, and nobody knows
+    /// which were not.
+    pub(super) replaced: Vec<LateDay>,
 }
 
 /// The new files of sources; each set of files is read once, however many models ask.
@@ -63,16 +65,17 @@ impl<'a> NewFiles<'a> {
         new.sort_unstable();
         let key = (name.to_owned(), new, before.until, oldest);
         let mut found = match self.found.get(&key) {
-            Some(found) => *found,
+            Some(found) => found.clone(),
             None => {
-                let found = self.read(source, &key.1, before.until, oldest).await?;
-                self.found.insert(key, found);
+                let found = self.read(source, &open.schema, &key.1, before.until, oldest).await?;
+                self.found.insert(key, found.clone());
                 found
             }
         };
         if is_any_gone {
             // Nobody knows which rows were in a file that is gone, so the whole lookback is rebuilt.
             found.earliest = Some(oldest);
+            found.replaced = std::mem::take(&mut found.late);
         }
         Ok(Some(found))
     }
@@ -80,13 +83,14 @@ impl<'a> NewFiles<'a> {
     async fn read(
         &self,
         source: &Source,
+        schema: &SchemaRef,
         stamps: &[u64],
         until: Timestamp,
         oldest: Timestamp,
     ) -> Result<NewRows, EngineError> {
         let wanted = stamps.iter().copied().collect();
         // A Delta source is not read by its files.
-        let Some(opened) = open_source_files(source, &self.prepared.stores, &wanted).await? else {
+        let Some(opened) = open_source_files(source, &self.prepared.stores, &wanted, schema).await? else {
             return Ok(NewRows { earliest: Some(oldest), ..NewRows::default() });
         };
         let session = self.prepared.session()?;
@@ -96,24 +100,32 @@ impl<'a> NewFiles<'a> {
         let rows = session.read_table(opened.provider)?.select(vec![first.alias("first")])?;
         let rows = rows.filter(ident("first").lt(at(until)))?;
         let (first, is_late) = (|| ident("first"), || ident("first").lt(at(oldest)));
-        let never = || lit(instant(None));
-        let sums = vec![
-            min(when(is_late(), never()).otherwise(first())?).alias("earliest"),
-            count(when(is_late(), lit(1_i64)).otherwise(lit(ScalarValue::Int64(None)))?).alias("late"),
-            min(when(is_late(), first()).otherwise(never())?).alias("late_since"),
-        ];
-        let found = rows.aggregate(vec![], sums)?.collect().await?;
-        Ok(found.first().filter(|batch| batch.num_rows() == 1).map(new_rows).unwrap_or_default())
+        // One group for all that is in time, and one for each day before.
+        let day = when(is_late(), date_trunc(lit("day"), first())).otherwise(lit(instant(None)))?;
+        let found = rows.aggregate(
+            vec![day.alias("late_day")],
+            vec![min(first()).alias("earliest"), count(lit(1_i64)).alias("number")],
+        )?;
+        Ok(new_rows(&found.collect().await?))
     }
 }
 
-fn new_rows(row: &RecordBatch) -> NewRows {
-    let time =
-        |column: usize| row.column(column).as_primitive_opt::<TimestampMicrosecondType>()?.iter().next().flatten();
-    let late = row.column(1).as_primitive_opt::<Int64Type>().and_then(|numbers| numbers.iter().next().flatten());
-    NewRows {
-        earliest: time(0),
-        late: late.and_then(|late| u64::try_from(late).ok()).unwrap_or(0),
-        late_since: time(2),
+fn new_rows(groups: &[RecordBatch]) -> NewRows {
+    let mut found = NewRows::default();
+    for batch in groups {
+        let times = |column: usize| batch.column(column).as_primitive_opt::<TimestampMicrosecondType>();
+        let (Some(days), Some(earliest)) = (times(0), times(1)) else { continue };
+        let Some(numbers) = batch.column(2).as_primitive_opt::<Int64Type>() else { continue };
+        for ((day, since), rows) in days.iter().zip(earliest).zip(numbers) {
+            let Some(since) = since else { continue };
+            match day {
+                None => found.earliest = Some(since),
+                Some(_) => {
+                    let rows = rows.and_then(|rows| u64::try_from(rows).ok()).unwrap_or(0);
+                    found.late.push(LateDay { since, rows });
+                }
+            }
+        }
     }
+    found
 }

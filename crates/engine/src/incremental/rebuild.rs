@@ -7,6 +7,7 @@ use throughline_lake::{PartLayout, TableParts};
 use throughline_plan::ReplacedRows;
 
 use super::calendar::in_days;
+use super::late_rows::{LateDays, LateRows};
 use super::ledger::{KeptDigests, Ledger};
 use super::reach::Reach;
 use crate::failure::EngineError;
@@ -32,8 +33,10 @@ pub struct Rebuild {
     pub since: Option<Timestamp>,
     /// Why, in words.
     pub why: String,
-    /// Rows that came too late to be taken in.
+    /// Rows that came too late to be taken in, in this run or an earlier one.
     pub late: Vec<LateRows>,
+    /// Rows before the lookback in files that came in the place of others. They count as unchanged.
+    pub replaced_files: Vec<LateRows>,
     /// The instant since which the model's inputs have changed; a model of instances matches its touchpoints since
     /// then.
     pub(super) changed_since: Option<Timestamp>,
@@ -52,24 +55,15 @@ pub struct Rebuild {
     pub(super) replaced: ReplacedRows,
 }
 
-/// Rows of a source that came later than the lookback.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LateRows {
-    /// The source.
-    pub source: String,
-    /// How many rows.
-    pub rows: u64,
-    /// The instant of the earliest of them.
-    pub since: Timestamp,
-}
-
 /// What came into the sources of a model since its table was published.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Changes {
     /// The earliest instant of a new row within the lookback, at most the end of the finished history.
     pub(super) since: Timestamp,
     /// Rows that came later than the lookback.
-    pub(super) late: Vec<LateRows>,
+    pub(super) late: LateDays,
+    /// Rows before the lookback in files that came in the place of others.
+    pub(super) replaced: LateDays,
 }
 
 impl Rebuilds {
@@ -117,7 +111,8 @@ impl Rebuild {
     }
 
     /// The rows that may differ from those that `before` speaks of: since the earliest of what changed in sources, what
-    /// a person asked for, and what the run rebuilds of the models it reads, less its reach.
+    /// a person asked for, and what the run rebuilds of the models it reads, less its reach. Where that reaches rows
+    /// that came later than the lookback, they are taken in as well, with all that they change.
     pub(super) fn of_what_changed(
         mut self,
         before: &Ledger,
@@ -130,23 +125,41 @@ impl Rebuild {
         let asked = asked.filter(|start| *start < changed_since);
         let changed_since = asked.unwrap_or(changed_since);
         let changed_since = inputs_rebuilt_since.map_or(changed_since, |inputs| inputs.min(changed_since));
+        let mut late = before.late.clone();
+        late.add_all(&changes.late);
+        let reached_since = since_late_rows(&late, changed_since, reach);
+        let is_late_row_reached = reached_since < changed_since;
+        let changed_since = reached_since;
         let matched_since = reach.matched_since(&self.replaced, changed_since);
-        let newly_late = changes.late.iter().map(|late| late.since);
-        let late_since = newly_late.chain(before.late_since).min();
         self.since = Some(reach.rebuilt_since(changed_since));
         self.changed_since = Some(changed_since);
         self.digests = before.digests.and_then(|kept| Some((kept, kept.compared_since(matched_since)?)));
         self.ledger.from = before.from;
+        let came_since = if is_late_row_reached { changed_since + reach.upstream } else { changes.since };
+        self.why = why(before.until, came_since, asked.is_some(), reach);
         // What lies after the beginning of the rebuild is taken in by it.
-        self.ledger.late_since = late_since.filter(|since| *since < changed_since);
-        self.why = why(before.until, changes.since, asked.is_some(), reach);
-        self.late = changes.late;
+        self.ledger.late = late.before(changed_since.saturating_add(reach.upstream));
+        self.late = self.ledger.late.by_source();
+        self.replaced_files = changes.replaced.before(changed_since.saturating_add(reach.upstream)).by_source();
         self
     }
 
     /// The model's ledger, with the digests that this run has kept.
     pub(super) fn ledger_with(&self, digests: Option<KeptDigests>) -> Result<String, EngineError> {
         Ledger { digests, ..self.ledger.clone() }.text()
+    }
+}
+
+/// The instant since which a model's inputs count as changed, when what is rebuilt because of changes since
+/// `changed_since` reaches rows that came later than the lookback. A row that is rebuilt in part would be wrong, so the
+/// rebuild is extended until it begins after all rows that it leaves out.
+fn since_late_rows(late: &LateDays, mut changed_since: Timestamp, reach: &Reach) -> Timestamp {
+    loop {
+        let since = reach.rebuilt_since(changed_since);
+        match late.earliest_from(since.saturating_add(reach.upstream)).map(|row| row - reach.upstream) {
+            Some(row) if row < changed_since => changed_since = row,
+            _ => return changed_since,
+        }
     }
 }
 
@@ -170,6 +183,7 @@ mod tests {
     use throughline_config::Calendar;
 
     use super::super::calendar::DAY;
+    use super::super::late_rows::LateDay;
     use super::*;
 
     const UNTIL: Timestamp = 20_000 * DAY;
@@ -181,7 +195,7 @@ mod tests {
             until,
             made_from: BTreeMap::new(),
             files: BTreeMap::new(),
-            late_since: None,
+            late: LateDays::default(),
             digests: Some(KeptDigests { version: 4, since: UNTIL - 10 * DAY, next: UNTIL - DAY }),
         }
     }
@@ -191,6 +205,7 @@ mod tests {
             since: None,
             why: String::new(),
             late: Vec::new(),
+            replaced_files: Vec::new(),
             changed_since: None,
             touchpoints: None,
             next_matched_since: 0,
@@ -202,8 +217,12 @@ mod tests {
         }
     }
 
+    fn changes(since: Timestamp, late: LateDays) -> Changes {
+        Changes { since, late, replaced: LateDays::default() }
+    }
+
     fn nothing_new() -> Changes {
-        Changes { since: UNTIL, late: Vec::new() }
+        changes(UNTIL, LateDays::default())
     }
 
     fn decided(changes: Changes, inputs: Option<Timestamp>, asked: Option<Timestamp>, reach: &Reach) -> Rebuild {
@@ -229,7 +248,7 @@ mod tests {
     #[test]
     fn rows_that_came_late_are_taken_in() {
         let late = UNTIL - 3 * DAY;
-        let rebuild = decided(Changes { since: late, late: Vec::new() }, None, None, &NO_REACH);
+        let rebuild = decided(changes(late, LateDays::default()), None, None, &NO_REACH);
         assert_eq!(rebuild.since, Some(late));
         let why = format!("finished up to {}; rows came late, the earliest of {}", rfc3339(UNTIL), rfc3339(late));
         assert_eq!(rebuild.why, why);
@@ -253,18 +272,65 @@ mod tests {
         assert_eq!(decided(nothing_new(), Some(UNTIL + DAY), None, &NO_REACH).since, Some(UNTIL));
     }
 
+    /// Rows of `calls` that came late, in one day.
+    fn late(since: Timestamp, rows: u64) -> LateDays {
+        let mut late = LateDays::default();
+        late.add("calls", [LateDay { since, rows }]);
+        late
+    }
+
+    fn of_calls(since: Timestamp, rows: u64) -> Vec<LateRows> {
+        vec![LateRows { source: "calls".to_owned(), rows, since }]
+    }
+
     #[test]
     fn rows_beyond_the_lookback_stay_in_the_ledger_until_they_are_taken_in() {
-        let late = LateRows { source: "calls".to_owned(), rows: 3, since: UNTIL - 20 * DAY };
-        let changes = || Changes { since: UNTIL, late: vec![late.clone()] };
-        let rebuild = decided(changes(), None, None, &NO_REACH);
-        assert_eq!((rebuild.ledger.late_since, rebuild.late.as_slice()), (Some(late.since), [late.clone()].as_slice()));
-        let rebuild = decided(changes(), None, Some(late.since), &NO_REACH);
-        assert_eq!(rebuild.ledger.late_since, None);
-        let known = Ledger { late_since: Some(UNTIL - 40 * DAY), ..ledger(UNTIL) };
-        let undecided = undecided(ReplacedRows::Members);
-        let rebuild = undecided.of_what_changed(&known, changes(), None, None, &NO_REACH);
-        assert_eq!(rebuild.ledger.late_since, Some(UNTIL - 40 * DAY), "the earlier of the two");
+        let row = UNTIL - 20 * DAY;
+        let with_late_rows = || changes(UNTIL, late(row, 3));
+        let rebuild = decided(with_late_rows(), None, None, &NO_REACH);
+        assert_eq!((&rebuild.ledger.late, &rebuild.late), (&late(row, 3), &of_calls(row, 3)));
+        let rebuild = decided(with_late_rows(), None, Some(row), &NO_REACH);
+        assert_eq!((&rebuild.ledger.late, &rebuild.late), (&LateDays::default(), &Vec::new()));
+
+        // They are told every night, with what came in others.
+        let known = Ledger { late: late(UNTIL - 40 * DAY, 2), ..ledger(UNTIL) };
+        let next =
+            |changes, asked| undecided(ReplacedRows::Members).of_what_changed(&known, changes, None, asked, &NO_REACH);
+        assert_eq!(next(nothing_new(), None).late, of_calls(UNTIL - 40 * DAY, 2));
+        assert_eq!(next(with_late_rows(), None).late, of_calls(UNTIL - 40 * DAY, 5));
+        assert_eq!(next(with_late_rows(), Some(row)).late, of_calls(UNTIL - 40 * DAY, 2));
+        assert_eq!(next(with_late_rows(), Some(UNTIL - 40 * DAY)).late, Vec::new());
+    }
+
+    /// A source that is one file, written anew each night, is not late each night.
+    #[test]
+    fn rows_of_replaced_files_are_told_and_not_kept() {
+        let reach = Reach { own: 10 * DAY, ..NO_REACH };
+        let (near, far) = (UNTIL - 9 * DAY, UNTIL - 30 * DAY);
+        let mut replaced = late(near, 1);
+        replaced.add("calls", [LateDay { since: far, rows: 2 }]);
+        let rebuild = decided(Changes { replaced, ..nothing_new() }, None, None, &reach);
+        assert_eq!((rebuild.changed_since, rebuild.since), (Some(UNTIL), Some(UNTIL - 10 * DAY)));
+        assert_eq!((rebuild.late, rebuild.ledger.late), (Vec::new(), LateDays::default()));
+        assert_eq!(rebuild.replaced_files, of_calls(far, 3));
+    }
+
+    #[test]
+    fn late_rows_that_are_reached_are_taken_in_with_all_that_they_change() {
+        let reach = Reach { own: 10 * DAY, ..NO_REACH };
+        let (near, far) = (UNTIL - 9 * DAY, UNTIL - 18 * DAY);
+        let mut both = late(near, 1);
+        both.add("calls", [LateDay { since: far, rows: 2 }, LateDay { since: UNTIL - 30 * DAY, rows: 4 }]);
+        let rebuild = decided(changes(UNTIL, both), None, None, &reach);
+        assert_eq!(rebuild.changed_since, Some(far), "the nearer one reaches the farther one");
+        assert_eq!(rebuild.since, Some(far - 10 * DAY));
+        assert_eq!(rebuild.late, of_calls(UNTIL - 30 * DAY, 4));
+        assert!(rebuild.why.contains(&format!("rows came late, the earliest of {}", rfc3339(far))), "{}", rebuild.why);
+        let through_inputs = Reach { own: 0, upstream: 10 * DAY, ..NO_REACH };
+        let rebuild = decided(changes(UNTIL, late(near, 1)), None, None, &through_inputs);
+        assert_eq!((rebuild.changed_since, rebuild.late), (Some(UNTIL - 10 * DAY), of_calls(near, 1)));
+        let rebuild = decided(changes(UNTIL, late(near, 1)), Some(near - 10 * DAY), None, &through_inputs);
+        assert_eq!(rebuild.late, Vec::new(), "what it reads has taken it in");
     }
 
     #[test]

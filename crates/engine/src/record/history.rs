@@ -198,7 +198,11 @@ fn number_of_tests(run: &RunRecord, counts: impl Fn(&TestRecord) -> bool) -> u64
 fn run_rows(runs: &[Run]) -> Result<RecordBatch> {
     let records = || runs.iter().map(|(_, record)| record.as_ref());
     let mut columns = Columns::default();
-    columns.text("run_id", "Identifies the run; sorts by time", runs.iter().map(|(id, _)| Some(id.as_str())));
+    columns.text(
+        "run_id",
+        "Identifies the run; sorts in the order of runs",
+        runs.iter().map(|(id, _)| Some(id.as_str())),
+    );
     columns.text("pipeline", "The pipeline that ran", records().map(|run| run.map(|run| run.pipeline.as_str())));
     columns.text(
         "status",
@@ -318,6 +322,7 @@ mod tests {
             triggers: Vec::new(),
             not_shown: Vec::new(),
             tables: [("a".to_owned(), 3), ("b".to_owned(), 3)].into(),
+            carried: Default::default(),
         };
         let count = |column: &str| {
             let (.., of) = RUN_COUNTS.iter().find(|(name, ..)| *name == column).expect("a column");

@@ -104,6 +104,11 @@ pub struct StepRecord {
     pub internal: bool,
 }
 
+/// The table of a relation's rejected rows.
+pub(crate) fn rejected_table(relation: &str) -> String {
+    format!("{relation}__rejected")
+}
+
 impl StepRecord {
     /// A record that contains only how the step ended.
     pub(crate) fn new(step: &str, kind: &str, fingerprint: &str, status: StepStatus) -> Self {

@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 use datafusion::prelude::SessionContext;
 use throughline_plan::{Plan, Step};
 
+use super::older_day::{contained, published_ahead};
 use crate::failure::EngineError;
+use crate::incremental::IntervalOptions;
 use crate::instants::rfc3339;
 use crate::read::published::Published;
 use crate::workspace::prepare::Prepared;
@@ -15,50 +17,85 @@ use crate::workspace::prepare::Prepared;
 pub(crate) struct Inputs {
     pub(crate) published: Option<Published>,
     pub(crate) session: SessionContext,
+    /// What a person should know of it.
+    pub(crate) warning: Option<String>,
+}
+
+/// What a run finds of its inputs.
+pub(crate) enum Found<T> {
+    /// They are there.
+    Inputs(T),
+    /// The run has nothing to do, in words: its day is contained in what is published.
+    Contained(String),
 }
 
 impl Inputs {
     /// Refuses a run whose inputs are not there, before anything is written. Opens no table.
     ///
     /// # Errors
-    /// Tables as of a later instant are published; or a table is read that is neither made nor published.
-    pub(crate) async fn check(prepared: &Prepared, steps: &[&Step], full_refresh: bool) -> Result<(), EngineError> {
-        Self::latest(prepared, steps, full_refresh).await.map(|_| ())
+    /// The published tables are as of a later instant and do not contain this one; or a table is read that is not made
+    /// and not published, or published as of another instant.
+    pub(crate) async fn check(
+        prepared: &Prepared,
+        steps: &[&Step],
+        interval: IntervalOptions,
+    ) -> Result<Found<()>, EngineError> {
+        Ok(match Self::latest(prepared, steps, interval).await? {
+            Found::Inputs(_) => Found::Inputs(()),
+            Found::Contained(message) => Found::Contained(message),
+        })
     }
 
     /// Opens them, once the run holds its pipeline: until then another run may publish newer tables.
     ///
     /// # Errors
     /// Those of [`Self::check`], and tables that cannot be read.
-    pub(crate) async fn open(prepared: &Prepared, steps: &[&Step], full_refresh: bool) -> Result<Self, EngineError> {
-        let published = Self::latest(prepared, steps, full_refresh).await?;
+    pub(crate) async fn open(
+        prepared: &Prepared,
+        steps: &[&Step],
+        interval: IntervalOptions,
+    ) -> Result<Found<Self>, EngineError> {
+        let (published, warning) = match Self::latest(prepared, steps, interval).await? {
+            Found::Inputs(latest) => latest,
+            Found::Contained(message) => return Ok(Found::Contained(message)),
+        };
         let session = prepared.session()?;
         if let Some(published) = &published {
             for name in unselected(&prepared.plan, steps) {
                 published.register_table(name, &session).await?;
             }
         }
-        Ok(Self { published, session })
+        Ok(Found::Inputs(Self { published, session, warning }))
     }
 
+    /// The last complete run, and what is odd about it.
     async fn latest(
         prepared: &Prepared,
         steps: &[&Step],
-        full_refresh: bool,
-    ) -> Result<Option<Published>, EngineError> {
+        interval: IntervalOptions,
+    ) -> Result<Found<(Option<Published>, Option<String>)>, EngineError> {
         let plan = &prepared.plan;
         let published = Published::latest(&prepared.warehouse, &plan.pipeline.name).await?;
-        if let Some(published) = published.as_ref().filter(|_| !full_refresh) {
-            refuse_older_cut(plan, published)?;
+        let warning = match &published {
+            Some(published) => published_ahead(prepared, published, Utc::now()).await?,
+            None => None,
+        };
+        if let (Some(published), None) = (&published, &warning)
+            && let Some(message) = contained(prepared, steps, published, interval).await?
+        {
+            return Ok(Found::Contained(message));
         }
         let is_published = |name: &str| published.as_ref().is_some_and(|run| run.record.tables.contains_key(name));
-        match unselected(plan, steps).into_iter().find(|name| !is_published(name)) {
-            None => Ok(published),
-            Some(name) => Err(EngineError::refused(
+        if let Some(name) = unselected(plan, steps).into_iter().find(|name| !is_published(name)) {
+            return Err(EngineError::refused(
                 format!("`{name}` is read by the selected models, but it is neither selected nor published"),
                 format!("select it too (`--select +…`), or run it first: throughline run --select +{name}"),
-            )),
+            ));
         }
+        if let Some(published) = &published {
+            refuse_another_cut(plan, steps, published)?;
+        }
+        Ok(Found::Inputs((published, warning)))
     }
 
     /// The tables of the last complete run, with their versions.
@@ -67,15 +104,22 @@ impl Inputs {
     }
 }
 
-fn refuse_older_cut(plan: &Plan, published: &Published) -> Result<(), EngineError> {
-    let as_of = rfc3339(plan.parameters.as_of());
-    let is_earlier = DateTime::parse_from_rfc3339(&published.record.as_of)
-        .is_ok_and(|newest| newest.timestamp_micros() > plan.parameters.as_of());
-    if is_earlier {
-        return Err(EngineError::refused(
-            format!("the published tables are as of {}, this run would be as of {as_of}", published.record.as_of),
-            "leave `--as-of` out, or replace newer tables by older ones with `--full-refresh`",
-        ));
+/// Refuses a table made from rows of two days: what it reads and the run does not make has to be as of the run's.
+fn refuse_another_cut(plan: &Plan, steps: &[&Step], published: &Published) -> Result<(), EngineError> {
+    let as_of = plan.parameters.as_of();
+    for name in unselected(plan, steps) {
+        let Some(made_by) = published.record.made_by(name) else { continue };
+        let other = DateTime::parse_from_rfc3339(&made_by.as_of).is_ok_and(|made| made.timestamp_micros() != as_of);
+        if other {
+            return Err(EngineError::refused(
+                format!(
+                    "`{name}` is read by the selected models and is as of {}, this run would be as of {}",
+                    made_by.as_of,
+                    rfc3339(as_of)
+                ),
+                format!("select it too (`--select +…`), or run as of its day: `--as-of {}`", made_by.as_of),
+            ));
+        }
     }
     Ok(())
 }

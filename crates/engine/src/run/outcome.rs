@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::record::run_record::RunStatus;
+use crate::record::run_record::{MadeBy, RunRecord, RunStatus};
 use crate::record::step_record::{StepRecord, StepStatus};
 use crate::step::rejected::rejected_table;
 
@@ -43,6 +43,16 @@ pub(crate) fn versions(published: BTreeMap<String, u64>, steps: &[StepRecord]) -
         }
     }
     tables
+}
+
+/// The tables of the set that a run did not make, with who made them: `before` says it of the set that was published.
+pub(crate) fn carried(record: &RunRecord, before: &BTreeMap<String, MadeBy>) -> BTreeMap<String, MadeBy> {
+    let made_here = |table: &str| record.made_by(table).is_some();
+    before
+        .iter()
+        .filter(|(table, _)| record.tables.contains_key(*table) && !made_here(table))
+        .map(|(table, made_by)| (table.clone(), made_by.clone()))
+        .collect()
 }
 
 #[cfg(test)]

@@ -249,6 +249,7 @@ mod tests {
             triggers: Vec::new(),
             not_shown: Vec::new(),
             tables: BTreeMap::new(),
+            carried: BTreeMap::new(),
         }
     }
 

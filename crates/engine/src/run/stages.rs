@@ -20,22 +20,23 @@ use throughline_lake::{Lease, Warehouse};
 use throughline_plan::{Plan, Selection, Step, TRIGGER_LOG};
 
 use super::attempts::Attempts;
-use super::inputs::Inputs;
+use super::inputs::{Found, Inputs};
 use super::journal::RunJournal;
 use super::lease::{LEASE, take_lease};
 use super::made_from::MadeFrom;
-use super::outcome::{status, versions};
+use super::outcome::{carried, status, versions};
 use super::resume::{Candidate, Resumption, candidates};
 use super::schedule::{Schedule, ScheduledStep};
 use super::work_off::{Steps, work_off};
 use crate::failure::EngineError;
 use crate::incremental::{
-    ChangedCustomers, FoundOpenInstances, IntervalOptions, Rebuilds, decide_rebuilds, digests_table, source_windows,
+    ChangedCustomers, FoundOpenInstances, IntervalOptions, LateRows, Rebuild, Rebuilds, decide_rebuilds, digests_table,
+    source_windows,
 };
 use crate::instants::rfc3339;
 use crate::record::events::{Event, Observer};
 use crate::record::progress::RunProgress;
-use crate::record::run_record::{RunRecord, RunStatus};
+use crate::record::run_record::{MadeBy, RunRecord, RunStatus};
 use crate::record::step_record::{StepRecord, StepStatus};
 use crate::record::stored::store_record;
 use crate::record::usage::peak_memory_bytes;
@@ -64,11 +65,26 @@ pub struct RunOptions {
     pub fail_fast: bool,
     /// Reuse the results of the last run that are still right.
     pub retry: bool,
+    /// Accept an `as_of` that is still to come.
+    pub allow_future: bool,
     /// In an object store: how long after its last sign of life another run takes over from this one; a minute when
     /// absent.
     pub lease: Option<Duration>,
     /// For asking the run to stop.
     pub stop: StopSignal,
+}
+
+/// What came of a run.
+#[derive(Debug)]
+pub enum RunOutcome {
+    /// It ran, and its record is stored.
+    Recorded(Box<RunRecord>),
+    /// Nothing ran and nothing was written: the day of the run is contained in the published tables, which are as of a
+    /// later one.
+    Contained {
+        /// What is published, and what to do where that is not what was meant.
+        message: String,
+    },
 }
 
 /// Runs `prepared` and stores the record of the run.
@@ -77,8 +93,9 @@ pub struct RunOptions {
 /// failed step is no error of the run: what became of each is in the record.
 ///
 /// # Errors
-/// Before any step has run: a selector that fits nothing, an `as_of` before the published one, an input that is neither
-/// selected nor published, a pipeline that another run holds, or a warehouse that cannot be reached or read.
+/// Before any step has run: a selector that fits nothing, an `as_of` that is still to come, or one before the published
+/// one that the published tables do not contain, an input that is neither selected nor published, a pipeline that
+/// another run holds, or a warehouse that cannot be reached or read.
 ///
 /// After the steps have run, so that tables may have been committed: another run has taken over the pipeline although
 /// every step was done (the record is stored and says `held`); or the store does not say whether the lease is still
@@ -87,22 +104,34 @@ pub async fn run(
     prepared: &Arc<Prepared>,
     options: &RunOptions,
     observer: &Arc<dyn Observer>,
-) -> Result<RunRecord, EngineError> {
+) -> Result<RunOutcome, EngineError> {
     let began = Began { instant: Instant::now(), at: Utc::now() };
-    let run_id = began.run_id();
+    let as_of = prepared.plan.parameters.as_of();
+    if !options.allow_future {
+        refuse_future(as_of, began.at, "this machine's clock")?;
+    }
     let steps = selected_steps(&prepared.plan, &options.selection)?;
-    Inputs::check(prepared, &steps, options.interval.full_refresh).await?;
-    let warehouse = prepared.warehouse.of_run(&run_id);
-    let pipeline = prepared.plan.pipeline.name.value.as_str();
-    let lease = take_lease(&warehouse, pipeline, &run_id, options.lease.unwrap_or(LEASE)).await?;
-    let decisions = match Decisions::make(prepared, options, &steps, &warehouse, observer.as_ref()).await {
-        Ok(decisions) => decisions,
+    if let Found::Contained(message) = Inputs::check(prepared, &steps, options.interval).await? {
+        return Ok(RunOutcome::Contained { message });
+    }
+    let (run_id, warehouse, lease) = take_numbered_lease(prepared, &began, options.lease.unwrap_or(LEASE)).await?;
+    if !options.allow_future
+        && let Err(error) = refuse_future_of_store(&lease, as_of).await
+    {
+        lease.release().await;
+        return Err(error);
+    }
+    let (inputs, decisions) = match Decisions::make(prepared, options, &steps, &warehouse, observer.as_ref()).await {
+        Ok(Found::Inputs(decided)) => *decided,
+        Ok(Found::Contained(message)) => {
+            lease.release().await;
+            return Ok(RunOutcome::Contained { message });
+        }
         Err(error) => {
             lease.release().await;
             return Err(error);
         }
     };
-    let (inputs, decisions) = decisions;
     let context = Arc::new(StepContext {
         relations: Relations {
             prepared: Arc::clone(prepared),
@@ -125,21 +154,56 @@ pub async fn run(
     if let Some(context) = Arc::into_inner(context) {
         context.commits.release().await;
     }
-    outcome
+    outcome.map(|record| RunOutcome::Recorded(Box::new(record)))
 }
 
-/// When a run began.
+/// When a run began, by the clock of its machine.
 struct Began {
     instant: Instant,
     at: DateTime<Utc>,
 }
 
-impl Began {
-    /// Sorts by time, to the microsecond, because the newest id names the newest run; the random end keeps two runs of
-    /// one instant apart.
-    fn run_id(&self) -> String {
-        let random = uuid::Uuid::new_v4().simple().to_string();
-        format!("{}-{}", self.at.format("%Y%m%dT%H%M%S%6fZ"), &random[..8])
+/// Takes the pipeline's lease under an id of its own that sorts after those of all earlier runs.
+async fn take_numbered_lease(
+    prepared: &Prepared,
+    began: &Began,
+    lasts: Duration,
+) -> Result<(String, Warehouse, Lease), EngineError> {
+    let pipeline = prepared.plan.pipeline.name.value.as_str();
+    loop {
+        let number = prepared.warehouse.next_run_number().await?;
+        let run_id = Warehouse::run_id(number, began.at, uuid::Uuid::new_v4().as_fields().0);
+        let warehouse = prepared.warehouse.of_run(&run_id);
+        let lease = take_lease(&warehouse, pipeline, &run_id, lasts).await?;
+        match warehouse.next_run_number().await {
+            Ok(next) if next == number => return Ok((run_id, warehouse, lease)),
+            // Another run has begun and ended between the two steps.
+            Ok(_) => lease.release().await,
+            Err(error) => {
+                lease.release().await;
+                return Err(error.into());
+            }
+        }
+    }
+}
+
+/// Refuses a run as of an instant that is still to come: what is open then would be published as ended.
+fn refuse_future(as_of: Timestamp, now: DateTime<Utc>, clock: &str) -> Result<(), EngineError> {
+    if as_of <= now.timestamp_micros() {
+        return Ok(());
+    }
+    let now = now.to_rfc3339_opts(SecondsFormat::Secs, true);
+    Err(EngineError::refused(
+        format!("{} is still to come by {clock}, which says {now}", rfc3339(as_of)),
+        "say a past day with `--as-of`, or set the clock; `--allow-future` runs all the same",
+    ))
+}
+
+/// An object store has a clock of its own, which tells when this machine's is ahead.
+async fn refuse_future_of_store(lease: &Lease, as_of: Timestamp) -> Result<(), EngineError> {
+    match lease.store_time().await? {
+        Some(now) => refuse_future(as_of, now, "the clock of the warehouse's store"),
+        None => Ok(()),
     }
 }
 
@@ -160,6 +224,8 @@ struct Decisions {
     rebuilds: Rebuilds,
     /// For each relation that is not read whole, the instant since which it is.
     windows: BTreeMap<String, Timestamp>,
+    /// Who made the tables that were published when the run began.
+    made_before: BTreeMap<String, MadeBy>,
 }
 
 impl Decisions {
@@ -170,9 +236,15 @@ impl Decisions {
         steps: &[&Step],
         warehouse: &Warehouse,
         observer: &dyn Observer,
-    ) -> Result<(Inputs, Self), EngineError> {
+    ) -> Result<Found<Box<(Inputs, Self)>>, EngineError> {
         let plan = &prepared.plan;
-        let inputs = Inputs::open(prepared, steps, options.interval.full_refresh).await?;
+        let inputs = match Inputs::open(prepared, steps, options.interval).await? {
+            Found::Inputs(inputs) => inputs,
+            Found::Contained(message) => return Ok(Found::Contained(message)),
+        };
+        if let Some(message) = &inputs.warning {
+            observer.event(&Event::Warning { message });
+        }
         let attempts = Attempts::of(warehouse, &plan.pipeline.name, observer).await?;
         let made_from = MadeFrom::of(prepared, options.interval, inputs.tables());
         let candidates = if options.retry { candidates(plan, steps)? } else { Vec::new() };
@@ -187,7 +259,9 @@ impl Decisions {
         let rebuilds = decide_rebuilds(prepared, steps, options.interval).await?;
         let run = steps.iter().copied().filter(|step| !resumption.reused.contains_key(&step.name));
         let windows = source_windows(plan, &run.collect::<Vec<_>>(), &rebuilds);
-        Ok((inputs, Self { attempts, candidates, made_from, resumption, rebuilds, windows }))
+        let made_before = inputs.published.as_ref().map(|published| published.record.makers()).unwrap_or_default();
+        let decided = Self { attempts, candidates, made_from, resumption, rebuilds, windows, made_before };
+        Ok(Found::Inputs(Box::new((inputs, decided))))
     }
 }
 
@@ -200,7 +274,7 @@ async fn work_off_and_record(
     began: &Began,
 ) -> Result<RunRecord, EngineError> {
     let observer = context.relations.observer.as_ref();
-    let Decisions { attempts, candidates, made_from, resumption, rebuilds, .. } = decisions;
+    let Decisions { attempts, candidates, made_from, resumption, rebuilds, made_before, .. } = decisions;
     warn_of_late_rows(steps, &rebuilds, observer);
     let mut record = begun_record(context, began);
     let progress = RunProgress::begin(&context.warehouse, observer, record.clone()).await?;
@@ -234,6 +308,7 @@ async fn work_off_and_record(
     }
     record.tables = versions(context.published.clone(), &ended);
     record.steps = ended;
+    record.carried = carried(&record, &made_before);
     record.finished_at = Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true);
     record.seconds = began.instant.elapsed().as_secs_f64();
     record.peak_memory_bytes = peak_memory_bytes();
@@ -271,6 +346,7 @@ fn begun_record(context: &StepContext, began: &Began) -> RunRecord {
         triggers: Vec::new(),
         not_shown: plan.not_shown(),
         tables: BTreeMap::new(),
+        carried: BTreeMap::new(),
     }
 }
 
@@ -318,22 +394,57 @@ async fn clear_away(record: &RunRecord, attempts: &Attempts, warehouse: &Warehou
     }
 }
 
-/// Says of rows that came later than the lookback how they are taken in.
+/// Says of rows that came later than the lookback, in this run or an earlier one, where they are missing and how they
+/// are taken in; and of files that came in the place of others, what is not looked at.
 fn warn_of_late_rows(steps: &[&Step], rebuilds: &Rebuilds, observer: &dyn Observer) {
-    let mut warned = BTreeSet::new();
+    for (source, late) in rows_by_source(steps, rebuilds, |rebuild| &rebuild.late) {
+        let LateIn { rows, since, models } = late;
+        let message = format!(
+            "{rows} row{} of `{source}` came later than the lookback, the earliest of {since}, and {} not in {models} \
+             yet; `throughline run --start {since}` takes {} in",
+            if rows == 1 { "" } else { "s" },
+            if rows == 1 { "is" } else { "are" },
+            if rows == 1 { "it" } else { "them" },
+        );
+        observer.event(&Event::Warning { message: &message });
+    }
+    for (source, replaced) in rows_by_source(steps, rebuilds, |rebuild| &rebuild.replaced_files) {
+        let LateIn { rows, since, models } = replaced;
+        let message = format!(
+            "files of `{source}` were replaced or removed; {rows} row{} before the lookback, from {since} on, in what \
+             came count as unchanged for {models}. Where they were corrected, `throughline run --start {since}` takes \
+             that in",
+            if rows == 1 { "" } else { "s" },
+        );
+        observer.event(&Event::Warning { message: &message });
+    }
+}
+
+/// Late rows of a source, over all models that they are missing in.
+struct LateIn {
+    rows: u64,
+    since: String,
+    models: String,
+}
+
+fn rows_by_source<'a>(
+    steps: &'a [&Step],
+    rebuilds: &'a Rebuilds,
+    of: impl Fn(&'a Rebuild) -> &'a [LateRows],
+) -> BTreeMap<&'a str, LateIn> {
+    let mut by_source: BTreeMap<&str, (u64, Timestamp, Vec<String>)> = BTreeMap::new();
     for step in steps {
-        for late in rebuilds.get(&step.name).map(|rebuild| rebuild.late.as_slice()).unwrap_or_default() {
-            if warned.insert(late.source.clone()) {
-                let since = rfc3339(late.since);
-                let message = format!(
-                    "{} row{} of `{}` came later than the lookback, the earliest of {since}, and change nothing yet; \
-                     `throughline run --start {since}` takes them in",
-                    late.rows,
-                    if late.rows == 1 { "" } else { "s" },
-                    late.source,
-                );
-                observer.event(&Event::Warning { message: &message });
-            }
+        for late in rebuilds.get(&step.name).map(&of).unwrap_or_default() {
+            let (rows, since, models) = by_source.entry(&late.source).or_insert((0, late.since, Vec::new()));
+            *rows = late.rows.max(*rows);
+            *since = late.since.min(*since);
+            models.push(format!("`{}`", step.name));
         }
     }
+    let in_words = |(rows, since, models): (u64, Timestamp, Vec<String>)| LateIn {
+        rows,
+        since: rfc3339(since),
+        models: models.join(", "),
+    };
+    by_source.into_iter().map(|(source, late)| (source, in_words(late))).collect()
 }

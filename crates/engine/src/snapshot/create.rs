@@ -19,7 +19,7 @@ use crate::read::snapshots::parsed;
 use crate::record::events::Observer;
 use crate::record::run_record::{RunRecord, RunStatus};
 use crate::run::lease::{LEASE, snapshot_lease, take_lease};
-use crate::run::stages::{RunOptions, run};
+use crate::run::stages::{RunOptions, RunOutcome, run};
 use crate::step::leftovers::WRITES_END_WITHIN;
 use crate::step::stop::StopSignal;
 use crate::workspace::options::PrepareOptions;
@@ -187,9 +187,11 @@ impl Attempt<'_> {
         observer: &Arc<dyn Observer>,
     ) -> Result<SnapshotOutcome, EngineError> {
         let options = RunOptions { threads: how.threads, stop: how.stop.clone(), ..RunOptions::default() };
-        let record = run(&self.prepared, &options, observer).await?;
+        let RunOutcome::Recorded(record) = run(&self.prepared, &options, observer).await? else {
+            return Err(EngineError::internal("a scratch warehouse holds a later day"));
+        };
         if record.status != RunStatus::Done {
-            return Ok(SnapshotOutcome::RunFailed { record: Box::new(record) });
+            return Ok(SnapshotOutcome::RunFailed { record });
         }
         let mut newest = self.newest.clone();
         for _ in 0..LOOKS {

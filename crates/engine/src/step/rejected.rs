@@ -21,10 +21,7 @@ pub(crate) struct SetAside {
     pub(crate) not_read: Option<Expr>,
 }
 
-/// The table of a relation's rejected rows.
-pub(crate) fn rejected_table(relation: &str) -> String {
-    format!("{relation}__rejected")
-}
+pub(crate) use crate::record::step_record::rejected_table;
 
 /// Publishes the rows that were set aside, and keeps those that earlier runs set aside among the rows that this run did
 /// not read.

@@ -109,7 +109,7 @@ async fn spread(table: &FoundTable, open: &OpenSource, stores: &Stores) -> Resul
     let step = open.stamps.len().div_ceil(MOST_FILES);
     let mut providers = Vec::new();
     for stamp in open.stamps.iter().step_by(step) {
-        let opened = open_source_files(&table.source(), stores, &HashSet::from([*stamp])).await;
+        let opened = open_source_files(&table.source(), stores, &HashSet::from([*stamp]), &open.schema).await;
         providers.extend(opened.map_err(|error| error.to_string())?.map(|open| open.provider));
     }
     Ok((providers, step == 1))

@@ -14,6 +14,8 @@ pub struct PrepareOptions {
     pub project: PathBuf,
     /// The pipeline's name, when there are several.
     pub pipeline: Option<String>,
+    /// Another warehouse than the pipeline's.
+    pub warehouse: Option<String>,
     /// Overrides of variables.
     pub variables: Vec<(String, String)>,
     /// Where `${VAR}` looks.

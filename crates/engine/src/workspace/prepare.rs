@@ -109,7 +109,7 @@ pub async fn prepare(options: PrepareOptions) -> Result<Prepared, EngineError> {
     let pipeline = Arc::new(pipeline);
     let runtime = new_runtime(&options.session)?;
     let stores = Arc::new(Stores::new(pipeline.project.clone(), Arc::clone(&runtime)));
-    let warehouse = open_warehouse(&pipeline, &stores)?;
+    let warehouse = open_warehouse(&pipeline, options.warehouse.as_deref(), &stores)?;
     let sources = open_sources(&pipeline, &stores, options.offline, &mut warnings).await?;
     let session = session_with_definitions(&options.session, &runtime, &pipeline)?;
     for (name, source) in &sources {

@@ -37,11 +37,7 @@ pub(super) async fn open(
     let stamps = files.iter().map(|file| stamp(file, location)).collect();
     let shown = files.iter().map(|file| (location.show(&file.location), file.size)).collect();
     let reader = Arc::new(CsvReader { delimiter, headers });
-    let provider = text::table(source, location, files, reader).map_err(|error| SourceError::Plan {
-        source_name: source.name.value.clone(),
-        path: location.to_string(),
-        error: Box::new(error),
-    })?;
+    let provider = text::table(source, location, files, reader);
     Ok(OpenSource { schema: provider.schema(), provider, files: shown, stamps, warnings: Vec::new() })
 }
 

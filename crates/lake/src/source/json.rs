@@ -18,11 +18,7 @@ pub(super) fn open(source: &Source, location: &Location, files: Vec<ObjectMeta>)
     let stamps = files.iter().map(|file| stamp(file, location)).collect();
     let shown = files.iter().map(|file| (location.show(&file.location), file.size)).collect();
     let reader = Arc::new(JsonReader { columns: source.columns.keys().cloned().collect() });
-    let provider = text::table(source, location, files, reader).map_err(|error| SourceError::Plan {
-        source_name: source.name.value.clone(),
-        path: location.to_string(),
-        error: Box::new(error),
-    })?;
+    let provider = text::table(source, location, files, reader);
     Ok(OpenSource { schema: provider.schema(), provider, files: shown, stamps, warnings: Vec::new() })
 }
 

@@ -7,6 +7,7 @@ pub(crate) mod types;
 mod parquet;
 mod delta;
 mod text;
+mod text_scan;
 mod csv;
 mod json;
 mod value;
@@ -18,6 +19,7 @@ mod error;
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use arrow::datatypes::SchemaRef;
 use datafusion::datasource::empty::EmptyTable;
 use throughline_config::{Format, Source};
 
@@ -56,7 +58,7 @@ pub async fn open_source(source: &Source, stores: &Stores) -> Result<OpenSource,
         return empty(source, &location.to_string());
     }
     match source.format {
-        Format::Parquet => parquet::open(source, stores, &location, files).await,
+        Format::Parquet => parquet::open(source, stores, &location, files, None).await,
         Format::Csv { delimiter } => csv::open(source, &location, files, delimiter).await,
         Format::Json => json::open(source, &location, files),
         Format::Delta => delta::open(source, &location).await,
@@ -64,7 +66,8 @@ pub async fn open_source(source: &Source, stores: &Stores) -> Result<OpenSource,
 }
 
 /// Opens only those files of a source whose stamps are `wanted`; `None` for a Delta table, which is opened as a whole,
-/// and where no file is left.
+/// and where no file is left. `schema` are the columns of the source as a whole, as it was opened: those of them that
+/// none of these files has are null, as they are where the whole is read.
 ///
 /// # Errors
 ///
@@ -73,6 +76,7 @@ pub async fn open_source_files(
     source: &Source,
     stores: &Stores,
     wanted: &HashSet<u64>,
+    schema: &SchemaRef,
 ) -> Result<Option<OpenSource>, SourceError> {
     let name = source.name.as_str();
     let location =
@@ -86,7 +90,7 @@ pub async fn open_source_files(
         return Ok(None);
     }
     match source.format {
-        Format::Parquet => parquet::open(source, stores, &location, files).await,
+        Format::Parquet => parquet::open(source, stores, &location, files, Some(schema)).await,
         Format::Csv { delimiter } => csv::open(source, &location, files, delimiter).await,
         Format::Json | Format::Delta => json::open(source, &location, files),
     }

@@ -33,11 +33,14 @@ struct Footer {
     metadata: Arc<ParquetMetaData>,
 }
 
+/// Opens files of a source. `whole` is the schema of a source of which these are only a part, and which has been held
+/// against all of its files before.
 pub(super) async fn open(
     source: &Source,
     stores: &Stores,
     location: &Location,
     files: Vec<ObjectMeta>,
+    whole: Option<&SchemaRef>,
 ) -> Result<OpenSource, SourceError> {
     let cache = stores.runtime().cache_manager.get_file_metadata_cache();
     let footers: Vec<Footer> = futures::stream::iter(files)
@@ -45,7 +48,11 @@ pub(super) async fn open(
         .buffered(CONCURRENT_FILES)
         .try_collect()
         .await?;
-    let schema = if source.columns.is_empty() { united(&footers)? } else { declared(source, location, &footers)? };
+    let schema = match whole {
+        Some(schema) => Arc::clone(schema),
+        None if source.columns.is_empty() => united(&footers)?,
+        None => declared(source, location, &footers)?,
+    };
     let shown = footers.iter().map(|footer| (footer.shown.clone(), footer.file.size)).collect();
     let stamps = footers.iter().map(|footer| stamp(&footer.file, location)).collect();
     let files = footers

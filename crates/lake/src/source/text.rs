@@ -8,15 +8,14 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use bytes::{Buf, Bytes};
 use datafusion::catalog::TableProvider;
-use datafusion::catalog::streaming::StreamingTable;
 use datafusion::common::DataFusionError;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_plan::metrics::Count;
 use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use datafusion::physical_plan::streaming::PartitionStream;
 use futures::StreamExt;
 use indexmap::IndexMap;
-use object_store::path::Path;
-use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
+use object_store::{GetOptions, GetRange, ObjectMeta, ObjectStore};
 use throughline_config::{Column, Source};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
@@ -24,6 +23,7 @@ use super::declared::declared_fields;
 use super::error::SourceError;
 use super::formats::format_name;
 use super::rows::RowSink;
+use super::text_scan::{CountedPartition, TextTable};
 use super::value;
 use crate::stores::Location;
 
@@ -35,6 +35,9 @@ pub const ORIGIN_COLUMN: &str = "__origin";
 
 /// A record longer than this is a quote that was never closed, not data.
 pub(super) const LONGEST_RECORD: u64 = 16 * 1024 * 1024;
+
+/// What is said of a file that is another one than when the source was opened.
+const REPLACED: &str = "it was replaced or rewritten while the run was reading its sources; run again";
 
 /// Files of one source read side by side.
 const PARTITIONS: usize = 4;
@@ -76,14 +79,14 @@ pub(super) fn table(
     location: &Location,
     files: Vec<ObjectMeta>,
     reader: Arc<dyn RowReader>,
-) -> datafusion::common::Result<Arc<dyn TableProvider>> {
+) -> Arc<dyn TableProvider> {
     let schema = schema(source);
     let columns = Arc::new(source.columns.clone());
     let mut parts: Vec<Vec<TextFile>> = (0..files.len().clamp(1, PARTITIONS)).map(|_| Vec::new()).collect();
     let count = parts.len();
-    for (index, file) in files.into_iter().enumerate() {
-        let shown = location.show(&file.location);
-        parts[index % count].push(TextFile { index, shown, path: file.location });
+    for (index, seen) in files.into_iter().enumerate() {
+        let shown = location.show(&seen.location);
+        parts[index % count].push(TextFile { index, shown, seen, is_local: location.local.is_some() });
     }
     let partitions = parts
         .into_iter()
@@ -94,26 +97,54 @@ pub(super) fn table(
                 store: Arc::clone(&location.store),
                 files,
                 reader: Arc::clone(&reader),
-            }) as Arc<dyn PartitionStream>
+                bytes: Count::new(),
+            }) as Arc<dyn CountedPartition>
         })
         .collect();
-    Ok(Arc::new(StreamingTable::try_new(schema, partitions)?))
+    Arc::new(TextTable { schema, partitions })
 }
 
+/// A file as it was when the source was opened: whoever reads it reads those bytes.
 #[derive(Debug, Clone)]
 struct TextFile {
     index: usize,
     shown: String,
-    path: Path,
+    seen: ObjectMeta,
+    is_local: bool,
 }
 
-#[derive(Debug)]
+impl TextFile {
+    /// Whether the file as it is `now` begins with the bytes that were seen.
+    ///
+    /// On a local disk logs are appended to while they are read. A file's mark (ETag) begins there with its number,
+    /// which another file under the same name does not have. An object of a store is replaced as a whole or not at all.
+    fn begins_as_seen(&self, now: &ObjectMeta) -> bool {
+        let mark = |meta: &ObjectMeta| meta.e_tag.as_deref().map(|mark| mark.trim_matches('"').to_owned());
+        let (before, after) = (mark(&self.seen), mark(now));
+        if !self.is_local {
+            // Lists and single answers of a store do not both carry a mark everywhere.
+            return now.size == self.seen.size && (before.is_none() || after.is_none() || before == after);
+        }
+        let number = |mark: Option<String>| mark.and_then(|mark| mark.split('-').next().map(str::to_owned));
+        let is_untouched = now.size == self.seen.size && now.last_modified == self.seen.last_modified;
+        number(before) == number(after) && (is_untouched || now.size > self.seen.size)
+    }
+}
+
+#[derive(Debug, Clone)]
 struct TextPartition {
     schema: SchemaRef,
     columns: Arc<IndexMap<String, Column>>,
     store: Arc<dyn ObjectStore>,
     files: Vec<TextFile>,
     reader: Arc<dyn RowReader>,
+    bytes: Count,
+}
+
+impl CountedPartition for TextPartition {
+    fn counting(&self, bytes: Count) -> Arc<dyn PartitionStream> {
+        Arc::new(Self { bytes, ..self.clone() })
+    }
 }
 
 impl PartitionStream for TextPartition {
@@ -126,17 +157,19 @@ impl PartitionStream for TextPartition {
         let batches = stream.tx();
         let (store, files, reader) = (Arc::clone(&self.store), self.files.clone(), Arc::clone(&self.reader));
         let (schema, columns) = (Arc::clone(&self.schema), Arc::clone(&self.columns));
+        let bytes = self.bytes.clone();
         stream.spawn(async move {
             let mut sink = RowSink::new(schema, columns.iter(), batches);
             for file in files {
                 let (chunks, input) = channel(4);
                 let reader = Arc::clone(&reader);
+                let (index, shown) = (file.index, file.shown.clone());
                 let parsing = tokio::task::spawn_blocking(move || {
-                    sink.begin_file(&file.shown);
-                    reader.read(file.index, Chunks::new(input), &mut sink);
+                    sink.begin_file(&shown);
+                    reader.read(index, Chunks::new(input), &mut sink);
                     sink
                 });
-                fetch(&store, &file.path, chunks).await;
+                fetch(&store, &file, chunks, &bytes).await;
                 sink = parsing.await.map_err(|error| DataFusionError::External(Box::new(error)))?;
             }
             tokio::task::spawn_blocking(move || drop(sink.send()))
@@ -148,15 +181,29 @@ impl PartitionStream for TextPartition {
 }
 
 /// Sends a file's bytes, or the store's error, to the reader; ends early when the reader does.
-async fn fetch(store: &Arc<dyn ObjectStore>, path: &Path, chunks: Sender<std::io::Result<Bytes>>) {
-    let mut bytes = match store.get(path).await {
-        Ok(result) => result.into_stream(),
+///
+/// A run reads a source more than once, and all readings have to see the same rows. So only the bytes are read that
+/// were there when the source was opened, and a file that was replaced since is an error.
+async fn fetch(store: &Arc<dyn ObjectStore>, file: &TextFile, chunks: Sender<std::io::Result<Bytes>>, count: &Count) {
+    if file.seen.size == 0 {
+        return;
+    }
+    let range = Some(GetRange::Bounded(0..file.seen.size));
+    let mut bytes = match store.get_opts(&file.seen.location, GetOptions { range, ..GetOptions::default() }).await {
+        Ok(found) if file.begins_as_seen(&found.meta) => found.into_stream(),
+        Ok(_) => {
+            let _ = chunks.send(Err(std::io::Error::other(REPLACED))).await;
+            return;
+        }
         Err(error) => {
             let _ = chunks.send(Err(std::io::Error::other(error))).await;
             return;
         }
     };
     while let Some(chunk) = bytes.next().await {
+        if let Ok(chunk) = &chunk {
+            count.add(chunk.len());
+        }
         if chunks.send(chunk.map_err(std::io::Error::other)).await.is_err() {
             return;
         }

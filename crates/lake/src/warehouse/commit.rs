@@ -33,7 +33,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// Who publishes, kept in the version's commit information.
 #[derive(Debug, Clone, Default)]
 pub struct CommitDetails {
-    /// The run, e.g. `20261124T065003Z-1a2b3c4d`.
+    /// The run, e.g. `r00000042-20261124T065003123456Z-1a2b3c4d`.
     pub run_id: String,
     /// The pipeline.
     pub pipeline: String,

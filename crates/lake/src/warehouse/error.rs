@@ -245,7 +245,7 @@ impl WarehouseError {
                 "run again once the store answers: the next run sees which of the two it was, and either is sound".into()
             }
             Self::Spent { .. } => "stage the rows again".into(),
-            Self::RunId { .. } => "a run id looks like `20261124T065003Z-1a2b3c4d`".into(),
+            Self::RunId { .. } => "a run id looks like `r00000042-20261124T065003123456Z-1a2b3c4d`".into(),
             Self::RunExists { .. } => "every run has an id of its own".into(),
             Self::RunRecord { run_id, .. } => format!("remove `_runs/{run_id}.json` from the warehouse"),
             Self::Progress { run_id, .. } => format!("remove `_runs/{run_id}.partial.json` from the warehouse"),

@@ -3,8 +3,8 @@
 //! On a local disk the lease is an exclusive lock of the operating system on `_locks/<pipeline>.json` ([`disk`]): it
 //! ends with the process that holds it, however that ends. In an object store it is the newest of the objects
 //! `_locks/<pipeline>/<number>.json` ([`numbered`]): the next number is created by conditional put, so one of many gets
-//! it; the holder rewrites its own object as a heartbeat; and a holder without a heartbeat for as long as the lease
-//! lasts, or whose process is known to be gone, is followed by the next number.
+//! it; the holder rewrites its own object as a heartbeat; and a holder without a heartbeat for as long as its lease
+//! lasts, by the clock of the store, or whose process is known to be gone, is followed by the next number.
 //!
 //! A lease keeps runs from working in vain. What keeps tables whole is the conditional commit of each: a holder that
 //! slept and lost its lease is stopped by [`Lease::confirm`], and between that and the commit by the commit itself.
@@ -15,6 +15,7 @@ mod numbered;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use chrono::{DateTime, Utc};
 use tokio::task::JoinHandle;
 
 use self::disk::DiskLock;
@@ -59,11 +60,11 @@ impl Warehouse {
     /// [`WarehouseError::Held`] when another run has it, [`WarehouseError::NoConditionalPut`] when the store overwrites
     /// what it was asked to create, else an error of the store.
     pub async fn lease(&self, pipeline: &str, run_id: &str, lasts: Duration) -> Result<Lease, WarehouseError> {
-        let mine = LeaseHolder::this_process(pipeline, run_id);
-        let held = |holder: Option<LeaseHolder>, ends_with_process: bool| WarehouseError::Held {
-            pipeline: pipeline.into(),
-            holder: Box::new(holder.unwrap_or_else(LeaseHolder::unknown)),
-            lasts: (!ends_with_process).then_some(lasts),
+        let mine = LeaseHolder::this_process(pipeline, run_id, lasts);
+        let held = |holder: Option<LeaseHolder>, ends_with_process: bool| {
+            let holder = holder.unwrap_or_else(LeaseHolder::unknown);
+            let lasts = (!ends_with_process).then_some(holder.lasts().max(lasts));
+            WarehouseError::Held { pipeline: pipeline.into(), holder: Box::new(holder), lasts }
         };
         let (lock, predecessor) = match self.disk_lock(pipeline, &mine).await? {
             Some(disk::Taken::Mine(lock, before)) => (Lock::Disk(lock), before),
@@ -132,6 +133,19 @@ impl Lease {
     /// The run that held the lease before and did not give it back: it was killed, or lost its lease.
     pub fn predecessor(&self) -> Option<&LeaseHolder> {
         self.predecessor.as_ref()
+    }
+
+    /// The time at which the store last took the lease or a heartbeat, by the store's clock; `None` on a local disk,
+    /// where there is no other clock than this machine's.
+    ///
+    /// # Errors
+    ///
+    /// An error of the store.
+    pub async fn store_time(&self) -> Result<Option<DateTime<Utc>>, WarehouseError> {
+        match &self.held.lock {
+            Lock::Disk(_) => Ok(None),
+            Lock::Numbered(lock) => lock.written_at().await,
+        }
     }
 
     /// Makes sure that the lease is still this run's: to be asked before each commit.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 use std::fs;
+use std::io::ErrorKind;
+use std::time::Duration;
 
 use chrono::{SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
@@ -24,6 +26,9 @@ pub struct LeaseHolder {
     /// Whether it has given the lease back.
     #[serde(default)]
     pub released: bool,
+    /// How long after its last sign of life it still holds the lease, in milliseconds; 0 where a version did not say.
+    #[serde(default)]
+    lasts_ms: u64,
     /// Identifies this machine, since its start, and this set of process ids; empty where unknown.
     #[serde(default)]
     machine: String,
@@ -33,7 +38,7 @@ pub struct LeaseHolder {
 }
 
 impl LeaseHolder {
-    pub(super) fn this_process(pipeline: &str, run_id: &str) -> Self {
+    pub(super) fn this_process(pipeline: &str, run_id: &str, lasts: Duration) -> Self {
         let now = now();
         Self {
             run_id: run_id.into(),
@@ -43,8 +48,12 @@ impl LeaseHolder {
             since: now.clone(),
             heartbeat: now,
             released: false,
+            lasts_ms: u64::try_from(lasts.as_millis()).unwrap_or(u64::MAX),
             machine: machine(),
-            started: start_of("self").unwrap_or_default(),
+            started: match process("self") {
+                Process::Started(at) => at,
+                Process::Gone | Process::Unknown => String::new(),
+            },
         }
     }
 
@@ -57,6 +66,7 @@ impl LeaseHolder {
             since: "unknown".into(),
             heartbeat: "unknown".into(),
             released: false,
+            lasts_ms: 0,
             machine: String::new(),
             started: String::new(),
         }
@@ -66,11 +76,21 @@ impl LeaseHolder {
         Self { released: true, ..self.clone() }
     }
 
+    /// How long after its last sign of life it still holds the lease.
+    pub(super) fn lasts(&self) -> Duration {
+        Duration::from_millis(self.lasts_ms)
+    }
+
     /// Whether its process certainly ended. Only a process of this machine can be looked for.
     pub(super) fn is_gone(&self) -> bool {
         !self.machine.is_empty()
+            && !self.started.is_empty()
             && self.machine == machine()
-            && start_of(&self.pid.to_string()).is_none_or(|started| started != self.started)
+            && match process(&self.pid.to_string()) {
+                Process::Started(at) => at != self.started,
+                Process::Gone => true,
+                Process::Unknown => false,
+            }
     }
 
     /// Whether it is the process that asks.
@@ -110,17 +130,46 @@ fn machine() -> String {
     }
 }
 
-/// The start of a process in ticks since the machine's; `None` when there is no such process (or it is a zombie).
-fn start_of(pid: &str) -> Option<String> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+/// What the system says of a process.
+enum Process {
+    /// It started so many ticks after the machine.
+    Started(String),
+    /// There is none, or only what is left of one (a zombie).
+    Gone,
+    /// The system does not say.
+    Unknown,
+}
+
+fn process(pid: &str) -> Process {
+    let stat = match fs::read_to_string(format!("/proc/{pid}/stat")) {
+        Ok(stat) => stat,
+        Err(error) if error.kind() == ErrorKind::NotFound && !hides_processes() => return Process::Gone,
+        Err(_) => return Process::Unknown,
+    };
     // The name in brackets may hold anything; 20 fields after it stands the start (proc(5)).
-    let (_, fields) = stat.rsplit_once(')')?;
-    let mut fields = fields.split_whitespace();
-    let state = fields.next()?;
-    if state == "Z" || state == "X" {
-        return None;
+    let mut fields = stat.rsplit_once(')').map(|(_, fields)| fields.split_whitespace()).into_iter().flatten();
+    match fields.next() {
+        Some("Z" | "X") => Process::Gone,
+        Some(_) => fields.nth(18).map_or(Process::Unknown, |start| Process::Started(start.to_owned())),
+        None => Process::Unknown,
     }
-    fields.nth(18).map(ToOwned::to_owned)
+}
+
+/// Whether processes of other users may be there without being shown, or whether nobody knows.
+fn hides_processes() -> bool {
+    fs::read_to_string("/proc/self/mountinfo").map_or(true, |mounts| mounts_hide_processes(&mounts))
+}
+
+/// `/proc` may be mounted so that each user sees only their own processes: `hidepid` is another than 0 or `off`
+/// (proc(5)). Of several mounts over each other the last counts.
+fn mounts_hide_processes(mounts: &str) -> bool {
+    let options = |line: &str| {
+        let (mount, file_system) = line.split_once(" - ")?;
+        let is_proc = mount.split(' ').nth(4) == Some("/proc") && file_system.starts_with("proc ");
+        is_proc.then(|| file_system.rsplit(' ').next().unwrap_or_default().to_owned())
+    };
+    let Some(options) = mounts.lines().filter_map(options).next_back() else { return true };
+    options.split(',').filter_map(|option| option.strip_prefix("hidepid=")).any(|hides| !matches!(hides, "0" | "off"))
 }
 
 #[cfg(test)]
@@ -129,13 +178,32 @@ mod tests {
 
     #[test]
     fn this_process_is_there_and_another_is_not_taken_for_it() {
-        let here = LeaseHolder::this_process("p", "r");
+        let here = LeaseHolder::this_process("p", "r", Duration::from_secs(60));
         assert!(!here.is_gone());
         assert!(chrono::DateTime::parse_from_rfc3339(&here.since).is_ok());
-        if !here.machine.is_empty() {
+        assert_eq!(here.lasts(), Duration::from_secs(60));
+        if !here.machine.is_empty() && !hides_processes() {
             assert!(LeaseHolder { started: "1".into(), ..here.clone() }.is_gone(), "its id was given to another");
             assert!(LeaseHolder { pid: u32::MAX, ..here.clone() }.is_gone());
             assert!(!LeaseHolder { machine: "elsewhere".into(), pid: u32::MAX, ..here }.is_gone());
         }
+    }
+
+    #[test]
+    fn a_process_that_is_not_shown_is_not_gone() {
+        let mounts = |options: &str| {
+            format!(
+                "22 1 8:1 / / rw - ext4 /dev/sda1 rw\n23 22 0:21 / /proc rw,nosuid shared:5 - proc proc {options}\n"
+            )
+        };
+        for shown in ["rw", "rw,hidepid=0", "rw,hidepid=off,gid=4"] {
+            assert!(!mounts_hide_processes(&mounts(shown)), "{shown}");
+        }
+        for hidden in ["rw,hidepid=2", "rw,gid=4,hidepid=invisible", "rw,hidepid=1", "rw,hidepid=ptraceable"] {
+            assert!(mounts_hide_processes(&mounts(hidden)), "{hidden}");
+        }
+        let remounted = mounts("rw") + &mounts("rw,hidepid=2");
+        assert!(mounts_hide_processes(&remounted));
+        assert!(mounts_hide_processes(""), "nobody knows");
     }
 }

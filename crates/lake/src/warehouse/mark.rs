@@ -25,9 +25,15 @@ pub(super) fn digits(run_id: &str) -> Option<u32> {
     if digits.len() == 8 { u32::from_str_radix(digits, 16).ok() } else { None }
 }
 
-/// When a run began, by its id.
+/// The number of a run, `r00000042-…`; `None` for an id of a version that did not number them.
+pub(super) fn number(run_id: &str) -> Option<u64> {
+    run_id.strip_prefix('r')?.split_once('-')?.0.parse().ok()
+}
+
+/// When a run began by the clock of its machine, by its id.
 pub(super) fn began(run_id: &str) -> Option<DateTime<Utc>> {
-    let (instant, _) = run_id.split_once('-')?;
+    let after_number = number(run_id).and_then(|_| Some(run_id.split_once('-')?.1));
+    let (instant, _) = after_number.unwrap_or(run_id).split_once('-')?;
     let seconds = instant.get(..15)?;
     NaiveDateTime::parse_from_str(seconds, "%Y%m%dT%H%M%S").ok().map(|instant| instant.and_utc())
 }
@@ -53,6 +59,10 @@ mod tests {
         assert_ne!(new_mark(digits(run)), made);
         assert_eq!(mark("part-00003-spark.snappy.parquet"), None);
         assert_eq!(began(run).unwrap().to_rfc3339(), "2026-11-24T06:50:03+00:00");
+        let numbered = format!("r00000042-{run}");
+        assert_eq!((number(&numbered), number(run)), (Some(42), None));
+        assert_eq!((began(&numbered), digits(&numbered)), (began(run), digits(run)));
+        assert!(numbered.as_str() > run, "numbered ids sort after those of earlier versions");
         assert_eq!(digits("r1"), None);
     }
 }

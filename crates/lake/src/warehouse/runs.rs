@@ -1,17 +1,35 @@
 //! Run records: one JSON object a run, created once. The engine decides what they contain.
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use futures::TryStreamExt;
 use object_store::ObjectStoreExt;
 use serde_json::Value;
 
 use super::error::WarehouseError;
-use super::{Warehouse, delta_log};
+use super::{Warehouse, delta_log, mark};
 
 pub(super) const FOLDER: &str = "_runs";
 
 impl Warehouse {
-    /// Stores a run's record. Run ids sort by time, e.g. `20261124T065003Z-1a2b3c4d`.
+    /// A run's id: its number, so that ids sort in the order of the runs whatever the clocks of their machines say;
+    /// when it began by its machine's clock, for those who read it; and a random end.
+    pub fn run_id(number: u64, began: DateTime<Utc>, random: u32) -> String {
+        format!("r{number:08}-{}-{random:08x}", began.format("%Y%m%dT%H%M%S%6fZ"))
+    }
+
+    /// The number of the next run: one more than that of any run that has a record, or has left its progress.
+    ///
+    /// # Errors
+    /// The store does not list.
+    pub async fn next_run_number(&self) -> Result<u64, WarehouseError> {
+        let recorded = self.run_ids().await?;
+        let unfinished = self.unfinished_runs().await?;
+        let newest = recorded.iter().chain(&unfinished).filter_map(|run_id| mark::number(run_id)).max();
+        Ok(newest.unwrap_or(0).saturating_add(1))
+    }
+
+    /// Stores a run's record.
     ///
     /// # Errors
     ///

@@ -116,6 +116,22 @@ async fn in_a_store_a_silent_holder_is_followed_and_finds_out() {
     }
 }
 
+/// A holder is heard of as often as its own lease asks for, whatever the next run was started with.
+#[tokio::test]
+async fn who_waits_less_long_does_not_follow_a_holder_that_is_heard_of_less_often() {
+    let (_workspace, warehouse) = in_memory(Unsteady::new(1));
+    let first = warehouse.lease("p", "run-1", LONG).await.unwrap();
+    tokio::time::sleep(3 * SHORT).await;
+    held(warehouse.lease("p", "run-2", SHORT).await);
+    first.confirm().await.unwrap();
+    let written = first.store_time().await.unwrap().unwrap();
+    let ago = chrono::Utc::now() - written;
+    assert!(ago >= chrono::TimeDelta::zero() && ago < chrono::TimeDelta::minutes(1), "{ago}");
+    let (_workspace, warehouse) = on_disk();
+    let on_disk = warehouse.lease("p", "run-1", LONG).await.unwrap();
+    assert_eq!(on_disk.store_time().await.unwrap(), None, "there is no other clock than this machine's");
+}
+
 #[tokio::test]
 async fn a_lost_answer_is_no_lost_lease() {
     let (mut got, mut lost_answers) = (0, 0);

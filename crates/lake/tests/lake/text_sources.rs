@@ -196,3 +196,47 @@ async fn json_lines_are_read_with_the_same_care() {
         assert!(table.contains(expected), "{expected}\n{table}");
     }
 }
+
+/// A run reads a source several times: its log may grow meanwhile, and another file may take its place.
+#[tokio::test]
+async fn only_what_was_there_when_the_source_was_opened_is_read() {
+    let workspace = Workspace::new();
+    let header = "call_id,customer_id,started_at,rating,resolved\n";
+    let row = |id: u32| format!("{id},C{id},2026-02-01,1,yes\n");
+    let seen = [header.to_owned(), row(1), row(2)].concat();
+    workspace.write("raw/calls.csv", &seen);
+    let source = calls("raw/calls.csv");
+    let open = workspace.open(&source).await.unwrap();
+    let ids = "SELECT string_agg(CAST(call_id AS VARCHAR), ' ' ORDER BY call_id) AS ids FROM t";
+    let read = async || workspace.query(std::sync::Arc::clone(&open.provider), ids).await;
+    assert!(read().await.unwrap().contains("| 1 2 |"));
+
+    let mut file = std::fs::OpenOptions::new().append(true).open(workspace.path("raw/calls.csv")).unwrap();
+    std::io::Write::write_all(&mut file, row(3).as_bytes()).unwrap();
+    assert!(read().await.unwrap().contains("| 1 2 |"), "it grew");
+    assert!(rows(&workspace, &source, ids).await.contains("| 1 2 3 |"), "whoever opens it now reads all of it");
+
+    workspace.write("raw/other.csv", [header.to_owned(), row(4), row(5), row(6), row(7)].concat());
+    std::fs::rename(workspace.path("raw/other.csv"), workspace.path("raw/calls.csv")).unwrap();
+    let replaced = read().await.unwrap_err().to_string();
+    assert!(replaced.contains("raw/calls.csv") && replaced.contains("replaced or rewritten"), "{replaced}");
+}
+
+#[tokio::test]
+async fn scans_count_rows_and_bytes() {
+    let workspace = Workspace::new();
+    let mut text = "call_id,customer_id,started_at,rating,resolved\n".to_owned();
+    for id in 0..3000 {
+        text += &format!("{id},C{id},2026-02-01,1,yes\n");
+    }
+    workspace.write("raw/calls.csv", &text);
+    let open = workspace.open(&calls("raw/calls.csv")).await.unwrap();
+    let frame = workspace.session.read_table(open.provider).unwrap();
+    let plan = frame.create_physical_plan().await.unwrap();
+    for times in 1..=2 {
+        datafusion::physical_plan::collect(std::sync::Arc::clone(&plan), workspace.session.task_ctx()).await.unwrap();
+        let metrics = plan.metrics().unwrap();
+        let bytes = metrics.sum_by_name("bytes_scanned").map(|bytes| bytes.as_usize());
+        assert_eq!((bytes, metrics.output_rows()), (Some(times * text.len()), Some(times * 3000)));
+    }
+}

@@ -29,6 +29,13 @@ pub(crate) fn section(context: &Context<'_>) -> Section {
     if !failed.is_empty() {
         blocks.push(Block::List { sentences: failed });
     }
+    let of_others = record.as_of_other_runs();
+    if !of_others.is_empty() {
+        blocks.push(Block::heading("Tables as of another day"));
+        let sentences =
+            of_others.iter().map(|(table, as_of)| format!("{table} is as of {as_of}: an earlier run made it."));
+        blocks.push(Block::List { sentences: sentences.collect() });
+    }
     let not_shown: Vec<String> = record.not_shown.iter().map(|sentence| format!("{sentence}.")).collect();
     if !not_shown.is_empty() {
         blocks.push(Block::heading("What is not given, and so not shown"));

@@ -49,6 +49,8 @@ impl NumberedLock {
             if let Some((number, object)) = &listed.newest {
                 let Some(holder) = read(&folder, *number).await.map_err(failed)? else { continue };
                 if !holder.released {
+                    // How often the holder is heard of depends on how long its own lease lasts.
+                    let lasts = holder.lasts().max(lasts);
                     let silent = holder.is_gone() || silent_for(&folder, object).await.map_err(failed)? > lasts;
                     if !silent {
                         return Ok(Taken::Theirs(holder));
@@ -104,6 +106,18 @@ impl NumberedLock {
     pub(super) async fn write(&self, holder: &LeaseHolder) -> Result<(), WarehouseError> {
         let put = self.folder.store.put(&self.path(), bytes(holder).into()).await;
         put.map(|_| ()).map_err(|error| WarehouseError::Storage { path: self.folder.to_string(), error })
+    }
+
+    /// When the store last took this number; `None` when it is not there any more, or in a folder of a file system.
+    pub(super) async fn written_at(&self) -> Result<Option<DateTime<Utc>>, WarehouseError> {
+        if self.folder.is_file() {
+            return Ok(None);
+        }
+        match self.folder.store.head(&self.path()).await {
+            Ok(object) => Ok(Some(object.last_modified)),
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(WarehouseError::Storage { path: self.folder.to_string(), error }),
+        }
     }
 
     /// Who holds the lease now, when it is not this one; the inner `None` when that cannot be said.
