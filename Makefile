@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-retail test check circles check-schemas install dist build-time bench bench-daily bench-parts \
 	bench-serve charts clients report-pictures fmt truths landmarks calibration calibration-tables crash test-stores wheel \
-	test-wheel image test-image
+	test-wheel image test-image dependencies sbom
 
 # `--workspace` everywhere: it makes the demo, the tests and the lints share what was compiled.
 BUILD := cargo build --locked --workspace
@@ -206,3 +206,15 @@ image: $(IMAGE)/context/throughline ## A container image with the program, not r
 
 test-image: $(IMAGE)/context/throughline ## Builds and uses the image without an engine and a registry (needs root, buildah, debootstrap)
 	sh $(PACKAGES)/try_image.sh crates/cli/Containerfile $(IMAGE)/context $(abspath $(IMAGE))/tried
+
+# What may be among the crates of others. The script needs no network; cargo-deny, where it is installed, looks again and
+# at advisories too, for which it fetches their database.
+dependencies: ## Licences, sources and bans of all crates, and advisories where cargo-deny is installed (needs python3)
+	python3 $(PACKAGES)/dependencies.py .config/deny.toml
+	if cargo deny --version >/dev/null 2>&1; then cargo deny check --config .config/deny.toml; fi
+
+SBOM ?= $(or $(CARGO_TARGET_DIR),target)/throughline.cdx.json
+
+sbom: ## What the program is made of, as CycloneDX (SBOM=FILE; needs python3)
+	mkdir -p $(dir $(SBOM))
+	python3 $(PACKAGES)/sbom.py $(SBOM)

@@ -1,16 +1,18 @@
 //! Queries that would take for ever before they run.
 //!
-//! Planning is work that no timeout interrupts, and its time grows with a power of the number of joins. A short text
-//! can hold many: a relation in WITH that names the one before it twice doubles with each.
+//! Planning stops for a timeout only between its steps, and its time grows with a power of the number of joins. A short
+//! text can hold many: a relation in WITH that names the one before it twice doubles with each.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 
-use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::common::ParamValues;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::sql::sqlparser::ast::{ObjectName, Query, Statement, Visit, Visitor};
 
 use crate::failure::{Failure, sqlstate};
+use crate::planning::too_large;
 
 /// Dashboards join a handful of tables, clients' catalogue queries a dozen.
 const MOST_JOINS: usize = 60;
@@ -76,6 +78,38 @@ impl Relations {
             *last = last.saturating_add(relations);
         }
     }
+}
+
+/// The plan with values in the places of its parameters. A value is copied into each place where its parameter stands,
+/// so all copies together are bounded.
+pub(crate) fn with_values(plan: LogicalPlan, values: &ParamValues, most: usize) -> Result<LogicalPlan, Failure> {
+    let mut bytes = 0_usize;
+    plan.apply_with_subqueries(|node| {
+        for expression in node.expressions() {
+            expression.apply(|expression| {
+                if let Expr::Placeholder(placeholder) = expression {
+                    bytes = bytes.saturating_add(size(values, &placeholder.id));
+                }
+                Ok(TreeNodeRecursion::Continue)
+            })?;
+        }
+        let enough = bytes > most;
+        Ok(if enough { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    })?;
+    if bytes > most {
+        return Err(too_large(most));
+    }
+    Ok(plan.replace_params_with_values(values)?)
+}
+
+/// Bytes of the value of a parameter, which is named by its number.
+fn size(values: &ParamValues, name: &str) -> usize {
+    let name = name.trim_start_matches('$');
+    let value = match values {
+        ParamValues::List(values) => name.parse::<usize>().ok().and_then(|number| values.get(number.checked_sub(1)?)),
+        ParamValues::Map(values) => values.get(name),
+    };
+    value.map_or(0, |value| value.value.size())
 }
 
 /// Refuses plans of more joins or steps than can be planned in a moment.

@@ -14,6 +14,7 @@ use throughline_engine::{EngineError, Publications, Published};
 
 use crate::catalogue;
 use crate::functions;
+use crate::interruptible::interruptible;
 use crate::schemas::{CATALOGUE, MAIN, Schema, schemas};
 
 /// Everything that can be asked about.
@@ -88,5 +89,5 @@ async fn state(publications: &Publications, schemas: &[Schema], user: &str) -> R
         .build();
     let session = SessionContext::new_with_state(state);
     catalogue::install(&session, &catalogue, schemas, user).await?;
-    Ok(session.state())
+    Ok(interruptible(session.state()))
 }

@@ -19,8 +19,10 @@ pub(crate) mod sqlstate {
     pub(crate) const INVALID_TEXT: &str = "22P02";
     pub(crate) const READ_ONLY: &str = "25006";
     pub(crate) const FAILED_TRANSACTION: &str = "25P02";
+    pub(crate) const IDLE_TRANSACTION: &str = "25P03";
     pub(crate) const NO_SUCH_STATEMENT: &str = "26000";
     pub(crate) const LOGIN_REFUSED: &str = "28000";
+    pub(crate) const WRONG_PASSWORD: &str = "28P01";
     pub(crate) const NO_SUCH_CURSOR: &str = "34000";
     pub(crate) const NOT_UNDERSTOOD: &str = "42000";
     pub(crate) const NO_PRIVILEGE: &str = "42501";
@@ -36,6 +38,7 @@ pub(crate) mod sqlstate {
     pub(crate) const TOO_COMPLEX: &str = "54001";
     pub(crate) const CANCELED: &str = "57014";
     pub(crate) const SHUTTING_DOWN: &str = "57P01";
+    pub(crate) const IDLE_SESSION: &str = "57P05";
     pub(crate) const INTERNAL: &str = "XX000";
 }
 

@@ -1,29 +1,23 @@
-//! SQL functions that PostgreSQL's clients call, and bounds on those that make long texts out of short ones.
+//! SQL functions that PostgreSQL's clients call.
 
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int32Array, Int64Array, StringArray};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Field, FieldRef, Int64Type};
+use arrow::datatypes::{DataType, Field, Int64Type};
 use datafusion::common::ScalarValue;
 use datafusion::common::utils::SingleRowListArrayBuilder;
-use datafusion::error::{DataFusionError, Result};
-use datafusion::execution::FunctionRegistry;
+use datafusion::error::Result;
 use datafusion::logical_expr::expr_fn::SimpleScalarUDF;
-use datafusion::logical_expr::{
-    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility,
-};
+use datafusion::logical_expr::{ColumnarValue, ScalarUDF, Signature, TypeSignature, Volatility};
 use datafusion::prelude::SessionContext;
 
-use crate::failure::{Failure, sqlstate};
 use crate::objects::{Described, Objects, PG_CLASS, PG_NAMESPACE};
 use crate::schemas::MAIN;
+use crate::texts;
 
 /// What clients take for PostgreSQL's version; they decide by it which questions to ask.
 pub(crate) const SERVER_VERSION: &str = "16.6";
-
-/// Bytes that one call of a text function may make for a batch of rows. They are in no memory budget.
-const LONGEST_TEXTS: i64 = 64 * 1024 * 1024;
 
 /// Functions that would make an array of any length out of a number.
 const WITHOUT_BOUND: [&str; 4] = ["range", "generate_series", "array_repeat", "array_resize"];
@@ -33,11 +27,7 @@ pub(crate) fn register(session: &SessionContext, user: &str, objects: &Arc<Objec
     for name in WITHOUT_BOUND {
         session.deregister_udf(name);
     }
-    for name in ["repeat", "lpad", "rpad"] {
-        if let Ok(inner) = session.udf(name) {
-            session.register_udf(ScalarUDF::from(Bounded { inner }));
-        }
-    }
+    texts::bound(session);
     let version = format!("PostgreSQL {SERVER_VERSION} (Throughline {})", env!("CARGO_PKG_VERSION"));
     session.register_udf(constant("version", ScalarValue::from(version)));
     session.register_udf(constant("session_user", ScalarValue::from(user)));
@@ -205,53 +195,4 @@ fn of_numbers(
         let second = arguments.get(1).map(|second| cast(second, &DataType::Int32)).transpose()?;
         Ok(body(first.as_primitive(), second.as_ref().map(|second| second.as_primitive())))
     })
-}
-
-/// A function of a text and a length, which refuses to make more than [`LONGEST_TEXTS`].
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct Bounded {
-    inner: Arc<ScalarUDF>,
-}
-
-impl ScalarUDFImpl for Bounded {
-    fn name(&self) -> &str {
-        self.inner.name()
-    }
-
-    fn signature(&self) -> &Signature {
-        self.inner.signature()
-    }
-
-    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
-        self.inner.return_type(types)
-    }
-
-    fn return_field_from_args(&self, arguments: ReturnFieldArgs) -> Result<FieldRef> {
-        self.inner.return_field_from_args(arguments)
-    }
-
-    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
-        self.inner.coerce_types(types)
-    }
-
-    fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let values = ColumnarValue::values_to_arrays(arguments.args.get(..2).unwrap_or(&arguments.args))?;
-        let [texts, lengths] = values.as_slice() else { return self.inner.invoke_with_args(arguments) };
-        // `repeat` makes so many copies, the others so many characters.
-        let unit = if self.name() == "repeat" { longest(texts)? } else { 4 };
-        let lengths = cast(lengths, &DataType::Int64)?;
-        let most = lengths.as_primitive::<Int64Type>().iter().flatten().max().unwrap_or(0).max(0);
-        let rows = i64::try_from(arguments.number_rows).unwrap_or(i64::MAX);
-        if most.saturating_mul(unit).saturating_mul(rows) > LONGEST_TEXTS {
-            let message = format!("{}() would make more than {} MiB of text", self.name(), LONGEST_TEXTS >> 20);
-            return Err(DataFusionError::External(Box::new(Failure::new(sqlstate::TOO_LONG, message))));
-        }
-        self.inner.invoke_with_args(arguments)
-    }
-}
-
-fn longest(texts: &ArrayRef) -> Result<i64> {
-    let texts = cast(texts, &DataType::Utf8)?;
-    let longest = texts.as_string::<i32>().iter().flatten().map(str::len).max().unwrap_or(0);
-    Ok(i64::try_from(longest).unwrap_or(i64::MAX))
 }

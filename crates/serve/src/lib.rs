@@ -9,12 +9,15 @@
 //!
 //! Invariants: nothing but a query is ever planned, so nothing can be written, set for others, or opened by a path or a
 //! URL. Rows are handed on as they come and held nowhere. No byte from a client reaches a parser before its length is
-//! known to be small, and none but those of the login before the login.
+//! known to be small, and none but those of the login before the login. Whatever a client can make the endpoint spend
+//! has a limit in [`Limits`], and a refusal names the limit, its value and the option that changes it.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod options;
 mod password;
+mod guesses;
+mod sockets;
 mod tls;
 mod server;
 mod shared;
@@ -23,9 +26,12 @@ mod schemas;
 mod catalogue;
 mod objects;
 mod functions;
+mod texts;
 mod postgres;
 mod flight;
 mod complexity;
+mod planning;
+mod interruptible;
 mod queries;
 mod stoppable;
 mod event;

@@ -51,6 +51,20 @@ pub struct Limits {
     pub queries: usize,
     /// Connections of each protocol.
     pub connections: usize,
+    /// From a query's arrival to the plan of its work.
+    pub planning_timeout: Duration,
+    /// Bytes that the constants of a query have together once they are computed.
+    pub constants: usize,
+    /// From the first byte of a connection to the end of its login; on Flight SQL, to its first call.
+    pub login_timeout: Duration,
+    /// How long a connection may do nothing, and how long values that are bound may be on their way.
+    pub idle_timeout: Duration,
+    /// Bytes of SQL and of values that a connection keeps prepared.
+    pub prepared: usize,
+    /// Wrong passwords in a row after which an address is locked out.
+    pub wrong_passwords: u32,
+    /// For how long it is, and after how long a wrong password is forgotten.
+    pub lockout: Duration,
 }
 
 impl Default for Limits {
@@ -60,6 +74,13 @@ impl Default for Limits {
             queue_timeout: Duration::from_secs(10),
             queries: 8,
             connections: 64,
+            planning_timeout: Duration::from_secs(10),
+            constants: 8 << 20,
+            login_timeout: Duration::from_secs(15),
+            idle_timeout: Duration::from_secs(60 * 60),
+            prepared: 1 << 20,
+            wrong_passwords: 10,
+            lockout: Duration::from_secs(5 * 60),
         }
     }
 }

@@ -20,6 +20,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::{SQLOptions, SessionContext};
 use futures::{Stream, StreamExt};
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::Instant as Deadline;
@@ -29,19 +30,24 @@ use crate::complexity::verify_plannable;
 use crate::event::{Event, Observer, Protocol, QueryReport};
 use crate::failure::{Failure, Hidden, sqlstate};
 use crate::options::Limits;
+use crate::planning::{self, Budget};
 use crate::stoppable::{Wanted, stoppable};
 
 /// Batches computed ahead of a client.
 const AHEAD: usize = 2;
+/// How much later than its limit a planning may notice that its time is over before its client is answered without it.
+const TO_NOTICE: Duration = Duration::from_millis(200);
 
-/// The longest SQL text. Planning is work that no timeout interrupts; a chain of conditions recurses once a term, and
+/// The longest SQL text. Reading it is work that no timeout interrupts; a chain of conditions recurses once a term, and
 /// takes time with the square of their number.
 pub(crate) const LONGEST_TEXT: usize = 64 * 1024;
 
 /// Runs queries.
 pub(crate) struct Queries {
     limits: Limits,
+    /// For those that run, and as many for those that are planned.
     places: Arc<Semaphore>,
+    planning: Arc<Semaphore>,
     observer: Arc<dyn Observer>,
     hidden: Hidden,
 }
@@ -62,7 +68,82 @@ pub(crate) struct Asked {
 
 impl Queries {
     pub(crate) fn new(limits: Limits, hidden: Hidden, observer: Arc<dyn Observer>) -> Self {
-        Self { limits, places: Arc::new(Semaphore::new(limits.queries)), observer, hidden }
+        let places = || Arc::new(Semaphore::new(limits.queries));
+        Self { limits, places: places(), planning: places(), observer, hidden }
+    }
+
+    /// The bounds it keeps to.
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Does a part of planning: at a place of its own, for a limited time, and away from the tasks that serve
+    /// connections.
+    pub(crate) async fn plan<T: Send + 'static>(
+        &self,
+        asked: &Asked,
+        planning: impl Future<Output = Result<T, Failure>> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let (limit, late) = self.planning_limit(self.limit(asked), self.limit(asked));
+        let place = tokio::select! {
+            biased;
+            () = asked.cancel.cancelled() => return Err(canceled()),
+            place = self.place(&self.planning) => place?,
+        };
+        self.on_a_thread((limit, late), &asked.cancel, place, planning).await.map(|(planned, _)| planned)
+    }
+
+    /// How long planning may take of what is `left` of a query's time, and what it is refused with after that.
+    fn planning_limit(&self, left: Duration, whole: Duration) -> (Duration, Failure) {
+        let own = self.limits.planning_timeout;
+        if left < own { (left, too_long(whole)) } else { (own, planning::too_long(own)) }
+    }
+
+    fn limit(&self, asked: &Asked) -> Duration {
+        asked.timeout.map_or(self.limits.query_timeout, |own| own.min(self.limits.query_timeout))
+    }
+
+    /// Plans on a thread for work without pauses. It has the place until it really ends, also when nobody waits any
+    /// more.
+    async fn on_a_thread<T: Send + 'static>(
+        &self,
+        (limit, late): (Duration, Failure),
+        cancel: &CancellationToken,
+        place: OwnedSemaphorePermit,
+        planning: impl Future<Output = Result<T, Failure>> + Send + 'static,
+    ) -> Result<(T, OwnedSemaphorePermit), Failure> {
+        let no_longer = cancel.child_token();
+        let _ends_with_this = no_longer.clone().drop_guard();
+        let budget = Budget::new(limit, late.clone(), self.limits.constants, no_longer);
+        let runtime = Handle::current();
+        let work = tokio::task::spawn_blocking(move || {
+            let planned = runtime.block_on(planning::within(budget, planning));
+            planned.map(|planned| (planned, place))
+        });
+        tokio::select! {
+            biased;
+            () = cancel.cancelled() => Err(canceled()),
+            ended = work => ended.unwrap_or_else(|_| Err(Failure::internal("the planning ended unexpectedly"))),
+            () = tokio::time::sleep(limit + TO_NOTICE) => Err(late),
+        }
+    }
+
+    /// A place, as soon as one is free and before the time to wait for one is over.
+    async fn place(&self, places: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Failure> {
+        let waiting = tokio::time::timeout(self.limits.queue_timeout, Arc::clone(places).acquire_owned());
+        match waiting.await {
+            Ok(Ok(place)) => Ok(place),
+            Ok(Err(_)) => Err(Failure::new(sqlstate::SHUTTING_DOWN, "the endpoint is stopping")),
+            Err(_) => {
+                let message = format!(
+                    "{} queries run already, and none ended within {} s",
+                    self.limits.queries,
+                    self.limits.queue_timeout.as_secs_f64()
+                );
+                let hint = "ask again later, or start the endpoint with a higher --max-queries";
+                Err(Failure::new(sqlstate::TOO_MANY_CONNECTIONS, message).hint(hint))
+            }
+        }
     }
 
     /// The failure as clients see it.
@@ -85,14 +166,14 @@ impl Queries {
         asked: Asked,
     ) -> Result<Rows, Failure> {
         let started = Instant::now();
-        let limit = asked.timeout.map_or(self.limits.query_timeout, |own| own.min(self.limits.query_timeout));
+        let limit = self.limit(&asked);
         let deadline = Deadline::now() + limit;
         let wanted = Wanted { no_longer: asked.cancel.child_token(), deadline };
         let began = tokio::select! {
             biased;
             () = asked.cancel.cancelled() => Err(canceled()),
             () = tokio::time::sleep_until(deadline) => Err(too_long(limit)),
-            began = self.begin(&session, &plan, &wanted) => began,
+            began = self.begin(&session, &plan, &wanted, limit) => began,
         };
         let (stream, place) = began.map_err(|failure| {
             let failure = self.shown(failure);
@@ -123,23 +204,15 @@ impl Queries {
         session: &SessionContext,
         plan: &LogicalPlan,
         wanted: &Wanted,
+        limit: Duration,
     ) -> Result<(SendableRecordBatchStream, OwnedSemaphorePermit), Failure> {
         verify_read_only(plan)?;
-        let waiting = tokio::time::timeout(self.limits.queue_timeout, Arc::clone(&self.places).acquire_owned());
-        let place = match waiting.await {
-            Ok(Ok(place)) => place,
-            Ok(Err(_)) => return Err(Failure::new(sqlstate::SHUTTING_DOWN, "the endpoint is stopping")),
-            Err(_) => {
-                let message = format!(
-                    "{} queries run already, and none ended within {} s",
-                    self.limits.queries,
-                    self.limits.queue_timeout.as_secs_f64()
-                );
-                let hint = "ask again later, or start the endpoint with a higher --max-queries";
-                return Err(Failure::new(sqlstate::TOO_MANY_CONNECTIONS, message).hint(hint));
-            }
-        };
-        let physical = stoppable(session.state().create_physical_plan(plan).await?, wanted)?;
+        let place = self.place(&self.places).await?;
+        let (state, plan, watched) = (session.state(), plan.clone(), wanted.clone());
+        let planning = async move { Ok::<_, Failure>(stoppable(state.create_physical_plan(&plan).await?, &watched)?) };
+        let left = wanted.deadline.saturating_duration_since(Deadline::now());
+        let limit = self.planning_limit(left, limit);
+        let (physical, place) = self.on_a_thread(limit, &wanted.no_longer, place, planning).await?;
         Ok((execute_stream(physical, session.task_ctx())?, place))
     }
 

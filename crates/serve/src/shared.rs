@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use crate::edition::Edition;
 use crate::event::Observer;
+use crate::guesses::Guesses;
 use crate::options::ServeOptions;
 use crate::queries::Queries;
 use crate::tls::Tls;
@@ -17,6 +18,7 @@ pub(crate) struct Shared {
     pub(crate) tls: Option<Tls>,
     pub(crate) queries: Queries,
     pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) guesses: Guesses,
     edition: watch::Receiver<Arc<Edition>>,
     stopping: watch::Receiver<bool>,
     connections: AtomicU64,
@@ -32,7 +34,8 @@ impl Shared {
         edition: watch::Receiver<Arc<Edition>>,
         stopping: watch::Receiver<bool>,
     ) -> Self {
-        Self { options, tls, queries, observer, edition, stopping, connections: AtomicU64::new(0) }
+        let guesses = Guesses::new(options.limits.wrong_passwords, options.limits.lockout);
+        Self { options, tls, queries, observer, guesses, edition, stopping, connections: AtomicU64::new(0) }
     }
 
     /// What a statement that begins now sees.

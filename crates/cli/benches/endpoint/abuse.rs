@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::doors;
 use crate::endpoint::{Endpoint, whole};
 
 /// Statements, by what they try.
@@ -43,7 +44,7 @@ const STATEMENTS: [(&str, &str); 22] = [
 ];
 
 /// Statements that are a burden before they run.
-fn bombs() -> [(&'static str, String); 5] {
+fn bombs() -> [(&'static str, String); 9] {
     let joins: Vec<String> = (0..400).map(|n| format!("dim_journey AS t{n}")).collect();
     [
         ("a query of 400 kB", format!("SELECT {}", vec!["1"; 200_000].join("+"))),
@@ -54,6 +55,19 @@ fn bombs() -> [(&'static str, String); 5] {
         ),
         ("400 tables at once", format!("SELECT count(*) FROM {}", joins.join(", "))),
         ("tables doubled forty times", doubled()),
+        ("2,500 texts of a megabyte", format!("SELECT {}", vec!["repeat('x', 1000000)"; 2_500].join(", "))),
+        (
+            "a text that grows by replace",
+            format!("SELECT length(replace(repeat('x', 1000000), 'x', '{}'))", "z".repeat(20_000)),
+        ),
+        (
+            "3,700 conditions",
+            format!("SELECT count(*) FROM fct_journey WHERE {}", vec!["contacts=9"; 3_700].join(" OR ")),
+        ),
+        (
+            "an argument of EXECUTE",
+            "PREPARE s AS SELECT $1 + 1; EXECUTE s(length(replace(repeat('x', 8000000), 'x', 'yyyy')))".to_owned(),
+        ),
     ]
 }
 
@@ -68,7 +82,7 @@ fn doubled() -> String {
 }
 
 /// The limits under which all this happens.
-const LIMITS: [&str; 10] = [
+const LIMITS: [&str; 14] = [
     "--query-timeout",
     "2s",
     "--memory-limit",
@@ -79,7 +93,14 @@ const LIMITS: [&str; 10] = [
     "500ms",
     "--max-connections",
     "4",
+    "--login-timeout",
+    "5s",
+    "--idle-timeout",
+    "10s",
 ];
+/// Those of the endpoint that is guessed at.
+const GUESSED: [&str; 4] = ["--max-wrong-passwords", "4", "--lockout", "1min"];
+const PASSWORD: &str = "correct horse";
 
 /// An answer that takes longer has not come.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -121,6 +142,7 @@ pub(crate) async fn print(customers: u64) -> Result<(), String> {
         line(&endpoint, &format!("{what}, Flight"), &got, began).await?;
     }
 
+    print_doors(&endpoint).await?;
     let mut clients = Vec::new();
     for _ in 0..4 {
         clients.push(endpoint.client().await?);
@@ -138,6 +160,37 @@ pub(crate) async fn print(customers: u64) -> Result<(), String> {
         before.unwrap_or(0),
         endpoint.resident_mib().unwrap_or(0)
     );
+    drop(endpoint);
+
+    let guessed = Endpoint::with_password(customers, &GUESSED, PASSWORD)?;
+    println!("throughline serve {}", GUESSED.join(" "));
+    let began = Instant::now();
+    let got = doors::guessed(&guessed, PASSWORD).await;
+    println!("{:<30} {:>6.1}  {:<15} {got}", "six wrong passwords", began.elapsed().as_secs_f64(), "");
+    Ok(())
+}
+
+/// Who holds places and memory without asking anything.
+async fn print_doors(endpoint: &Endpoint) -> Result<(), String> {
+    for (what, bytes) in [("a silent socket", &b""[..]), ("half a greeting", b"PRI * HT")] {
+        let began = Instant::now();
+        let got = doors::held(endpoint.postgres, &[]).await;
+        line(endpoint, what, &got, began).await?;
+        let began = Instant::now();
+        let got = doors::held(endpoint.flight, bytes).await;
+        line(endpoint, &format!("{what}, Flight"), &got, began).await?;
+    }
+    let began = Instant::now();
+    let got = doors::idle(endpoint).await?;
+    line(endpoint, "an idle session", &got, began).await?;
+    let began = Instant::now();
+    let got = doors::hoarded(endpoint).await?;
+    line(endpoint, "25 MB of prepared statements", &got, began).await?;
+    for (what, values) in doors::lies()? {
+        let began = Instant::now();
+        let got = doors::lied(endpoint.flight, &values).await;
+        line(endpoint, what, &got, began).await?;
+    }
     Ok(())
 }
 

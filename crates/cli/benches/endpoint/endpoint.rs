@@ -22,6 +22,11 @@ pub(crate) struct Endpoint {
 impl Endpoint {
     /// Samples, runs and serves.
     pub(crate) fn new(customers: u64, arguments: &[&str]) -> Result<Self, String> {
+        Self::with_password(customers, arguments, "")
+    }
+
+    /// The same for those who know a password; an empty one is none.
+    pub(crate) fn with_password(customers: u64, arguments: &[&str], password: &str) -> Result<Self, String> {
         let folder = tempfile::Builder::new().prefix("endpoint").tempdir().map_err(|error| error.to_string())?;
         let lake = folder.path().join("lake").display().to_string();
         let command = |words: &[&str]| {
@@ -41,7 +46,11 @@ impl Endpoint {
             }
         }
         let serve = [&["serve", "--port", "0", "--flight-port", "0", "--log-format", "json"], arguments].concat();
-        let mut child = command(&serve).stderr(Stdio::piped()).spawn().map_err(|error| error.to_string())?;
+        let mut child = command(&serve)
+            .env("THROUGHLINE_PASSWORD", password)
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|error| error.to_string())?;
         let stderr = child.stderr.take().ok_or("standard error is not piped")?;
         let mut lines = BufReader::new(stderr).lines();
         let mut listening = || -> Option<std::net::SocketAddr> {

@@ -7,6 +7,7 @@ mod abuse;
 #[path = "../shared/command_line.rs"]
 mod command_line;
 mod dashboard;
+mod doors;
 mod endpoint;
 mod load;
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::byte_size;
 use super::log_format::LogFormat;
 
 pub(super) const SERVE_EXAMPLES: &str = "\
@@ -53,6 +54,27 @@ pub(crate) struct ServeArguments {
     /// Connections of each protocol.
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) max_connections: u16,
+    /// A query whose planning takes longer is canceled.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    pub(crate) planning_timeout: Duration,
+    /// What the constants of a query may come to, once they are computed.
+    #[arg(long, value_name = "SIZE", default_value = "8MiB", value_parser = byte_size)]
+    pub(crate) max_constants: usize,
+    /// SQL and values that a connection may keep prepared.
+    #[arg(long, value_name = "SIZE", default_value = "1MiB", value_parser = byte_size)]
+    pub(crate) max_prepared: usize,
+    /// From the first byte of a connection to its login; on Flight SQL, to its first call.
+    #[arg(long, value_name = "TIME", default_value = "15s", value_parser = duration)]
+    pub(crate) login_timeout: Duration,
+    /// A connection that does nothing for longer is closed.
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = duration)]
+    pub(crate) idle_timeout: Duration,
+    /// Wrong passwords in a row after which an address is locked out.
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) max_wrong_passwords: u32,
+    /// For how long it is.
+    #[arg(long, value_name = "TIME", default_value = "5min", value_parser = duration)]
+    pub(crate) lockout: Duration,
     /// How the endpoint's events are printed: plain lines, or one JSON object a line.
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     pub(crate) log_format: LogFormat,
@@ -74,7 +96,7 @@ fn port(text: &str) -> Result<Port, String> {
     text.parse().map(|port| Port(Some(port))).map_err(|_| "write a number up to 65535, or `off`".to_owned())
 }
 
-/// `500ms`, `60s`, `5min`, or plain seconds.
+/// `500ms`, `60s`, `5min`, `1h`, or plain seconds.
 fn duration(text: &str) -> Result<Duration, String> {
     let split = text.find(|sign: char| !sign.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(split);
@@ -83,6 +105,7 @@ fn duration(text: &str) -> Result<Duration, String> {
         (Some(number), "ms") => Ok(Duration::from_millis(number)),
         (Some(number), "" | "s") => Ok(Duration::from_secs(number)),
         (Some(number), "min") => Ok(Duration::from_secs(number * 60)),
+        (Some(number), "h") => Ok(Duration::from_secs(number * 3600)),
         _ => Err("write a time above zero, e.g. 500ms, 60s or 5min".to_owned()),
     }
 }

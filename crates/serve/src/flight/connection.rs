@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -11,10 +11,12 @@ use futures::Stream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, Sleep};
 use tonic::transport::server::Connected;
 
 use crate::event::{Event, Protocol};
 use crate::shared::Shared;
+use crate::sockets;
 
 /// After an error of the system (too many open files) the next attempt waits.
 const AFTER_ERROR: Duration = Duration::from_millis(50);
@@ -34,33 +36,81 @@ pub(super) fn incoming(listener: TcpListener, shared: Arc<Shared>) -> impl Strea
                 shared.observer.event(&Event::Refused { protocol: Protocol::Flight, peer, reason });
                 continue;
             };
-            let _ = socket.set_nodelay(true);
-            let peer = Peer { connection: shared.next_connection(), address: peer };
-            let connection = Connection { socket, peer, shared: Arc::clone(&shared), _place: place };
+            sockets::prepare(&socket);
+            let activity = Arc::new(Activity::new(shared.options.limits.login_timeout));
+            let peer = Peer { connection: shared.next_connection(), address: peer, activity };
+            let clock = Box::pin(tokio::time::sleep_until(peer.activity.until()));
+            let connection = Connection { socket, peer, clock, shared: Arc::clone(&shared), _place: place };
             return Some((Ok(connection), (listener, places, shared)));
         }
     })
 }
 
 /// Who is at the other end.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Peer {
     pub(super) connection: u64,
     pub(super) address: SocketAddr,
+    pub(super) activity: Arc<Activity>,
 }
 
-/// A socket that gives its place back when it is closed.
+/// Until when a connection may say nothing. It is known by calls rather than by bytes, since clients and libraries
+/// answer each other's questions whether they live.
+#[derive(Debug)]
+pub(super) struct Activity(Mutex<(Instant, bool)>);
+
+impl Activity {
+    fn new(login: Duration) -> Self {
+        Self(Mutex::new((Instant::now() + login, false)))
+    }
+
+    fn state(&self) -> MutexGuard<'_, (Instant, bool)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn until(&self) -> Instant {
+        self.state().0
+    }
+
+    /// A call was let in, which may be silent for so long.
+    pub(super) fn for_another(&self, time: Duration) {
+        *self.state() = (Instant::now() + time, true);
+    }
+
+    /// Why the connection ends that did nothing for so long.
+    fn reason(&self) -> &'static str {
+        if self.state().1 { "it was idle" } else { "no login in time" }
+    }
+}
+
+/// A socket that ends when it was idle for too long, and gives its place back when it is closed.
 pub(super) struct Connection {
     socket: TcpStream,
     peer: Peer,
+    clock: Pin<Box<Sleep>>,
     shared: Arc<Shared>,
     _place: OwnedSemaphorePermit,
 }
 
+impl Connection {
+    /// Whether it was idle for too long. Wakes the task when that may be so.
+    fn was_idle(&mut self, context: &mut Context<'_>) -> bool {
+        while self.clock.as_mut().poll(context).is_ready() {
+            let until = self.peer.activity.until();
+            if Instant::now() >= until {
+                return true;
+            }
+            self.clock.as_mut().reset(until);
+        }
+        false
+    }
+}
+
 impl Drop for Connection {
     fn drop(&mut self) {
-        let Peer { connection, .. } = self.peer;
-        let reason = "it was closed";
+        let connection = self.peer.connection;
+        let idle = Instant::now() >= self.peer.activity.until();
+        let reason = if idle { self.peer.activity.reason() } else { "it was closed" };
         self.shared.observer.event(&Event::Disconnected { connection, protocol: Protocol::Flight, reason });
     }
 }
@@ -69,19 +119,22 @@ impl Connected for Connection {
     type ConnectInfo = Peer;
 
     fn connect_info(&self) -> Peer {
-        let Peer { connection, address } = self.peer;
         self.shared.observer.event(&Event::Connected {
-            connection,
+            connection: self.peer.connection,
             protocol: Protocol::Flight,
-            peer: address,
+            peer: self.peer.address,
             user: "",
         });
-        self.peer
+        self.peer.clone()
     }
 }
 
 impl AsyncRead for Connection {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.was_idle(context) {
+            let problem = io::Error::new(io::ErrorKind::TimedOut, self.peer.activity.reason());
+            return Poll::Ready(Err(problem));
+        }
         Pin::new(&mut self.socket).poll_read(context, into)
     }
 }

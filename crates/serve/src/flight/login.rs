@@ -1,6 +1,7 @@
 //! Who may ask: a basic header, or a token that a handshake with such a header gave.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -8,13 +9,14 @@ use tonic::Status;
 use tonic::metadata::MetadataMap;
 use uuid::Uuid;
 
+use crate::guesses::Guesses;
 use crate::password::Password;
 
 /// How long a token is good for.
 const TOKEN_TIME: Duration = Duration::from_secs(12 * 60 * 60);
 /// The oldest tokens go first when more are asked for.
 const MOST_TOKENS: usize = 10_000;
-/// Guessing passwords is slow.
+/// A token that is none is answered so late.
 const AFTER_REFUSAL: Duration = Duration::from_millis(500);
 
 /// Decides who may ask.
@@ -35,21 +37,36 @@ impl Logins {
     }
 
     /// Lets a call through, or not.
-    pub(super) async fn check(&self, metadata: &MetadataMap) -> Result<(), Status> {
+    pub(super) async fn check(
+        &self,
+        metadata: &MetadataMap,
+        peer: Option<SocketAddr>,
+        guesses: &Guesses,
+    ) -> Result<(), Status> {
         if self.known.is_none() {
             return Ok(());
         }
         let header = authorization(metadata);
-        let good = match header.split_once(' ') {
-            Some((kind, token)) if kind.eq_ignore_ascii_case("bearer") => self.holds(token),
-            _ => self.names_user(header),
-        };
-        refuse_unless(good).await
+        match header.split_once(' ') {
+            Some((kind, token)) if kind.eq_ignore_ascii_case("bearer") && self.holds(token) => Ok(()),
+            Some((kind, _)) if kind.eq_ignore_ascii_case("basic") => self.prove(header, peer, guesses).await,
+            _ => {
+                tokio::time::sleep(AFTER_REFUSAL).await;
+                Err(refused())
+            }
+        }
     }
 
     /// A token for a client that has given user and password.
-    pub(super) async fn token(&self, metadata: &MetadataMap) -> Result<String, Status> {
-        refuse_unless(self.known.is_none() || self.names_user(authorization(metadata))).await?;
+    pub(super) async fn token(
+        &self,
+        metadata: &MetadataMap,
+        peer: Option<SocketAddr>,
+        guesses: &Guesses,
+    ) -> Result<String, Status> {
+        if self.known.is_some() {
+            self.prove(authorization(metadata), peer, guesses).await?;
+        }
         let token = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
         let mut tokens = self.tokens();
         while tokens.len() >= MOST_TOKENS || tokens.front().is_some_and(|(_, since)| since.elapsed() > TOKEN_TIME) {
@@ -57,6 +74,19 @@ impl Logins {
         }
         tokens.push_back((token.clone(), Instant::now()));
         Ok(token)
+    }
+
+    /// Whether a header names user and password. One that does not counts as a guess.
+    async fn prove(&self, header: &str, peer: Option<SocketAddr>, guesses: &Guesses) -> Result<(), Status> {
+        let peer = peer.ok_or_else(|| Status::internal("the client has no address"))?;
+        let attempt = guesses.attempt(peer).await?;
+        if self.names_user(header) {
+            attempt.right();
+            return Ok(());
+        }
+        let wait = attempt.wrong();
+        tokio::time::sleep(wait).await;
+        Err(refused())
     }
 
     fn holds(&self, token: &str) -> bool {
@@ -80,12 +110,8 @@ fn authorization(metadata: &MetadataMap) -> &str {
     metadata.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
-async fn refuse_unless(good: bool) -> Result<(), Status> {
-    if good {
-        return Ok(());
-    }
-    tokio::time::sleep(AFTER_REFUSAL).await;
-    Err(Status::unauthenticated("user or password is wrong, or the token is no longer good [SQLSTATE 28P01]"))
+fn refused() -> Status {
+    Status::unauthenticated("user or password is wrong, or the token is no longer good [SQLSTATE 28P01]")
 }
 
 /// RFC 4648 with or without padding.
@@ -127,19 +153,24 @@ mod tests {
     #[tokio::test]
     async fn tokens_are_for_those_who_know_the_password() {
         let logins = Logins::new("ann", Password::new("hush").as_ref());
+        let guesses = Guesses::new(100, Duration::from_secs(1));
+        let peer = Some(SocketAddr::from(([192, 0, 2, 1], 1)));
         let with = |header: &str| {
             let mut metadata = MetadataMap::new();
             metadata.insert("authorization", header.parse().unwrap());
             metadata
         };
         let right = with("Basic YW5uOmh1c2g=");
-        let token = logins.token(&right).await.unwrap();
-        logins.check(&right).await.unwrap();
-        logins.check(&with(&format!("Bearer {token}"))).await.unwrap();
+        let token = logins.token(&right, peer, &guesses).await.unwrap();
+        logins.check(&right, peer, &guesses).await.unwrap();
+        logins.check(&with(&format!("Bearer {token}")), peer, &guesses).await.unwrap();
         for header in ["Basic YW5uOmh1c2gh", "Basic Ym9iOmh1c2g=", "Bearer x", "Bearer ", "Basic", "hush"] {
-            assert!(logins.check(&with(header)).await.is_err(), "{header}");
-            assert!(logins.token(&with(header)).await.is_err(), "{header}");
+            assert!(logins.check(&with(header), peer, &guesses).await.is_err(), "{header}");
         }
-        assert!(logins.check(&MetadataMap::new()).await.is_err());
+        // Each guess waits longer than the one before, so they are few.
+        for header in ["Basic YW5uOmh1c2gh", "Bearer x"] {
+            assert!(logins.token(&with(header), peer, &guesses).await.is_err(), "{header}");
+        }
+        assert!(logins.check(&MetadataMap::new(), peer, &guesses).await.is_err());
     }
 }

@@ -9,12 +9,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
-use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use arrow::error::ArrowError;
-use arrow::ipc::reader::StreamReader;
-use arrow::ipc::writer::{IpcWriteOptions, StreamWriter};
-use arrow_flight::decode::FlightRecordBatchStream;
+use arrow::ipc::writer::IpcWriteOptions;
 use arrow_flight::encode::FlightDataEncoderBuilder;
 use arrow_flight::error::FlightError;
 use arrow_flight::sql::metadata::{SqlInfoData, SqlInfoDataBuilder};
@@ -41,8 +37,9 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::connection::Peer;
 use super::login::Logins;
+use super::parameters;
 use crate::catalogue::COMMENT;
-use crate::complexity::verify_short;
+use crate::complexity::{verify_short, with_values};
 use crate::edition::Edition;
 use crate::event::{Event, Protocol};
 use crate::failure::{Failure, sqlstate};
@@ -74,8 +71,12 @@ impl Service {
 
     /// Lets a call through, or not, and says whose it is.
     async fn let_in<T>(&self, request: &Request<T>) -> Result<Option<Peer>, Status> {
-        self.logins.check(request.metadata()).await?;
-        Ok(peer(request))
+        let peer = peer(request);
+        self.logins.check(request.metadata(), peer.as_ref().map(|peer| peer.address), &self.shared.guesses).await?;
+        if let Some(peer) = &peer {
+            peer.activity.for_another(self.shared.options.limits.idle_timeout);
+        }
+        Ok(peer)
     }
 
     /// What clients can ask about the endpoint (`GetSqlInfo`).
@@ -83,7 +84,7 @@ impl Service {
         self.about.as_ref().ok_or_else(|| Status::internal("the facts about this endpoint could not be built"))
     }
 
-    fn asked(&self, peer: Option<Peer>, edition: &Edition, sql: &str) -> Asked {
+    fn asked(&self, peer: Option<&Peer>, edition: &Edition, sql: &str) -> Asked {
         Asked {
             connection: peer.map_or(0, |peer| peer.connection),
             protocol: Protocol::Flight,
@@ -98,12 +99,14 @@ impl Service {
     /// Plans a query; a failure is reported to the observer too.
     async fn planned(
         &self,
-        peer: Option<Peer>,
+        peer: Option<&Peer>,
         sql: &str,
     ) -> Result<(Arc<Edition>, SessionContext, LogicalPlan), Status> {
         let edition = self.shared.edition();
         let context = edition.session(None);
-        match plan(&context, sql).await {
+        let asked = self.asked(peer, &edition, sql);
+        let (within, text) = (context.clone(), Arc::clone(&asked.sql));
+        match self.shared.queries.plan(&asked, async move { plan(&within, &text).await }).await {
             Ok(plan) => Ok((edition, context, plan)),
             Err(failure) => {
                 let text: String = sql.chars().take(LONGEST_TEXT.min(1000)).collect();
@@ -116,13 +119,23 @@ impl Service {
 
     /// Runs a query with the values bound to it.
     async fn rows(&self, peer: Option<Peer>, sql: &str, values: Option<ParamValues>) -> Result<Response<Rows>, Status> {
-        let (edition, context, mut plan) = self.planned(peer, sql).await?;
+        let (edition, context, mut plan) = self.planned(peer.as_ref(), sql).await?;
+        let limits = self.shared.queries.limits();
         if let Some(values) = values {
-            plan = plan.replace_params_with_values(&values).map_err(|error| self.shared.queries.shown(error))?;
+            let bound = with_values(plan, &values, limits.constants);
+            plan = bound.map_err(|failure| self.shared.queries.shown(failure))?;
+        }
+        if let Some(peer) = &peer {
+            // While it runs it may give nothing for as long as it may run.
+            let runs = limits.queue_timeout + limits.query_timeout;
+            peer.activity.for_another(runs + limits.idle_timeout);
         }
         let schema: SchemaRef = Arc::clone(plan.schema().inner());
-        let rows = self.shared.queries.start(context, plan, self.asked(peer, &edition, sql)).await?;
-        let rows = rows.map_err(|failure| FlightError::Tonic(Box::new(failure.into())));
+        let rows = self.shared.queries.start(context, plan, self.asked(peer.as_ref(), &edition, sql)).await?;
+        let idle = limits.idle_timeout;
+        let rows = rows
+            .map_err(|failure| FlightError::Tonic(Box::new(failure.into())))
+            .inspect(move |_| peer.iter().for_each(|peer| peer.activity.for_another(idle)));
         Ok(Response::new(encoded(schema, rows)))
     }
 }
@@ -145,7 +158,7 @@ async fn plan(context: &SessionContext, sql: &str) -> Result<LogicalPlan, Failur
 fn peer<T>(request: &Request<T>) -> Option<Peer> {
     let extensions = request.extensions();
     let encrypted = || extensions.get::<TlsConnectInfo<Peer>>().map(TlsConnectInfo::get_ref);
-    extensions.get::<Peer>().or_else(encrypted).copied()
+    extensions.get::<Peer>().or_else(encrypted).cloned()
 }
 
 fn encoded(schema: SchemaRef, rows: impl Stream<Item = Result<RecordBatch, FlightError>> + Send + 'static) -> Rows {
@@ -213,17 +226,8 @@ impl Handle {
         if self.values.is_empty() {
             return Ok(None);
         }
-        let wrong = |error: ArrowError| {
-            Failure::new(sqlstate::PROTOCOL_VIOLATION, format!("the parameters cannot be read: {error}"))
-        };
-        let reader = StreamReader::try_new(self.values.as_slice(), None).map_err(wrong)?;
-        let schema = reader.schema();
-        let batches = reader.collect::<Result<Vec<_>, _>>().map_err(wrong)?;
-        let row = concat_batches(&schema, &batches).map_err(wrong)?;
-        if row.num_rows() != 1 {
-            let message = format!("parameters are one row, these are {}", row.num_rows());
-            return Err(Failure::new(sqlstate::PROTOCOL_VIOLATION, message));
-        }
+        let row = parameters::read(&self.values)?;
+        let schema = row.schema();
         let mut values = Vec::with_capacity(row.num_columns());
         for (position, (field, column)) in schema.fields().iter().zip(row.columns()).enumerate() {
             // Drivers that know no names give the values in the order of the parameters.
@@ -307,12 +311,19 @@ impl FlightSqlService for Service {
         &self,
         request: Request<Streaming<HandshakeRequest>>,
     ) -> Result<Response<Pin<Box<dyn Stream<Item = Result<HandshakeResponse, Status>> + Send>>>, Status> {
-        let token = self.logins.token(request.metadata()).await.inspect_err(|_| {
-            if let Some(peer) = peer(&request) {
-                let reason = "user or password is wrong";
-                self.shared.observer.event(&Event::Refused { protocol: Protocol::Flight, peer: peer.address, reason });
+        let peer = peer(&request);
+        let address = peer.as_ref().map(|peer| peer.address);
+        let token = self.logins.token(request.metadata(), address, &self.shared.guesses).await;
+        let token = token.inspect_err(|status| {
+            if let Some(peer) = address {
+                let locked = status.message().contains("locked out");
+                let reason = if locked { "its address is locked out" } else { "user or password is wrong" };
+                self.shared.observer.event(&Event::Refused { protocol: Protocol::Flight, peer, reason });
             }
         })?;
+        if let Some(peer) = &peer {
+            peer.activity.for_another(self.shared.options.limits.idle_timeout);
+        }
         let answer = HandshakeResponse { protocol_version: 0, payload: token.clone().into_bytes().into() };
         let answers: Pin<Box<dyn Stream<Item = Result<HandshakeResponse, Status>> + Send>> =
             futures::stream::once(async { Ok(answer) }).boxed();
@@ -329,7 +340,7 @@ impl FlightSqlService for Service {
         request: Request<FlightDescriptor>,
     ) -> Result<Response<FlightInfo>, Status> {
         let peer = self.let_in(&request).await?;
-        let (_, _, plan) = self.planned(peer, &query.query).await?;
+        let (_, _, plan) = self.planned(peer.as_ref(), &query.query).await?;
         here(plan.schema().as_arrow(), request.into_inner())
     }
 
@@ -349,7 +360,7 @@ impl FlightSqlService for Service {
     ) -> Result<Response<FlightInfo>, Status> {
         let peer = self.let_in(&request).await?;
         let handle = Handle::of(&command.prepared_statement_handle)?;
-        let (_, _, plan) = self.planned(peer, &handle.sql).await?;
+        let (_, _, plan) = self.planned(peer.as_ref(), &handle.sql).await?;
         here(plan.schema().as_arrow(), request.into_inner())
     }
 
@@ -369,7 +380,7 @@ impl FlightSqlService for Service {
         request: Request<Action>,
     ) -> Result<ActionCreatePreparedStatementResult, Status> {
         let peer = self.let_in(&request).await?;
-        let (_, _, plan) = self.planned(peer, &query.query).await?;
+        let (_, _, plan) = self.planned(peer.as_ref(), &query.query).await?;
         let IpcMessage(dataset_schema) = schema_bytes(&as_encoded(plan.schema().as_arrow()))?;
         let IpcMessage(parameter_schema) = schema_bytes(&parameter_schema(&plan)?)?;
         let handle = Handle { sql: query.query, values: Vec::new() };
@@ -386,26 +397,20 @@ impl FlightSqlService for Service {
         command: CommandPreparedStatementQuery,
         request: Request<PeekableFlightDataStream>,
     ) -> Result<DoPutPreparedStatementResult, Status> {
-        self.let_in(&request).await?;
+        let peer = self.let_in(&request).await?;
         let mut handle = Handle::of(&command.prepared_statement_handle)?;
-        let sent = request.into_inner().map_err(|status| FlightError::Tonic(Box::new(status)));
-        let mut batches = FlightRecordBatchStream::new_from_flight_data(sent);
-        let mut values: Vec<RecordBatch> = Vec::new();
-        while let Some(batch) = batches.try_next().await? {
-            values.push(batch);
-            if values.iter().map(RecordBatch::num_rows).sum::<usize>() > 1 {
-                return Err(Status::invalid_argument("one row of parameters is bound at a time"));
-            }
+        let idle = self.shared.options.limits.idle_timeout;
+        if let Some(peer) = &peer {
+            // So that it is answered before its connection is closed.
+            peer.activity.for_another(idle * 2);
         }
-        if let Some(schema) = batches.schema() {
-            let mut packed = Vec::new();
-            let mut writer = StreamWriter::try_new(&mut packed, schema).map_err(FlightError::from)?;
-            for batch in &values {
-                writer.write(batch).map_err(FlightError::from)?;
-            }
-            writer.finish().map_err(FlightError::from)?;
-            drop(writer);
-            handle.values = packed;
+        let sent = tokio::time::timeout(idle, parameters::received(request.into_inner())).await;
+        let sent = sent.map_err(|_| {
+            let message = format!("the parameters were not there within {} s [SQLSTATE 08P01]", idle.as_secs_f64());
+            Status::deadline_exceeded(format!("{message} (send them at once, or raise the endpoint's --idle-timeout)"))
+        })?;
+        if let Some(row) = sent? {
+            handle.values = parameters::written(&row)?;
         }
         Ok(DoPutPreparedStatementResult { prepared_statement_handle: Some(handle.packed().into()) })
     }

@@ -14,7 +14,7 @@ use futures::SinkExt;
 use pgwire::api::auth::StartupHandler;
 use pgwire::api::{ClientInfo, NoopHandler, PgWireConnectionState};
 use pgwire::error::{ErrorInfo, PgWireError, PgWireResult};
-use pgwire::messages::response::ReadyForQuery;
+use pgwire::messages::response::{ReadyForQuery, TransactionStatus};
 use pgwire::messages::{DecodeContext, PgWireBackendMessage, PgWireFrontendMessage};
 use pgwire::tokio::server::{MaybeTls, PgWireMessageServerCodec, negotiate_tls, process_message};
 use tokio::io::{AsyncReadExt, Interest};
@@ -30,10 +30,9 @@ use super::session::Session;
 use crate::event::{Event, Protocol};
 use crate::failure::{Failure, sqlstate};
 use crate::shared::Shared;
+use crate::sockets;
 
-/// From the first byte to the end of the login.
-const LOGIN_TIME: Duration = Duration::from_secs(15);
-/// Guessing passwords is slow.
+/// A login that is refused for another reason than its password is answered so late.
 const AFTER_REFUSAL: Duration = Duration::from_millis(500);
 /// The longest message before and after the login.
 const LONGEST_OF_LOGIN: usize = 10_000;
@@ -56,7 +55,8 @@ pub(super) async fn run(
     handler: Arc<Handler>,
 ) {
     let connection = shared.next_connection();
-    let login_by = Instant::now() + LOGIN_TIME;
+    sockets::prepare(&socket);
+    let login_by = Instant::now() + shared.options.limits.login_timeout;
     let Ok((socket, watched)) = twice(socket) else { return };
     let login = Arc::new(Login::new(connection, peer, full, Arc::clone(shared), Arc::clone(&logins)));
     let (logged_in, reason) = match negotiated(socket, shared, login_by).await {
@@ -73,6 +73,7 @@ pub(super) async fn run(
                 login_by,
                 logged_in: false,
                 answers_to_login: 0,
+                keepalive: Duration::ZERO,
                 chunk: vec![0; CHUNK],
             };
             let reason = conversation.hold().await;
@@ -137,6 +138,8 @@ struct Conversation<'a> {
     logged_in: bool,
     /// Messages with a password, or with a step of its proof.
     answers_to_login: usize,
+    /// The client's own setting that the socket has.
+    keepalive: Duration,
     chunk: Vec<u8>,
 }
 
@@ -175,6 +178,8 @@ impl Conversation<'_> {
     /// Waits for the next message, as long as there may be one.
     async fn next_message(&mut self) -> ControlFlow<String, PgWireFrontendMessage> {
         let (shared, login_by, logged_in) = (self.shared, self.login_by, self.logged_in);
+        let (idle, idle_code) = self.idle();
+        let idle_until = Instant::now() + idle;
         let received = tokio::select! {
             biased;
             () = shared.stopping() => {
@@ -183,6 +188,13 @@ impl Conversation<'_> {
                 return ControlFlow::Break("the endpoint is stopping".into());
             }
             () = sleep_until(login_by), if !logged_in => return ControlFlow::Break("no login in time".into()),
+            () = sleep_until(idle_until), if logged_in => {
+                let reason = format!("the connection was idle for {} s", idle.as_secs_f64());
+                let hint = "connect again; the endpoint's --idle-timeout and the client's idle_session_timeout and \
+                            idle_in_transaction_session_timeout say for how long it may be";
+                let _ = self.client.send(error(Failure::new(idle_code, &reason).hint(hint).fatal().into())).await;
+                return ControlFlow::Break(reason);
+            }
             received = self.received() => received,
         };
         match received {
@@ -197,6 +209,23 @@ impl Conversation<'_> {
                 ControlFlow::Break(reason)
             }
         }
+    }
+
+    /// How long the client may say nothing now, and the code with which it is told that this was too long. Its own
+    /// settings can only shorten the endpoint's time.
+    fn idle(&mut self) -> (Duration, &'static str) {
+        let most = self.shared.options.limits.idle_timeout;
+        let Some(session) = self.client.session_extensions().get::<Session>() else {
+            return (most, sqlstate::IDLE_SESSION);
+        };
+        let settings = session.settings();
+        if settings.keepalive() != self.keepalive {
+            self.keepalive = settings.keepalive();
+            sockets::keep_alive(self.watched, self.keepalive);
+        }
+        let in_transaction = self.client.transaction_status() != TransactionStatus::Idle;
+        let code = if in_transaction { sqlstate::IDLE_TRANSACTION } else { sqlstate::IDLE_SESSION };
+        (settings.idle_timeout(in_transaction).map_or(most, |own| own.min(most)), code)
     }
 
     /// Reads until a message is whole; `None` when the client has closed the connection.
@@ -242,7 +271,8 @@ impl Conversation<'_> {
         if let Err(problem) = self.login.on_startup(&mut self.client, message).await {
             let info = ErrorInfo::from(problem);
             let reason = info.message.clone();
-            if info.code != sqlstate::TOO_MANY_CONNECTIONS {
+            // A wrong password has waited already.
+            if ![sqlstate::TOO_MANY_CONNECTIONS, sqlstate::WRONG_PASSWORD].contains(&info.code.as_str()) {
                 tokio::time::sleep(AFTER_REFUSAL).await;
             }
             let _ = self.client.send(error(info)).await;

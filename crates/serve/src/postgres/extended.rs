@@ -7,7 +7,6 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 use arrow_pg::datatypes::arrow_schema_to_pg_fields;
 use async_trait::async_trait;
-use datafusion::logical_expr::LogicalPlan;
 use futures::{Sink, SinkExt, StreamExt};
 use pgwire::api::portal::{Format, Portal, PortalExecutionState};
 use pgwire::api::query::{ExtendedQueryHandler, send_describe_response, send_execution_response};
@@ -25,6 +24,7 @@ use pgwire::messages::response::EmptyQueryResponse;
 
 use super::handler::{Handler, ended, session_of};
 use super::parameters;
+use super::session::Named;
 use super::statement::Kind;
 use crate::failure::{Failure, sqlstate};
 
@@ -36,10 +36,9 @@ pub(super) struct Parsed(Arc<Known>);
 struct Known {
     sql: String,
     kind: Kind,
-    /// The number of its parameters.
+    /// The number of its parameters, and their types on the wire.
     parameters: usize,
-    /// For statements that give rows.
-    planned: Option<LogicalPlan>,
+    types: Vec<Type>,
     /// The columns it gives; `None` if it gives no rows.
     columns: Option<SchemaRef>,
     /// The run it was planned for.
@@ -74,19 +73,14 @@ impl QueryParser for Extended {
             (None, _) => None,
         };
         let run_id = Arc::clone(planned.as_ref().map_or(&edition.run_id, |planned| &planned.edition.run_id));
-        Ok(Some(Parsed(Arc::new(Known {
-            parameters: parameters::count(&sql),
-            sql,
-            kind,
-            planned: planned.map(|planned| planned.plan),
-            columns,
-            run_id,
-        }))))
+        let parameters = parameters::count(&sql);
+        let types =
+            planned.as_ref().map_or(Ok(Vec::new()), |planned| parameters::wire_types(&planned.plan, parameters))?;
+        Ok(Some(Parsed(Arc::new(Known { parameters, types, sql, kind, columns, run_id }))))
     }
 
     fn get_parameter_types(&self, statement: &Parsed) -> PgWireResult<Vec<Type>> {
-        let known = &statement.0;
-        known.planned.as_ref().map_or(Ok(Vec::new()), |plan| parameters::wire_types(plan, known.parameters))
+        Ok(statement.0.types.clone())
     }
 
     fn get_result_schema(&self, statement: &Parsed, format: Option<&Format>) -> PgWireResult<Vec<FieldInfo>> {
@@ -124,7 +118,9 @@ impl ExtendedQueryHandler for Extended {
     {
         let session = session_of(client)?;
         if let Some(name) = &message.name {
-            session.keep_named('S', name)?;
+            // Whatever becomes of the new one, the old one is gone, and so are its bytes.
+            client.portal_store().rm_statement(name);
+            session.keep(Named::Statement, name, message.query.len(), self.0.shared.queries.limits().prepared)?;
         }
         match StoredStatement::parse(client, &message, self.query_parser()).await? {
             Some(statement) => client.portal_store().put_statement(Arc::new(statement)),
@@ -144,7 +140,9 @@ impl ExtendedQueryHandler for Extended {
         let statement = message.statement_name.as_deref().unwrap_or(DEFAULT_NAME);
         let portal = message.portal_name.as_deref().unwrap_or(DEFAULT_NAME);
         if message.portal_name.is_some() {
-            session.keep_named('P', portal)?;
+            client.portal_store().rm_portal(portal);
+            let bytes = message.parameters.iter().flatten().map(|value| value.len()).sum::<usize>() + portal.len();
+            session.keep(Named::Portal, portal, bytes, self.0.shared.queries.limits().prepared)?;
         }
         let given = message.parameters.len();
         let wrong_number = |wanted: usize| {
@@ -254,11 +252,11 @@ impl ExtendedQueryHandler for Extended {
         let name = message.name.as_deref().unwrap_or(DEFAULT_NAME);
         match message.target_type {
             TARGET_TYPE_BYTE_STATEMENT => {
-                session.forget_named('S', name);
+                session.forget(Named::Statement, name);
                 client.portal_store().rm_statement(name);
             }
             TARGET_TYPE_BYTE_PORTAL => {
-                session.forget_named('P', name);
+                session.forget(Named::Portal, name);
                 client.portal_store().rm_portal(name);
             }
             _ => {}
@@ -288,7 +286,8 @@ impl ExtendedQueryHandler for Extended {
                 let message = "the tables have other columns since the statement was prepared";
                 return Err(Failure::new(sqlstate::NOT_SUPPORTED, message).hint("prepare it again").into());
             }
-            planned.plan = parameters::bound(&planned.plan, known.parameters, portal)?;
+            let most = self.0.shared.queries.limits().constants;
+            planned.plan = parameters::bound(&planned.plan, known.parameters, portal, most)?;
         }
         let statement = (known.sql.as_str(), &known.kind);
         self.0.answer(client, &session, statement, planned, &portal.result_column_format).await

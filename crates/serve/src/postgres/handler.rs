@@ -27,13 +27,13 @@ use pgwire::types::format::FormatOptions;
 
 use super::cursor::{Batches, Cursor};
 use super::rewrite::rewrite;
-use super::session::Session;
+use super::session::{Named, Session};
 use super::settings::Settings;
 use super::statement::{Kind, first_words};
-use crate::complexity::verify_short;
+use crate::complexity::{verify_short, with_values};
 use crate::edition::Edition;
 use crate::failure::{Failure, sqlstate};
-use crate::queries::{LONGEST_TEXT, verify_read_only};
+use crate::queries::{Asked, LONGEST_TEXT, verify_read_only};
 use crate::schemas::MAIN;
 use crate::shared::Shared;
 
@@ -93,8 +93,9 @@ impl Handler {
         let path = session.settings().search_path();
         let schema = path.iter().find(|name| edition.has_schema(name)).filter(|name| *name != MAIN);
         let context = edition.session(schema.map(String::as_str));
+        let asked = session.asked(&edition, "");
         let plan = match kind {
-            Kind::Rows(statement) => plan(&context, statement.clone()).await?,
+            Kind::Rows(statement) => self.plan(&asked, &context, statement.clone()).await?,
             Kind::Show(name) => {
                 let (name, value) = session.settings().get(name)?;
                 let value = if name == "session_authorization" { session.user.clone() } else { value };
@@ -110,12 +111,27 @@ impl Handler {
                     .build()?
             }
             Kind::Execute(name, values) => {
-                let plan = plan(&context, session.prepared(name)?).await?;
-                with_values(&context, plan, values).await?
+                let (statement, values, within) = (session.prepared(name)?, values.clone(), context.clone());
+                let most = self.shared.queries.limits().constants;
+                let planning = async move {
+                    let plan = plan(&within, statement).await?;
+                    executed(&within, plan, &values, most).await
+                };
+                self.shared.queries.plan(&asked, planning).await?
             }
             _ => return Ok(None),
         };
         Ok(Some(Planned { context, plan, edition }))
+    }
+
+    async fn plan(
+        &self,
+        asked: &Asked,
+        context: &SessionContext,
+        statement: Statement,
+    ) -> Result<LogicalPlan, Failure> {
+        let context = context.clone();
+        self.shared.queries.plan(asked, async move { plan(&context, statement).await }).await
     }
 
     /// The rows of a plan as they come. It starts when the first is asked for, so that of several statements in one
@@ -192,16 +208,23 @@ impl Handler {
             Kind::DiscardAll => {
                 session.end();
                 session.close(None);
-                session.deallocate(None);
+                self.deallocate_all(client, session);
+                for name in session.names(Named::Portal) {
+                    client.portal_store().rm_portal(&name);
+                    session.forget(Named::Portal, &name);
+                }
                 session.change_settings(Settings::reset);
                 done("DISCARD ALL")
             }
             Kind::Prepare(name, statement) => self.prepare(session, sql, name, statement).await,
             Kind::Deallocate(name) => {
-                session.deallocate(name.as_deref());
-                if let Some(name) = name {
-                    client.portal_store().rm_statement(name);
-                    session.forget_named('S', name);
+                match name {
+                    Some(name) => {
+                        session.deallocate(name);
+                        client.portal_store().rm_statement(name);
+                        session.forget(Named::Statement, name);
+                    }
+                    None => self.deallocate_all(client, session),
                 }
                 done("DEALLOCATE")
             }
@@ -224,6 +247,21 @@ impl Handler {
         }
     }
 
+    /// Forgets all that was prepared, by SQL and by the protocol.
+    fn deallocate_all<C>(&self, client: &C, session: &Session)
+    where
+        C: ClientPortalStore,
+        C::PortalStore: PortalStore,
+    {
+        for name in session.names(Named::Prepared) {
+            session.deallocate(&name);
+        }
+        for name in session.names(Named::Statement) {
+            client.portal_store().rm_statement(&name);
+            session.forget(Named::Statement, &name);
+        }
+    }
+
     /// Changes a setting, or sets it back, and reports the change where clients follow the setting.
     async fn set<C>(&self, client: &mut C, session: &Session, name: &str, value: Option<&str>) -> PgWireResult<Response>
     where
@@ -242,9 +280,11 @@ impl Handler {
 
     /// Keeps a statement under a name, once it is known to be one that can be planned.
     async fn prepare(&self, session: &Session, sql: &str, name: &str, statement: &Statement) -> PgWireResult<Response> {
-        let context = session.edition(&self.shared).session(None);
-        plan(&context, statement.clone()).await.map_err(|failure| self.reported(session, sql, failure))?;
-        session.prepare(name, statement.clone())?;
+        let edition = session.edition(&self.shared);
+        let planned = self.plan(&session.asked(&edition, sql), &edition.session(None), statement.clone()).await;
+        planned.map_err(|failure| self.reported(session, sql, failure))?;
+        session.keep(Named::Prepared, name, sql.len(), self.shared.queries.limits().prepared)?;
+        session.prepare(name, statement.clone());
         done("PREPARE")
     }
 
@@ -270,7 +310,7 @@ fn done(tag: &str) -> PgWireResult<Response> {
     Ok(Response::Execution(Tag::new(tag)))
 }
 
-pub(super) async fn plan(context: &SessionContext, statement: Statement) -> Result<LogicalPlan, Failure> {
+async fn plan(context: &SessionContext, statement: Statement) -> Result<LogicalPlan, Failure> {
     verify_short(&statement)?;
     let plan = context.state().statement_to_plan(EngineStatement::Statement(Box::new(statement))).await?;
     verify_read_only(&plan)?;
@@ -278,7 +318,12 @@ pub(super) async fn plan(context: &SessionContext, statement: Statement) -> Resu
 }
 
 /// A prepared plan with the values of `EXECUTE`, which have to be values.
-async fn with_values(context: &SessionContext, plan_: LogicalPlan, values: &[SqlExpr]) -> Result<LogicalPlan, Failure> {
+async fn executed(
+    context: &SessionContext,
+    plan: LogicalPlan,
+    values: &[SqlExpr],
+    most: usize,
+) -> Result<LogicalPlan, Failure> {
     let mut scalars = Vec::with_capacity(values.len());
     for value in values {
         let sql = format!("SELECT {value}");
@@ -293,12 +338,12 @@ async fn with_values(context: &SessionContext, plan_: LogicalPlan, values: &[Sql
             _ => return Err(Failure::new(sqlstate::NOT_SUPPORTED, "EXECUTE takes values, not expressions")),
         }
     }
-    let wanted = plan_.get_parameter_types()?.len();
+    let wanted = plan.get_parameter_types()?.len();
     if wanted != scalars.len() {
         let message = format!("the prepared statement has {wanted} parameters, EXECUTE gives {}", scalars.len());
         return Err(Failure::new(sqlstate::SYNTAX, message));
     }
-    Ok(plan_.replace_params_with_values(&ParamValues::from(scalars))?)
+    with_values(plan, &ParamValues::from(scalars), most)
 }
 
 /// The client's session. A client without one is not logged in, and never comes this far.

@@ -128,11 +128,13 @@ impl Login {
             return Some(Failure::new(sqlstate::TOO_MANY_CONNECTIONS, message).hint(hint));
         }
         let plain = self.shared.tls.is_some() && !client.is_secure();
-        plain.then(|| {
-            Failure::new(sqlstate::LOGIN_REFUSED, "this endpoint only takes encrypted connections").hint(
-                "connect with sslmode=require, or better verify-full with the certificate's issuer as sslrootcert",
-            )
-        })
+        if plain {
+            let message = "this endpoint only takes encrypted connections";
+            let hint =
+                "connect with sslmode=require, or better verify-full with the certificate's issuer as sslrootcert";
+            return Some(Failure::new(sqlstate::LOGIN_REFUSED, message).hint(hint));
+        }
+        self.scram.as_ref().and_then(|_| self.shared.guesses.check(self.peer).err())
     }
 
     /// Remembers the connection, with the settings that came with its startup.
@@ -171,7 +173,7 @@ impl StartupHandler for Login {
             }
         }
         if let Some(scram) = &self.scram {
-            scram.on_startup(client, message).await?;
+            self.prove(scram, client, message).await?;
         }
         if matches!(client.state(), PgWireConnectionState::ReadyForQuery) {
             self.welcome(client);
@@ -181,6 +183,34 @@ impl StartupHandler for Login {
 }
 
 impl Login {
+    /// A step of the proof that the client knows the password. A proof that fails counts as a guess.
+    async fn prove<C>(
+        &self,
+        scram: &SASLAuthStartupHandler<ReportedSettings>,
+        client: &mut C,
+        message: PgWireFrontendMessage,
+    ) -> PgWireResult<()>
+    where
+        C: ClientInfo + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        C::Error: fmt::Debug,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        if !matches!(message, PgWireFrontendMessage::PasswordMessageFamily(_)) {
+            return scram.on_startup(client, message).await;
+        }
+        let attempt = self.shared.guesses.attempt(self.peer).await.map_err(Failure::fatal)?;
+        let proved = scram.on_startup(client, message).await;
+        match &proved {
+            Err(PgWireError::InvalidPassword(_)) => {
+                let wait = attempt.wrong();
+                tokio::time::sleep(wait).await;
+            }
+            Ok(()) if matches!(client.state(), PgWireConnectionState::ReadyForQuery) => attempt.right(),
+            _ => {}
+        }
+        proved
+    }
+
     /// Without a password everybody on this machine is welcome.
     async fn let_in<C>(&self, client: &mut C, startup: &Startup) -> PgWireResult<()>
     where

@@ -15,6 +15,7 @@ use pgwire::api::Type;
 use pgwire::api::portal::Portal;
 use pgwire::error::PgWireResult;
 
+use crate::complexity::with_values;
 use crate::failure::Failure;
 
 /// A parameter: what it is to the engine, where that is known, and on the wire.
@@ -40,7 +41,12 @@ pub(super) fn wire_types(plan: &LogicalPlan, count: usize) -> PgWireResult<Vec<T
 }
 
 /// The plan with the values that were bound.
-pub(super) fn bound<S: Clone>(plan: &LogicalPlan, count: usize, portal: &Portal<S>) -> PgWireResult<LogicalPlan> {
+pub(super) fn bound<S: Clone>(
+    plan: &LogicalPlan,
+    count: usize,
+    portal: &Portal<S>,
+    most: usize,
+) -> PgWireResult<LogicalPlan> {
     let parameters = parameters(plan, count)?;
     if parameters.is_empty() {
         return Ok(plan.clone());
@@ -48,7 +54,7 @@ pub(super) fn bound<S: Clone>(plan: &LogicalPlan, count: usize, portal: &Portal<
     let engine: Vec<Option<&DataType>> = parameters.iter().map(|parameter| parameter.engine.as_ref()).collect();
     let wire: Vec<Option<&Type>> = parameters.iter().map(|parameter| Some(&parameter.wire)).collect();
     let values: ParamValues = deserialize_parameters_with_server_types(portal, &engine, &wire)?;
-    Ok(plan.clone().replace_params_with_values(&values).map_err(Failure::from)?)
+    Ok(with_values(plan.clone(), &values, most)?)
 }
 
 fn parameters(plan: &LogicalPlan, count: usize) -> PgWireResult<Vec<Parameter>> {

@@ -1,6 +1,6 @@
 //! What the endpoint remembers of a connection that is logged in.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use datafusion::sql::sqlparser::ast::Statement;
@@ -33,8 +33,19 @@ struct Kept {
     /// Statements of `PREPARE`.
     prepared: BTreeMap<String, Statement>,
     cursors: BTreeMap<String, Cursor>,
-    /// Names of the protocol's own statements and portals.
-    named: BTreeSet<(char, String)>,
+    /// Bytes of what is kept under names: statements of `PREPARE`, and the protocol's own statements and portals.
+    named: BTreeMap<(Named, String), usize>,
+}
+
+/// What is kept under a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Named {
+    /// A statement of `PREPARE`.
+    Prepared,
+    /// A statement of the protocol's `Parse`.
+    Statement,
+    /// A portal of the protocol's `Bind`.
+    Portal,
 }
 
 /// Ends what a connection runs or keeps half-read. A request that comes while a query is planned ends it when it
@@ -106,11 +117,8 @@ impl Session {
         }
     }
 
-    pub(super) fn prepare(&self, name: &str, statement: Statement) -> Result<(), Failure> {
-        let mut kept = self.kept();
-        room(kept.prepared.len())?;
-        kept.prepared.insert(name.to_owned(), statement);
-        Ok(())
+    pub(super) fn prepare(&self, name: &str, statement: Statement) {
+        self.kept().prepared.insert(name.to_owned(), statement);
     }
 
     pub(super) fn prepared(&self, name: &str) -> Result<Statement, Failure> {
@@ -119,13 +127,11 @@ impl Session {
         self.kept().prepared.get(name).cloned().ok_or_else(missing)
     }
 
-    /// Forgets one statement of `PREPARE`, or all.
-    pub(super) fn deallocate(&self, name: Option<&str>) {
+    /// Forgets a statement of `PREPARE`.
+    pub(super) fn deallocate(&self, name: &str) {
         let mut kept = self.kept();
-        match name {
-            Some(name) => drop(kept.prepared.remove(name)),
-            None => kept.prepared.clear(),
-        }
+        kept.prepared.remove(name);
+        kept.named.remove(&(Named::Prepared, name.to_owned()));
     }
 
     pub(super) fn declare(&self, name: &str, cursor: Cursor) -> Result<(), Failure> {
@@ -149,17 +155,36 @@ impl Session {
         }
     }
 
-    /// Counts a statement (`'S'`) or portal (`'P'`) of the protocol that is kept under a name.
-    pub(super) fn keep_named(&self, kind: char, name: &str) -> Result<(), Failure> {
+    /// Counts what is kept under a name from now on. What was kept under it before is replaced.
+    pub(super) fn keep(&self, kind: Named, name: &str, bytes: usize, most: usize) -> Result<(), Failure> {
         let mut kept = self.kept();
-        room(kept.named.len())?;
-        kept.named.insert((kind, name.to_owned()));
+        let key = (kind, name.to_owned());
+        let others = kept.named.iter().filter(|(other, _)| **other != key);
+        let together = others.fold(bytes, |sum, (_, bytes)| sum.saturating_add(*bytes));
+        if together > most {
+            let message = format!("this connection keeps {} MiB of statements and values prepared", mebibytes(most));
+            let hint = "close some of them (DEALLOCATE ALL) first, or start the endpoint with a higher --max-prepared";
+            return Err(Failure::new(sqlstate::LIMIT_EXCEEDED, message).hint(hint));
+        }
+        if !kept.named.contains_key(&key) {
+            room(kept.named.len())?;
+        }
+        kept.named.insert(key, bytes);
         Ok(())
     }
 
-    pub(super) fn forget_named(&self, kind: char, name: &str) {
+    /// The names under which something is kept.
+    pub(super) fn names(&self, kind: Named) -> Vec<String> {
+        self.kept().named.keys().filter(|(of, _)| *of == kind).map(|(_, name)| name.clone()).collect()
+    }
+
+    pub(super) fn forget(&self, kind: Named, name: &str) {
         self.kept().named.remove(&(kind, name.to_owned()));
     }
+}
+
+fn mebibytes(bytes: usize) -> usize {
+    bytes.div_ceil(1 << 20)
 }
 
 fn room(kept: usize) -> Result<(), Failure> {

@@ -25,6 +25,8 @@ enum Values {
     OneOf(&'static [&'static str]),
     /// A number, perhaps with a unit.
     Duration,
+    /// A number of seconds.
+    Seconds,
     /// Cannot be changed.
     Fixed,
 }
@@ -75,7 +77,7 @@ const KNOWN: [Known; 44] = [
     known("standard_conforming_strings", "on", true, ON),
     known("statement_timeout", "0", false, Values::Duration),
     known("synchronize_seqscans", "on", false, Values::Any),
-    known("tcp_keepalives_idle", "0", false, Values::Any),
+    known("tcp_keepalives_idle", "0", false, Values::Seconds),
     known("TimeZone", "Etc/UTC", true, Values::Any),
     known("transaction_deferrable", "off", false, Values::Any),
     known("transaction_isolation", "repeatable read", false, Values::Any),
@@ -83,6 +85,8 @@ const KNOWN: [Known; 44] = [
     known("xmloption", "content", false, Values::Any),
 ];
 
+/// Seconds; systems take no more.
+const LONGEST_KEEPALIVE: u64 = 32_767;
 /// Longer values are no settings.
 const LONGEST_VALUE: usize = 1024;
 
@@ -132,7 +136,22 @@ impl Settings {
 
     /// `None` for no limit of the client's own.
     pub(super) fn statement_timeout(&self) -> Option<Duration> {
-        self.0.get("statement_timeout").and_then(|text| duration(text)).filter(|time| !time.is_zero())
+        self.time("statement_timeout")
+    }
+
+    /// How long the connection may be idle, in a transaction or outside of one; `None` for no limit of the client's own.
+    pub(super) fn idle_timeout(&self, in_transaction: bool) -> Option<Duration> {
+        self.time(if in_transaction { "idle_in_transaction_session_timeout" } else { "idle_session_timeout" })
+    }
+
+    /// After what silence the client is asked whether it is still there; zero for the endpoint's own time.
+    pub(super) fn keepalive(&self) -> Duration {
+        let seconds = self.0.get("tcp_keepalives_idle").and_then(|text| text.trim().trim_end_matches('s').parse().ok());
+        Duration::from_secs(seconds.unwrap_or(0).min(LONGEST_KEEPALIVE))
+    }
+
+    fn time(&self, name: &str) -> Option<Duration> {
+        self.0.get(name).and_then(|text| duration(text)).filter(|time| !time.is_zero())
     }
 
     /// The schemas in which unqualified names are looked up, as the client wrote them.
@@ -171,6 +190,8 @@ fn check(known: &Known, value: &str) -> Result<(), Failure> {
         }
         Values::OneOf(values) => refused(format!("{} can only be {}", known.name, values[0])),
         Values::Duration if duration(value).is_some() => Ok(()),
+        Values::Seconds if value.trim().trim_end_matches('s').parse::<u32>().is_ok() => Ok(()),
+        Values::Seconds => refused(format!("{} needs a number of seconds", known.name)),
         Values::Duration => refused(format!("{} needs a time, such as 5000 (milliseconds), 5s or 1min", known.name)),
     }
 }
@@ -204,11 +225,16 @@ mod tests {
         assert_eq!(settings.statement_timeout(), Some(Duration::from_secs(60)));
         settings.set("statement_timeout", None).unwrap();
         assert_eq!(settings.statement_timeout(), None);
+        settings.set("idle_in_transaction_session_timeout", Some("2s")).unwrap();
+        assert_eq!((settings.idle_timeout(true), settings.idle_timeout(false)), (Some(Duration::from_secs(2)), None));
+        settings.set("tcp_keepalives_idle", Some("30")).unwrap();
+        assert_eq!(settings.keepalive(), Duration::from_secs(30));
         let mut code = |name: &str, value: &str| settings.set(name, Some(value)).unwrap_err().code;
         assert_eq!(code("datafusion.execution.batch_size", "1"), sqlstate::NO_SUCH_SETTING);
         assert_eq!(code("server_version", "17"), sqlstate::INVALID_PARAMETER);
         assert_eq!(code("client_encoding", "LATIN1"), sqlstate::INVALID_PARAMETER);
         assert_eq!(code("statement_timeout", "soon"), sqlstate::INVALID_PARAMETER);
+        assert_eq!(code("tcp_keepalives_idle", "often"), sqlstate::INVALID_PARAMETER);
         assert_eq!(code("transaction_read_only", "off"), sqlstate::READ_ONLY);
         assert_eq!(code("DateStyle", &"x".repeat(2000)), sqlstate::INVALID_PARAMETER);
     }
