@@ -37,8 +37,8 @@ pub(crate) fn file(model: &SemanticModel, connection: &Connection) -> Result<Exp
     let mut semantic_model = Map::new();
     semantic_model.insert("name".to_owned(), json!(model.name));
     insert(&mut semantic_model, "description", model.description.as_deref());
-    let instructions = "Take measures from `metrics`: a rate is a sum over a sum, never a mean of rates. A metric that is \
-                        null for the rows chosen must not be added or averaged over them; choose fewer rows.";
+    let instructions = "Take measures from `metrics`: a rate is a sum over a sum, never a mean of rates. A metric that \
+                        is null for the rows chosen must not be added or averaged over them; choose fewer rows.";
     semantic_model.insert("ai_context".to_owned(), json!({ "instructions": instructions }));
     semantic_model.insert("datasets".to_owned(), json!(datasets));
     semantic_model.insert("relationships".to_owned(), json!(relationships));

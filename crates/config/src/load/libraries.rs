@@ -133,18 +133,7 @@ fn read(
     let semantics = inline_or_files("semantics");
     let description = fields.words("description", findings);
     workspace.libraries.push(folder);
-    Some(Declared {
-        name,
-        used,
-        description,
-        inputs,
-        input_models,
-        variables,
-        models,
-        triggers,
-        dictionary,
-        semantics,
-    })
+    Some(Declared { name, used, description, inputs, input_models, variables, models, triggers, dictionary, semantics })
 }
 
 /// The entries of the files that a text or a list of texts names.
