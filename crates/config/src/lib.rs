@@ -34,8 +34,8 @@ pub use load::{LoadOptions, built_in_library, duration, instant, journey_definit
 pub use model::{Calendar, Increment, MatchRows, Materialization, Model, ModelKind};
 pub use pipeline::Pipeline;
 pub use place::{Located, Place, SourceFile};
-pub use semantics::{Measure, MeasureKind, Ratio, RatioInterval, Semantics, TableSemantics};
 pub use schema::{FileKind, json_schema};
+pub use semantics::{Measure, MeasureKind, Ratio, RatioInterval, Semantics, TableSemantics};
 pub use source::{Column, ColumnType, Format, Freshness, RejectedLimits, RowLimits, Source, SourceKind};
 pub use trigger::{Template, TemplatePart, Trigger, TriggerSeverity};
 pub use unit_test::{Cell, ExpectedRows, GivenRows, TestRow, UnitTest};
