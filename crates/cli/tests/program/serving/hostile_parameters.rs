@@ -149,8 +149,7 @@ async fn lengths_that_lie_are_refused_before_memory_is_set_aside() {
     // A compressed buffer says in front how long it is unpacked.
     for kind in [CompressionType::LZ4_FRAME, CompressionType::ZSTD] {
         let mut messages = values(Some(kind));
-        let replaced = replace(&mut messages[1].body, 2006, HUGE);
-        assert_eq!(replaced, 1, "the text's length stands in front of it");
+        assert!(replace(&mut messages[1].body, 2006, HUGE) > 0, "the text's length stands in front of it");
         lies.push(("a compressed buffer of 2^62 bytes", messages));
     }
     // A message says how long its body is, and where its buffers lie in it.
