@@ -79,10 +79,19 @@ pub async fn plan(
     Ok(Plan { pipeline, parameters, steps, graph, warnings })
 }
 
-/// What is wrong with touchpoints is wrong for every model that matches them, and said once.
+/// What is wrong with touchpoints or with a definition is wrong for every model that matches them, and said once.
 fn once_for_all_matches(findings: &mut Diagnostics) {
-    let mut said = BTreeSet::new();
-    findings.0.retain(|finding| finding.code != "matcher-input" || said.insert(finding.message.clone()));
+    let mut said: Vec<Diagnostic> = Vec::new();
+    findings.0.retain(|finding| {
+        let is_new = match finding.code {
+            "matcher-input" => said.iter().all(|before| before.message != finding.message),
+            _ => !said.contains(finding),
+        };
+        if is_new {
+            said.push(finding.clone());
+        }
+        is_new
+    });
 }
 
 /// What came of a relation; without findings of its own when only an input of it has some.

@@ -346,12 +346,15 @@ fn without_changing_numbers(text: &str) -> String {
 
 /// `r00000042-20261124T065003123456Z-1f2e3d4c` at the beginning, or without the number, as earlier versions wrote it.
 fn run_id(text: &str) -> Option<(usize, &'static str)> {
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     let (number, text) = match text.strip_prefix('r') {
-        Some(numbered) => (2 + numbered.find('-')?, numbered.split_once('-')?.1),
+        Some(numbered) => {
+            let (number, text) = numbered.split_once('-').filter(|(number, _)| digits(number))?;
+            (2 + number.len(), text)
+        }
         None => (0, text),
     };
     let (instant, random) = text.split_once("Z-")?;
-    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     let (day, time) = instant.split_once('T')?;
     let hex = random.get(..8)?.bytes().all(|byte| byte.is_ascii_hexdigit());
     (day.len() == 8 && digits(day) && time.len() >= 6 && digits(time) && hex)

@@ -50,6 +50,12 @@ impl Known {
 
     /// No library has it.
     pub(super) fn unknown(&self, name: &str) -> Exit {
+        if self.libraries.iter().any(|library| library.inputs.contains_key(name)) {
+            return Exit::refused(
+                format!("`{name}` is an input: a library asks for it, and the pipeline makes it"),
+                format!("`throughline library show {name}` says which columns it has"),
+            );
+        }
         let names = || {
             let of =
                 |library: &'_ Library| library.inputs.keys().chain(library.models.keys()).cloned().collect::<Vec<_>>();

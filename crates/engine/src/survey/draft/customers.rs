@@ -1,6 +1,7 @@
 //! The staging of customers: from a register, or from the touchpoints where there is none.
 
-use super::super::guess::{Guess, Leaving, RegisterGuess};
+use super::super::column::ColumnProfile;
+use super::super::guess::{CustomerOf, Guess, Leaving, RegisterGuess};
 use super::super::look::TableProfile;
 use super::super::words::snake_case;
 use super::notes::{Questions, comment, thousands};
@@ -18,8 +19,38 @@ const NOBODY_LEFT: &str = "CAST(NULL AS TIMESTAMP)";
 /// The text of `sql/staging/customers.sql`.
 pub(crate) fn customers(tables: &[TableProfile], guess: &Guess, questions: &mut Questions) -> String {
     match &guess.register {
-        Some(register) => from_register(tables, register, questions),
+        Some(register) => {
+            ask_who_is_missing(tables, guess, register, questions);
+            from_register(tables, register, questions)
+        }
         None => from_touchpoints(questions),
+    }
+}
+
+/// Whose touchpoints belong to nobody in the register is no customer, and nothing else would say so.
+fn ask_who_is_missing(tables: &[TableProfile], guess: &Guess, register: &RegisterGuess, questions: &mut Questions) {
+    /// A smaller share is a straggler or two.
+    const MOST_STRANGERS: f64 = 0.02;
+    let known = &tables[register.table].columns[register.customer];
+    for events in &guess.events {
+        let CustomerOf::Own(own) = events.customer else { continue };
+        let (table, seen) = (&tables[events.table], &tables[events.table].columns[own]);
+        let strangers = 1.0 - seen.share_in(known);
+        if events.table == register.table || strangers <= MOST_STRANGERS {
+            continue;
+        }
+        questions.ask(
+            FILE,
+            format!(
+                "Who are the {:.0} % of the {} different `{}` in {} that are not in {}? They are no customers here, so \
+                 they count in no figure of leaving.",
+                100.0 * strangers,
+                thousands(seen.distinct),
+                seen.name,
+                table.name,
+                tables[register.table].name
+            ),
+        );
     }
 }
 
@@ -163,41 +194,102 @@ fn left(
     questions: &mut Questions,
 ) {
     let table = &tables[register.table];
-    if let Some(place) = register.left {
-        let column = &table.columns[place];
-        let time = as_time(relation, column);
-        let note =
-            format!("guess: `{}`, by its name; {}; later than $as_of nobody knows it yet", column.name, about(column));
-        return list.add(&format!("CASE WHEN {time} < $as_of THEN {time} END"), "churned_at", &note);
-    }
-    if let Some(leaving) = &register.leaving {
-        let other = &tables[leaving.table];
-        let (rows, distinct) = (thousands(other.rows), thousands(other.columns[leaving.customer].distinct));
-        let mut note = format!("guess: `{}` of {}", other.columns[leaving.time].name, other.name);
-        if leaving.repeats {
-            let asked = questions.ask(
-                FILE,
-                format!(
-                    "{} has {rows} rows of {distinct} customers: does somebody who left come back? Each one's first \
-                     is taken; who comes back needs a row for each membership.",
-                    other.name
-                ),
-            );
-            note.push_str(&format!(", the first of a customer's ({asked})"));
+    let flag = register.flag.map(|flag| &table.columns[flag]);
+    match (register.left, &register.leaving) {
+        (Some(place), _) => {
+            let time = as_time(relation, &table.columns[place]);
+            let note = left_in_a_column(table, &table.columns[place], flag, questions);
+            list.add(&format!("CASE WHEN {time} < $as_of THEN {time} END"), "churned_at", &note);
         }
-        return list.add("first_leaving.churned_at", "churned_at", &note);
+        (None, Some(leaving)) => {
+            let note = left_in_another_table(table, &tables[leaving.table], leaving, flag, questions);
+            list.add("first_leaving.churned_at", "churned_at", &note);
+        }
+        (None, None) => {
+            let end_of_all = register.end_of_all.map(|end| &table.columns[end]);
+            let note = left_nowhere(table, flag, end_of_all, questions);
+            list.add(NOBODY_LEFT, "churned_at", &note);
+        }
     }
-    let flag = register.flag.map(|flag| format!("; `{}` says that, but not when", table.columns[flag].name));
+}
+
+fn left_in_a_column(
+    table: &TableProfile,
+    column: &ColumnProfile,
+    flag: Option<&ColumnProfile>,
+    questions: &mut Questions,
+) -> String {
+    let also = flag.map_or_else(String::new, |flag| {
+        format!(" `{}` ({}) says who left, too: where the two differ, which is right?", flag.name, about(flag))
+    });
     let asked = questions.ask(
         FILE,
         format!(
-            "When did a customer of {} leave? No time says so{}. Until it is known nobody leaves, so no journey can be \
-             linked to leaving.",
-            table.name,
-            flag.unwrap_or_default()
+            "Is `{}` of {} when somebody left? It is taken so; the end of a contract that goes on would be none.{also}",
+            column.name, table.name
         ),
     );
-    list.add(NOBODY_LEFT, "churned_at", &format!("unclear: nothing says when a customer left ({asked})"));
+    let (called, known) = (&column.name, about(column));
+    format!("guess: `{called}`, by its name; {known}; later than $as_of nobody knows it yet ({asked})")
+}
+
+fn left_in_another_table(
+    table: &TableProfile,
+    other: &TableProfile,
+    leaving: &Leaving,
+    flag: Option<&ColumnProfile>,
+    questions: &mut Questions,
+) -> String {
+    let (rows, distinct) = (thousands(other.rows), thousands(other.columns[leaving.customer].distinct));
+    let mut note = format!("guess: `{}` of {}", other.columns[leaving.time].name, other.name);
+    if leaving.repeats {
+        let asked = questions.ask(
+            FILE,
+            format!(
+                "{} has {rows} rows of {distinct} customers: does somebody who left come back? Each one's first is \
+                 taken; who comes back needs a row for each membership.",
+                other.name
+            ),
+        );
+        note.push_str(&format!(", the first of a customer's ({asked})"));
+    }
+    if let Some(flag) = flag {
+        let asked = questions.ask(
+            FILE,
+            format!(
+                "`{}` of {} ({}) says who left, too: where it and {} differ, which is right? {} is taken.",
+                flag.name,
+                table.name,
+                about(flag),
+                other.name,
+                other.name
+            ),
+        );
+        note.push_str(&format!("; `{}` says who left, too ({asked})", flag.name));
+    }
+    note
+}
+
+fn left_nowhere(
+    table: &TableProfile,
+    flag: Option<&ColumnProfile>,
+    end_of_all: Option<&ColumnProfile>,
+    questions: &mut Questions,
+) -> String {
+    let flag = flag.map(|flag| format!("; `{}` says that, but not when", flag.name));
+    let of_all =
+        end_of_all.map(|end| format!("; `{}` is there for every customer, so it cannot be when they left", end.name));
+    let asked = questions.ask(
+        FILE,
+        format!(
+            "When did a customer of {} leave? No time says so{}{}. Until it is known nobody leaves, so no journey can \
+             be linked to leaving.",
+            table.name,
+            flag.unwrap_or_default(),
+            of_all.unwrap_or_default()
+        ),
+    );
+    format!("unclear: nothing says when a customer left ({asked})")
 }
 
 fn attributes(

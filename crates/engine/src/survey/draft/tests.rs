@@ -128,6 +128,42 @@ fn what_may_be_a_case_goes_along() {
     assert!(!price, "a number of which some values repeat is no case:\n{sql}");
 }
 
+/// Customers with a flag and the end of their contract, and the events of others.
+#[test]
+fn who_left_and_who_is_missing_is_asked() {
+    let texts = |called: fn(usize) -> String| (0..40).map(called).collect::<Vec<String>>();
+    let columns = [
+        ("customer_id", texts(|row| format!("c{row}"))),
+        ("signup_date", texts(|row| format!("2024-01-{:02}", row % 28 + 1))),
+        ("churned", texts(|row| if row % 4 == 0 { "Yes" } else { "No" }.to_owned())),
+        ("contract_end", texts(|row| format!("2025-{:02}-01", row % 12 + 1))),
+    ];
+    let events = [
+        ("customer_id", texts(|row| format!("c{}", row * 2))),
+        ("event", texts(|row| ["call", "visit"][row % 2].to_owned())),
+        ("at", texts(|row| format!("2024-03-{:02} 10:00:00", row % 28 + 1))),
+    ];
+    fn of<'a, const N: usize>(columns: &'a [(&'a str, Vec<String>); N]) -> [(&'a str, Vec<&'a str>); N] {
+        columns.each_ref().map(|(name, values)| (*name, values.iter().map(String::as_str).collect()))
+    }
+    let (register, events) = (of(&columns), of(&events));
+    let tables = [
+        table("customers", &register.each_ref().map(|(name, values)| (*name, values.as_slice()))),
+        table("contacts", &events.each_ref().map(|(name, values)| (*name, values.as_slice()))),
+    ];
+    let draft = draft(&tables, &guess(&tables)).expect("events");
+    let asked = |words: &str| draft.questions.iter().any(|question| question.text.contains(words));
+    assert!(
+        asked("`contract_end` is there for every customer, so it cannot be when they left"),
+        "{:?}",
+        draft.questions
+    );
+    assert!(asked("`churned` says that, but not when"), "{:?}", draft.questions);
+    assert!(asked("Who are the 50 % of the 40 different `customer_id` in contacts"), "{:?}", draft.questions);
+    let sql = text(&draft, "sql/staging/customers.sql");
+    assert!(sql.contains("CAST(NULL AS TIMESTAMP) AS churned_at"), "{sql}");
+}
+
 fn same(found: &str, expected: &str) {
     assert_eq!(found, expected, "found:\n{found}");
 }

@@ -165,6 +165,8 @@ impl Staging<'_> {
             .map(|place| name(self.relation, &self.column(place).name))
             .collect();
         let readable = |column: &&ColumnProfile| !matches!(column.holds, Holds::Other(_));
+        // Rows that are equal in so many columns are equal in all that is taken from them.
+        const MOST_ORDERED: usize = 200;
         let others: Vec<String> = self
             .table
             .columns
@@ -172,6 +174,7 @@ impl Staging<'_> {
             .filter(readable)
             .map(|column| name(self.relation, &column.name))
             .filter(|name| !alike.contains(name))
+            .take(MOST_ORDERED)
             .collect();
         let order = if others.is_empty() { &alike[..1] } else { &others[..] };
         let texts: Vec<String> = alike.iter().map(|name| format!("CAST({name} AS VARCHAR)")).collect();

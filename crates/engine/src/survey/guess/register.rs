@@ -66,6 +66,8 @@ pub(crate) struct RegisterGuess {
     pub(crate) valid_from: Option<ColumnIndex>,
     /// When somebody left.
     pub(crate) left: Option<ColumnIndex>,
+    /// A time that is called like leaving and that every customer has: the end of a contract, not of a membership.
+    pub(crate) end_of_all: Option<ColumnIndex>,
     /// When somebody gave notice.
     pub(crate) notice: Option<ColumnIndex>,
     /// When somebody was lost for another reason.
@@ -125,8 +127,14 @@ fn columns_of(
     customer: ColumnIndex,
 ) -> RegisterGuess {
     let table = &tables[index];
-    let left = best(table, |column, called| i32::from(column.time().is_some() && any(called, LEFT)));
-    let left = left.map(|(place, _)| place);
+    let called_left = best(table, |column, called| {
+        let is_called = i32::from(any(called, LEFT)) + i32::from(any(called, CHURN));
+        if column.time().is_some() { is_called } else { 0 }
+    });
+    let called_left = called_left.map(|(place, _)| place);
+    // Where everybody has left, nobody stays to be compared with.
+    let left = called_left.filter(|place| table.columns[*place].missing > 0);
+    let end_of_all = called_left.filter(|_| left.is_none());
     let time_called = |wanted: &'static [&'static str]| {
         best(table, move |column, called| i32::from(column.time().is_some() && any(called, wanted)))
             .map(|(place, _)| place)
@@ -152,6 +160,7 @@ fn columns_of(
         joined_is_called_so,
         valid_from: valid_from(table).filter(|_| !table.columns[customer].is_unique()),
         left,
+        end_of_all,
         notice: time_called(&["notice"]),
         lost: time_called(&["lost", "died", "deceased", "moved"]),
         leaving: leaving(tables, customers, index).filter(|_| left.is_none()),
