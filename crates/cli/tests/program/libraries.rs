@@ -126,6 +126,8 @@ fn a_model_is_copied_to_be_changed() {
     ");
     let refused = workspace.run("library eject fct_account --to ../out.sql").ends_with(2);
     assert!(refused.stderr.contains("lies outside the workspace"), "{refused}");
+    let input = workspace.run("library eject touchpoints").ends_with(2);
+    assert!(input.stderr.contains("`touchpoints` is an input"), "{input}");
     let refused = workspace.run("library eject journey_state").ends_with(2);
     assert!(refused.stderr.contains("`journey_state` is not made by SQL"), "{refused}");
 }

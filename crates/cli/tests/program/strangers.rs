@@ -43,3 +43,14 @@ fn a_time_of_another_type_is_refused_once_with_the_way_out() {
     assert_eq!(found.stderr.matches("error[").count(), 1, "{found}");
     assert!(found.stderr.contains("arrow_cast(the_time, 'Timestamp(Microsecond, Some(\"UTC\"))')"), "{found}");
 }
+
+/// Three models match touchpoints by the same definitions.
+#[test]
+fn a_mistake_in_a_definition_is_said_once() {
+    let workspace = Workspace::empty();
+    workspace.run("init .").ends_with(0);
+    workspace.edit("pipelines/journeys/fault.yaml", "starts: event =", "starts: evnt =");
+    let refused = workspace.run("check").ends_with(2);
+    assert_eq!(refused.stderr.matches("error[").count(), 1, "{refused}");
+    assert!(refused.stderr.contains("did you mean `event`?"), "{refused}");
+}
