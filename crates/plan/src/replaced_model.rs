@@ -26,7 +26,11 @@ pub(crate) fn lacking_columns<'a>(
 ) -> Diagnostics {
     let mut blamed = Diagnostics::default();
     for name in pipeline.replaced.keys() {
-        let (Some(made), Some(node)) = (step(name), graph.nodes.get(name)) else { continue };
+        let Some(node) = graph.nodes.get(name) else { continue };
+        let Some(made) = step(name) else {
+            blamed.0.extend(lacking_for_its_tests(name, node, pipeline, found));
+            continue;
+        };
         let lacks = |column: &str| made.schema.field_with_name(column).is_err();
         let mut missing = Missing::new();
         for (reader, findings) in found.iter_mut().filter(|(_, findings)| !findings.is_empty()) {
@@ -68,6 +72,28 @@ pub(crate) fn lacking_columns<'a>(
         }
     }
     blamed
+}
+
+/// Columns that a replaced model lacks and that the grain and the tests which it takes over from the library name.
+fn lacking_for_its_tests(
+    name: &str,
+    node: &Node,
+    pipeline: &Pipeline,
+    found: &mut IndexMap<String, Diagnostics>,
+) -> Option<Diagnostic> {
+    let findings = found.get_mut(name)?;
+    let is_own = |place: &Place| {
+        Arc::ptr_eq(&place.file, &pipeline.file) || node.texts().any(|sql| Arc::ptr_eq(&sql.file, &place.file))
+    };
+    let mut missing = Missing::new();
+    findings.0.retain(|finding| match (unknown_column(finding), &finding.place) {
+        (Some(column), Some(place)) if !is_own(place) => {
+            missing.entry(column.to_owned()).or_default().insert("its grain and tests in the library".to_owned());
+            false
+        }
+        _ => true,
+    });
+    (!missing.is_empty()).then(|| lacking(name, missing, node, pipeline))
 }
 
 /// The column that a finding does not find, as it is written.

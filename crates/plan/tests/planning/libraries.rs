@@ -22,7 +22,11 @@ inputs:
       known_at: { type: timestamp, default: bought_at }
       channel: { type: string, without: channels are not shown }
 models:
-  fct_purchase: { sql: fct_purchase.sql, materialized: table }
+  fct_purchase:
+    sql: fct_purchase.sql
+    materialized: table
+    grain: [purchase_id]
+    tests: [ not_null: [amount] ]
   mart_sales: { sql: mart_sales.sql, materialized: table }
   mart_channels: { sql: mart_channels.sql, materialized: table }
 triggers:
@@ -207,6 +211,15 @@ fn a_replaced_model_that_lacks_columns_names_its_readers() {
         ],
     );
     assert!(!refusal.contains("library:mart"), "the readers are not to blame:\n{refusal}");
+    let refusal = refused(models, &[("own", "-- Ours\nSELECT channel FROM purchases\n")]);
+    has(
+        &refusal,
+        &[
+            "`fct_purchase` lacks columns that are read of it: `amount` (its grain and tests in the library), `purchase_id`",
+            "--> sql/own.sql:2:1",
+        ],
+    );
+    assert_eq!(refusal.matches("error[").count(), 1, "one mistake, one error:\n{refusal}");
     let refusal = refused("  mart_sales: { sql: sql/own.sql }\n", &[("own", "SELECT 1 AS total FROM purchases\n")]);
     has(
         &refusal,

@@ -369,7 +369,15 @@ impl Staging<'_> {
             list.add(&number, "duration_s", &format!("found: `{}`, its unit by its name", self.column(place).name));
         }
         if let Some(place) = events.cost {
-            let note = format!("guess: `{}` is what it cost the company", self.column(place).name);
+            let asked = questions.ask(
+                self.file,
+                format!(
+                    "Is `{}` what a row of {} cost the company? It is added up over each journey.",
+                    self.column(place).name,
+                    self.table.name
+                ),
+            );
+            let note = format!("guess: `{}` is what it cost the company ({asked})", self.column(place).name);
             list.add(&as_number(self.relation, self.column(place)), "cost", &note);
         }
         list.add(&literal(&self.table.name), "source", "");

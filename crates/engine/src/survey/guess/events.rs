@@ -101,7 +101,12 @@ pub(super) fn events(
             let length = any(&called, &["duration", "handling", "talk", "length", "elapsed"]);
             (length && is_number(column)).then_some((place, unit))
         }),
-        cost: best(table, number(&["cost", "costs"])).map(|(place, _)| place),
+        // What a case or a customer costs in a month is no cost of one event.
+        cost: best(table, |column, called| {
+            let of_more = any(called, &["case", "customer", "monthly", "month", "yearly", "annual", "total"]);
+            if of_more { 0 } else { number(&["cost", "costs"])(column, called) }
+        })
+        .map(|(place, _)| place),
         money: columns().filter(|(_, column)| is_money(column)).map(|(place, _)| place).collect(),
         customer,
     })
