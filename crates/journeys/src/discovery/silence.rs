@@ -7,6 +7,7 @@
 //! criteria that the mixture offers, shortest first, the first is taken that passes this.
 
 use crate::discovery::bins::{BINS, bin_of, limits};
+use crate::discovery::lengths::{DAY, HOUR, MINUTE};
 use crate::discovery::log::{TouchpointLog, Unit};
 use crate::discovery::mixture::{Histogram, long_from};
 
@@ -36,7 +37,8 @@ pub(crate) fn silence(log: &TouchpointLog) -> Silence {
     for unit in log.each_unit() {
         gaps(&unit).for_each(|(_, gap)| histogram[bin_of(&limits, gap)] += 1.0);
     }
-    let mut from = 0;
+    // Where times are days, several steps on one day say nothing about silence.
+    let mut from = bin_of(&limits, resolution(log));
     for _ in 0..MOST_TRIED {
         let Some(criterion) = long_from(&histogram, from) else { break };
         if Sides::of(log, criterion).are_alike() {
@@ -45,6 +47,12 @@ pub(crate) fn silence(log: &TouchpointLog) -> Silence {
         from = bin_of(&limits, criterion) + 1;
     }
     if is_short_lived(log) { Silence::OneCase } else { Silence::None }
+}
+
+/// The length that all times of the log are multiples of: a day, an hour, a minute, or nothing as long.
+fn resolution(log: &TouchpointLog) -> i64 {
+    let is_of = |unit: i64| log.each_unit().all(|touchpoints| touchpoints.at.iter().all(|at| at % unit == 0));
+    [DAY, HOUR, MINUTE].into_iter().find(|unit| is_of(*unit)).unwrap_or(0)
 }
 
 /// The longest gap that does not stand out, of each unit: 99.5 % of the gaps are shorter.

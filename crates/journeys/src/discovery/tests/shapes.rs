@@ -170,6 +170,24 @@ fn a_rare_long_journey_is_found_among_noise() {
     assert!((100 * DAY..=180 * DAY).contains(&candidate.within), "{} days", candidate.within / DAY);
 }
 
+/// Where only the day is known, several steps on one day are no silence between two episodes.
+#[test]
+fn days_without_a_time_are_cut_between_days() {
+    let found = found(log(|chance, rows| {
+        let mut day = chance.between(0, 30);
+        while day < YEARS / DAY {
+            for step in ["asked", "answered", "solved"] {
+                rows.push(row((BEGIN / DAY + day) * DAY, step));
+                day += i64::from(chance.unit() < 0.5) * chance.between(1, 3);
+            }
+            day += chance.between(30, 80);
+        }
+    }));
+    assert!(!found.tried.iter().any(|tried| tried.contains("seconds") || tried.contains("minutes")), "{found:#?}");
+    let candidate = only(&found);
+    assert_eq!((candidate.start_events[0].as_str(), candidate.end_events[0].as_str()), ("asked", "solved"));
+}
+
 #[test]
 fn two_journeys_that_overlap_are_told_apart() {
     let found = found(log(|chance, rows| {
