@@ -549,7 +549,12 @@ fn what_an_increment_cannot_do_without_is_refused() {
         "member: { match: touchpoints, materialized: table,",
     );
     let refused = workspace.run("check").ends_with(2);
-    assert!(refused.stderr.contains("the incremental model `answer` reads `member`, whose rows change long after their time"), "{refused}");
+    assert!(
+        refused
+            .stderr
+            .contains("the incremental model `answer` reads `member`, whose rows change long after their time"),
+        "{refused}"
+    );
     workspace.edit(
         "pipelines/grown.yaml",
         "member: { match: touchpoints, materialized: table,",

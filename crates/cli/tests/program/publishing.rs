@@ -148,10 +148,7 @@ fn a_failing_step_stops_only_what_reads_it() {
 
     workspace.edit(INSTANCE, "count(*) / (count(*) - count(*))", "CAST(count(*) * 9000000000 AS INT)");
     let overflow = workspace.run(RUN).ends_with(1).steps();
-    assert!(
-        overflow.contains("`instance` (sql/instance.sql:10): Can't cast value 18000000000 to type Int32"),
-        "{overflow}"
-    );
+    assert!(overflow.contains("`instance` (sql/instance.sql:10): Can't cast value"), "{overflow}");
 
     workspace.edit(INSTANCE, "CAST(count(*) * 9000000000 AS INT)", "count(*)");
     workspace.run(RUN).ends_with(0);
