@@ -283,7 +283,7 @@ fn the_page_goes_where_it_is_asked_to() {
     workspace.run("run").ends_with(0);
     let printed = workspace.run_with(&["report", "--out", "-"], &[]).ends_with(0);
     assert!(printed.stdout.starts_with("<!doctype html>") && printed.stdout.trim_end().ends_with("</html>"));
-    let run = |page: &str| page.split("Run 2").nth(1).and_then(|rest| rest.split(' ').next()).map(str::to_owned);
+    let run = |page: &str| page.split("Run r").nth(1).and_then(|rest| rest.split(' ').next()).map(str::to_owned);
     // Two nights on which nothing came: the same page but for the run it names.
     workspace.run("run").ends_with(0);
     let written = page(&workspace);

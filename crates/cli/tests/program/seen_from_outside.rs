@@ -58,7 +58,7 @@ fn the_history_of_runs_is_queryable() {
     instance,row count in 100 .. any,error,6,pipelines/tiny.yaml:40:9
     ");
     let columns = workspace.run("show runs --limit 0").ends_with(0).stdout;
-    assert!(columns.contains("Identifies the run; sorts by time"), "columns without comments: {columns}");
+    assert!(columns.contains("Identifies the run; sorts in the order of runs"), "columns without comments: {columns}");
     let runs = workspace.run("runs").ends_with(0);
     assert!(runs.stdout.contains("instance: test failed: row count in 100 .. any (6), pipelines/tiny.yaml:"), "{runs}");
     let records = json_lines(&workspace.run("runs --format json").ends_with(0).stdout);
