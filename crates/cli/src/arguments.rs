@@ -7,6 +7,7 @@ mod snapshot;
 mod export;
 mod library;
 mod log_format;
+mod byte_size;
 
 use std::path::PathBuf;
 
@@ -14,6 +15,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use byte_size::byte_size;
 use export::EXPORT_EXAMPLES;
 pub(crate) use export::ExportArguments;
 use library::LIBRARY_EXAMPLES;
@@ -251,26 +253,6 @@ fn name_and_value(text: &str) -> Result<(String, String), String> {
     }
 }
 
-/// `512MiB`, `2GB`, `1.5GiB`, or plain bytes.
-fn byte_size(text: &str) -> Result<usize, String> {
-    let split = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
-    let (number, unit) = text.split_at(split);
-    let factor: f64 = match unit.trim().to_ascii_lowercase().as_str() {
-        "" | "b" => 1.0,
-        "kb" => 1e3,
-        "mb" => 1e6,
-        "gb" => 1e9,
-        "k" | "kib" => 1024.0,
-        "m" | "mib" => 1024.0 * 1024.0,
-        "g" | "gib" => 1024.0 * 1024.0 * 1024.0,
-        other => return Err(format!("`{other}` is no unit; write e.g. 512MiB or 2GB")),
-    };
-    match number.parse::<f64>() {
-        Ok(number) if number > 0.0 && number * factor < 9e15 => Ok((number * factor) as usize),
-        _ => Err("write a size above zero, e.g. 512MiB".to_owned()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -279,14 +261,5 @@ mod tests {
     fn the_command_line_is_consistent() {
         use clap::CommandFactory;
         Arguments::command().debug_assert();
-    }
-
-    #[test]
-    fn sizes_are_read_with_their_units() {
-        assert_eq!(byte_size("512MiB"), Ok(536_870_912));
-        assert_eq!(byte_size("2gb"), Ok(2_000_000_000));
-        assert_eq!(byte_size("1.5GiB"), Ok(1_610_612_736));
-        assert!(byte_size("0").is_err());
-        assert!(byte_size("5 bananas").is_err());
     }
 }

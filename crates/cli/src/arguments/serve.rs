@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::byte_size;
+use super::byte_size::byte_size;
 use super::log_format::LogFormat;
 
 pub(super) const SERVE_EXAMPLES: &str = "\

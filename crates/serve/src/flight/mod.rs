@@ -16,12 +16,11 @@ use crate::event::Event;
 use crate::shared::Shared;
 
 use connection::incoming;
+use parameters::LONGEST;
 use service::Service;
 
 /// Calls of one connection at the same time.
 const CALLS_AT_ONCE: usize = 32;
-/// The longest message a client may send: SQL, or parameters.
-pub(crate) const LONGEST: usize = 1024 * 1024;
 /// A silent client is asked so often whether it is still there, and given so long to say so.
 const STILL_THERE: Duration = Duration::from_secs(20);
 

@@ -19,8 +19,10 @@ use arrow_flight::sql::server::PeekableFlightDataStream;
 use futures::TryStreamExt;
 use tonic::Status;
 
-use super::LONGEST;
 use crate::failure::{Failure, sqlstate};
+
+/// The longest message a client may send: SQL, or parameters.
+pub(crate) const LONGEST: usize = 1024 * 1024;
 
 /// A schema, a row, and some without anything.
 const MOST_MESSAGES: usize = 16;
