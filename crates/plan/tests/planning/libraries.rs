@@ -215,7 +215,7 @@ fn a_replaced_model_that_lacks_columns_names_its_readers() {
     has(
         &refusal,
         &[
-            "`fct_purchase` lacks columns that are read of it: `amount` (its grain and tests in the library), `purchase_id`",
+            "`fct_purchase` lacks columns that are read of it: `purchase_id` (its grain and tests in the library)",
             "--> sql/own.sql:2:1",
         ],
     );

@@ -176,16 +176,16 @@ fn days_without_a_time_are_cut_between_days() {
     let found = found(log(|chance, rows| {
         let mut day = chance.between(0, 30);
         while day < YEARS / DAY {
-            for step in ["asked", "answered", "solved"] {
-                rows.push(row((BEGIN / DAY + day) * DAY, step));
-                day += i64::from(chance.unit() < 0.5) * chance.between(1, 3);
-            }
+            rows.push(row((BEGIN / DAY + day) * DAY, "asked"));
+            day += chance.between(1, 4);
+            // Which of the two came first on that day, nobody knows.
+            rows.push(row((BEGIN / DAY + day) * DAY, "answered"));
+            rows.push(row((BEGIN / DAY + day) * DAY, "solved"));
             day += chance.between(30, 80);
         }
     }));
     assert!(!found.tried.iter().any(|tried| tried.contains("seconds") || tried.contains("minutes")), "{found:#?}");
-    let candidate = only(&found);
-    assert_eq!((candidate.start_events[0].as_str(), candidate.end_events[0].as_str()), ("asked", "solved"));
+    assert_eq!(only(&found).start_events, ["asked"]);
 }
 
 #[test]
