@@ -15,10 +15,13 @@ pub(super) struct Group<'a> {
     pub(super) files: Vec<(&'a [String], &'a ObjectMeta)>,
 }
 
+/// Files by the folders that they lie in.
+type Files<'a> = Vec<(&'a [String], &'a ObjectMeta)>;
+
 /// Files of one format that lie in one folder, or in folders of its parts. Right at the location, where tables often
 /// lie side by side, two files also have to be called alike but for numbers.
 pub(super) fn groups(data: &[(Vec<String>, ObjectMeta, Format)]) -> Vec<Group<'_>> {
-    let mut grouped: BTreeMap<(Vec<String>, &'static str), Vec<(&[String], &ObjectMeta)>> = BTreeMap::new();
+    let mut grouped: BTreeMap<(Vec<String>, &'static str), Files<'_>> = BTreeMap::new();
     for (parts, file, format) in data {
         let folders = parts.split_last().map_or(parts.as_slice(), |(_, folders)| folders);
         let key = (table_folder(folders).to_vec(), format_name(*format));
