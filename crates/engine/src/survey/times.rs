@@ -151,7 +151,7 @@ fn candidates() -> Vec<Candidate> {
     for date in DATES {
         for time in TIMES_OF_DAY {
             // A day alone has no zone.
-            let zones = if time.is_empty() { &ZONES[..1] } else { &ZONES[..] };
+            let zones = if time.is_empty() { &ZONES[..1] } else { ZONES };
             all.extend(zones.iter().map(|zone| new(Some(format!("{date}{time}{zone}")), !zone.is_empty())));
         }
     }

@@ -7,16 +7,16 @@ use throughline_config::Format;
 
 use super::super::formats::format_name;
 
+/// Files, each with the parts of its path below the location.
+pub(super) type Files<'a> = Vec<(&'a [String], &'a ObjectMeta)>;
+
 /// Files that may be one table.
 pub(super) struct Group<'a> {
     /// The folder that holds these files and no other data; `None` where a source had better name each file.
     pub(super) folder: Option<Vec<String>>,
-    /// The parts of each file's path below the location, and the file.
-    pub(super) files: Vec<(&'a [String], &'a ObjectMeta)>,
+    /// The files.
+    pub(super) files: Files<'a>,
 }
-
-/// Files by the folders that they lie in.
-type Files<'a> = Vec<(&'a [String], &'a ObjectMeta)>;
 
 /// Files of one format that lie in one folder, or in folders of its parts. Right at the location, where tables often
 /// lie side by side, two files also have to be called alike but for numbers.
