@@ -58,8 +58,11 @@ pub(super) fn read(stream: &[u8]) -> Result<RecordBatch, Failure> {
     one_row(&concat_batches(&schema, &batches).map_err(broken)?)
 }
 
+/// A message's header and what follows it in the stream.
+type HeaderAndRest<'a> = (&'a [u8], &'a [u8]);
+
 /// The header of the next message, and what comes after it; nothing at the end.
-fn next_header(stream: &[u8]) -> Result<Option<(&[u8], &[u8])>, Failure> {
+fn next_header(stream: &[u8]) -> Result<Option<HeaderAndRest<'_>>, Failure> {
     let cut = || wrong("they are cut short");
     if stream.is_empty() {
         return Ok(None);
