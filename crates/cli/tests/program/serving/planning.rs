@@ -100,6 +100,6 @@ async fn constants_are_limited() {
 
     let roomy = Endpoint::of(&workspace, &["--max-constants", "64MiB"]);
     let client = super::clients::client(&roomy).await;
-    let sql = format!("SELECT length(concat({}))", vec!["repeat('x', 2000000)"; 8].join(", "));
+    let sql = format!("SELECT length(concat({}))", ["repeat('x', 2000000)"; 8].join(", "));
     assert_eq!(rows(&client, &sql).await, ["16000000"]);
 }
