@@ -11,7 +11,9 @@ const FOLDERS: [&str; 3] = ["facts", "marts", "tests"];
 const FILES: [&str; 3] = ["library.yaml", "dictionary.yaml", "semantics.yaml"];
 
 fn main() -> io::Result<()> {
-    let sql = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sql").canonicalize()?;
+    // Asked for when it runs: a target folder may be shared by clones, and this program with it.
+    let own = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default();
+    let sql = Path::new(&own).join("../../sql").canonicalize()?;
     let mut paths: Vec<PathBuf> = FILES.iter().map(PathBuf::from).collect();
     for folder in FOLDERS {
         // A folder's own time changes when a file comes or goes.
