@@ -12,7 +12,7 @@ const FILES: [&str; 3] = ["library.yaml", "dictionary.yaml", "semantics.yaml"];
 
 fn main() -> io::Result<()> {
     // Asked for when it runs: a target folder may be shared by clones, and this program with it.
-    let own = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default();
+    let own = env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default();
     let sql = Path::new(&own).join("../../sql").canonicalize()?;
     let mut paths: Vec<PathBuf> = FILES.iter().map(PathBuf::from).collect();
     for folder in FOLDERS {
